@@ -7,7 +7,10 @@ from jax import lax
 from jax.tree_util import Partial
 
 from mfjax.histories import Ragged
+from mfjax.selection import largest
 from mfjax.types import Array, Factors, Scorer
+
+_LANES = 64  # entries of every list that are excluded in one step
 
 
 def scorer(factors: Factors) -> Scorer:
@@ -70,7 +73,7 @@ def masked_scores(
         candidates: bool [num_items], the items that can be recommended to anybody, or None for all.
 
     Returns:
-        float [batch, num_items]. Memory: batch * (num_items + exclude.longest) numbers.
+        float [batch, num_items]. The cost of the exclusion is batch times the longest list of this block.
 
     Example:
         >>> factors = Factors(users=jnp.array([[1.0, 2.0]]), items=jnp.array([[3.0, 0.0], [0.0, 4.0]]))
@@ -82,17 +85,34 @@ def masked_scores(
         scores = jnp.where(candidates[None, :], scores, -jnp.inf)
     if exclude is None:
         return scores
-    ids, _, mask = exclude.rows(users)  # [batch, longest]
-    row = jnp.arange(scores.shape[0])[:, None]
-    # Padding is sent past the last column, where "drop" ignores it: id 0 may be a real candidate.
-    return scores.at[row, jnp.where(mask, ids, scores.shape[1])].set(-jnp.inf, mode="drop")
+    return jnp.where(_membership(exclude, users), -jnp.inf, scores)
+
+
+def _membership(lists: Ragged, users: Array) -> Array:
+    """Return bool [batch, num_columns], True where the column is in the user's list."""
+    start = lists.offsets[users]
+    length = lists.offsets[users + 1] - start
+    row = jnp.arange(users.shape[0])[:, None]
+    lane = jnp.arange(_LANES, dtype=jnp.int32)[None, :]
+
+    # The scatter runs over _LANES entries of every list at a time and ends with the longest list of the block.
+    def mark(carry):
+        position, members = carry
+        entry = position + lane  # [1, _LANES]
+        mask = entry < length[:, None]
+        ids = lists.ids[jnp.where(mask, start[:, None] + entry, 0)]
+        # Padding is sent past the last column, where "drop" ignores it: id 0 may be a real candidate.
+        return position + _LANES, members.at[row, jnp.where(mask, ids, lists.num_columns)].set(True, mode="drop")
+
+    members = jnp.zeros((users.shape[0], lists.num_columns), bool)
+    return lax.while_loop(lambda carry: carry[0] < length.max(initial=0), mark, (jnp.int32(0), members))[1]
 
 
 def top_k_block(scores: Array, k: int) -> tuple[Array, Array]:
     """Return the k best columns of every row, best first; ties go to the lower index.
 
     A place that no item can fill (score -inf, or k above the number of columns) holds id 0 and score -inf:
-    `scores > -jnp.inf` is the mask.
+    `scores > -jnp.inf` is the mask. A NaN score is not hidden: it fills the list, as NaN with id 0.
 
     Args:
         scores: float [batch, num_items], -inf for items that can not be recommended.
@@ -107,7 +127,7 @@ def top_k_block(scores: Array, k: int) -> tuple[Array, Array]:
         ([[1, 3, 0, 0]], [[3.0, 3.0, 1.0, -inf]])
     """
     missing = max(k - scores.shape[1], 0)
-    best, ids = lax.top_k(scores, k - missing)
+    best, ids = largest(scores, k - missing)
     best = jnp.pad(best, ((0, 0), (0, missing)), constant_values=-jnp.inf)
     ids = jnp.pad(ids, ((0, 0), (0, missing)))
     return jnp.where(best > -jnp.inf, ids, 0), best
@@ -132,7 +152,7 @@ def top_k(
         k: length of the lists.
         exclude: items that are never recommended to a user (row = user id), or None.
         candidates: bool [num_items], the items that can be recommended to anybody, or None for all.
-        block_size: users scored at once; memory is block_size * (num_items + exclude.longest) numbers.
+        block_size: users scored at once; memory is about 3 * block_size * num_items numbers.
 
     Returns:
         ids int32 [batch, k] and scores float [batch, k].
@@ -151,3 +171,101 @@ def top_k(
     blocks = jnp.pad(users, (0, num_blocks * size - num_users)).reshape(num_blocks, size)
     ids, best = lax.map(lambda block: top_k_block(masked_scores(score_block, block, exclude, candidates), k), blocks)
     return ids.reshape(-1, k)[:num_users], best.reshape(-1, k)[:num_users]
+
+
+def similar_items(
+    factors: Factors, items: Array, *, k: int = 10, metric: str = "dot", block_size: int = 256
+) -> tuple[Array, Array]:
+    r"""Return the k items most similar to each of `items`, never the item itself; biases play no part.
+
+    .. math:: \mathrm{dot}(i, j) = \langle v_i, v_j \rangle \qquad
+        \mathrm{cosine}(i, j) = \frac{\langle v_i, v_j \rangle}{\|v_i\| \, \|v_j\|}
+
+    An item with a zero vector has cosine 0 to all. Ties go to the lower id. A list shorter than k ends in id 0 with
+    score -inf.
+
+    Args:
+        factors: the model.
+        items: int32 [batch].
+        k: length of the lists.
+        metric: "dot" or "cosine".
+        block_size: items compared at once.
+
+    Returns:
+        ids int32 [batch, k] and similarities float [batch, k], best first.
+
+    Raises:
+        ValueError: for an unknown metric.
+
+    Example:
+        >>> items = jnp.array([[1.0, 0.0], [9.0, 9.0], [1.0, 0.1]])
+        >>> factors = Factors(users=jnp.zeros((1, 2)), items=items)
+        >>> similar_items(factors, jnp.array([0]), k=1)[0].tolist()
+        [[1]]
+        >>> similar_items(factors, jnp.array([0]), k=1, metric="cosine")[0].tolist()
+        [[2]]
+    """
+    if metric not in ("dot", "cosine"):
+        raise ValueError(f"metric: {metric!r} is not a similarity; pass 'dot' or 'cosine'")
+    table = factors.items
+    if metric == "cosine":
+        norm = jnp.linalg.norm(table, axis=1, keepdims=True)
+        table = table / jnp.where(norm > 0, norm, 1)
+    return top_k(Partial(_other_items, table), items, k=k, block_size=block_size)
+
+
+def _other_items(table: Array, items: Array) -> Array:
+    similarity = jnp.matmul(table[items], table.T, precision="highest")  # [batch, num_items]
+    return similarity.at[jnp.arange(items.shape[0]), items].set(-jnp.inf)
+
+
+def explain(
+    items: Array,
+    history_ids: Array,
+    mask: Array,
+    quadratic: Array,
+    linear: Array,
+    background_gramian: Array,
+    reg: Array | float,
+    item: Array,
+) -> Array:
+    r"""Return what each entry of a user's history contributes to the score of an item; the sum is the score.
+
+    .. math:: x = A^{-1} \sum_{i \in H} q_i v_i, \quad
+        A = G + \sum_{i \in H} a_i v_i v_i' + \mathrm{diag}(\lambda)
+        \qquad\Rightarrow\qquad
+        \langle x, v_j \rangle = \sum_{i \in H} q_i \, v_i' A^{-1} v_j
+
+    Holds for every objective with this quadratic: its a, q, background G and lambda are the arguments. The sum is the
+    score of the row that solves the system exactly (a fold-in), which a fitted table meets once it has converged.
+    With biases solved jointly, pass the features [1, v_i] as `items`; the parts of the score that no entry of the
+    history explains (mu + b_j) come on top. `jax.vmap` over `item` explains a whole list.
+
+    Args:
+        items: float [num_items, dim], the item factors.
+        history_ids: int32 [length].
+        mask: bool [length], True = real; other entries contribute 0.
+        quadratic: float [length], a.
+        linear: float [length], q.
+        background_gramian: float [dim, dim], w0 * sum_i s_i v_i v_i'; zeros where the objective has none.
+        reg: float scalar or [dim], lambda of this user, after scaling by the history's length.
+        item: int32 scalar, the item to explain.
+
+    Returns:
+        float [length], signed, in the unit of the score.
+
+    Example:
+        >>> items = jnp.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        >>> ids, ones = jnp.array([0, 2]), jnp.ones(2)
+        >>> parts = explain(items, ids, ones > 0, ones, ones, jnp.zeros((2, 2)), 1.0, jnp.array(1))
+        >>> parts.tolist()
+        [0.5, 0.5]
+
+    Source: Hu, Koren, Volinsky (2008), section 5, whose s_ij^u c_ui is `linear_i * v_i' A^-1 v_j`.
+    """
+    vectors = items[history_ids]  # [length, dim]
+    weighted = vectors * jnp.where(mask, quadratic, 0)[:, None]
+    normal = background_gramian + jnp.matmul(weighted.T, vectors, precision="highest")
+    normal = normal + jnp.diag(jnp.broadcast_to(jnp.asarray(reg, normal.dtype), normal.shape[:1]))
+    toward_item = jnp.linalg.solve(normal, items[item][:, None])[:, 0]  # A^-1 v_j, [dim]
+    return jnp.where(mask, linear, 0) * jnp.matmul(vectors, toward_item, precision="highest")

@@ -1,0 +1,134 @@
+r"""Errors of predicted ratings, over the entries of a mask.
+
+Every function takes `predictions` and `ratings` float32 [...] and `mask` bool [...] (True = a rating that
+counts; None for all) and returns a float32 scalar. Without any entry the value is 0.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import jax.numpy as jnp
+
+from mfjax.types import Array
+
+
+def rmse(predictions: Array, ratings: Array, mask: Array | None = None) -> Array:
+    r"""Root mean squared error.
+
+    .. math:: \sqrt{\frac{\sum m (\hat r - r)^2}{\sum m}}
+
+    Args:
+        predictions, ratings: float32 [...], in rating units.
+        mask: bool [...], or None for all.
+
+    Returns:
+        float32 scalar, at least 0.
+
+    Example:
+        >>> rmse(jnp.array([3.0, 5.0]), jnp.array([3.0, 1.0]), jnp.array([True, True]))
+        Array(2.828427, dtype=float32)
+    """
+    return jnp.sqrt(_mean(jnp.square(predictions - ratings), mask))
+
+
+def mae(predictions: Array, ratings: Array, mask: Array | None = None) -> Array:
+    r"""Mean absolute error.
+
+    .. math:: \frac{\sum m |\hat r - r|}{\sum m}
+
+    Args:
+        predictions, ratings: float32 [...], in rating units.
+        mask: bool [...], or None for all.
+
+    Returns:
+        float32 scalar, at least 0.
+
+    Example:
+        >>> mae(jnp.array([3.0, 5.0]), jnp.array([3.0, 1.0]))
+        Array(2., dtype=float32)
+    """
+    return _mean(jnp.abs(predictions - ratings), mask)
+
+
+def weighted_rmse(predictions: Array, ratings: Array, weights: Array, mask: Array | None = None) -> Array:
+    r"""Root mean squared error under a weight per rating.
+
+    .. math:: \sqrt{\frac{\sum m\, w (\hat r - r)^2}{\sum m\, w}}
+
+    Args:
+        predictions, ratings: float32 [...], in rating units.
+        weights: float32 [...], not negative; such as `inverse_popularity(item_counts)[items]`.
+        mask: bool [...], or None for all.
+
+    Returns:
+        float32 scalar, at least 0.
+
+    Example:
+        >>> weighted_rmse(jnp.array([3.0, 5.0]), jnp.array([3.0, 1.0]), jnp.array([3.0, 1.0]))
+        Array(2., dtype=float32)
+    """
+    weights = weights if mask is None else jnp.where(mask, weights, 0.0)
+    total = jnp.sum(weights)
+    squares = jnp.where(weights > 0, jnp.square(predictions - ratings), 0.0)
+    return jnp.sqrt(jnp.sum(weights * squares) / jnp.where(total > 0, total, 1.0))
+
+
+def inverse_popularity(item_counts: Array, *, unrated: float = 0.0) -> Array:
+    r"""The weight 1 / c of an item with c train ratings, and `unrated` for an item without any.
+
+    No count says how much an item without a train rating should weigh. By default it weighs nothing: its ratings leave
+    the mean, which is then over the items on which a model could learn. `unrated=1` treats it as rated once.
+    `unrated=1e8` (1 / (0 + 1e-8), a common guard against division by zero) lets the few such items decide the value,
+    whatever the model.
+
+    Args:
+        item_counts: int32 or float32 [num_items], c.
+        unrated: weight where c = 0, not negative.
+
+    Returns:
+        float32 [num_items].
+
+    Example:
+        >>> inverse_popularity(jnp.array([4, 0, 1]))
+        Array([0.25, 0.  , 1.  ], dtype=float32)
+    """
+    counts = jnp.asarray(item_counts)
+    return jnp.where(counts > 0, 1 / jnp.maximum(counts, 1).astype(jnp.float32), unrated)
+
+
+def sign_accuracy(
+    predictions: Array,
+    signs: Array,
+    mask: Array | None = None,
+    *,
+    zero: Literal["positive", "negative", "wrong"] = "positive",
+) -> Array:
+    r"""The share of predictions on the right side of zero.
+
+    .. math:: \frac{\sum m [\operatorname{sign}(\hat r) = \operatorname{sign}(r)]}{\sum m}
+
+    Args:
+        predictions: float32 [...].
+        signs: float32 [...], +1 or -1.
+        mask: bool [...], or None for all; entries that are no rating (sign 0) are for the mask to leave out.
+        zero: what a prediction of exactly 0 says: +1, -1, or neither (wrong).
+
+    Returns:
+        float32 scalar in [0, 1].
+
+    Example:
+        >>> sign_accuracy(jnp.array([0.3, 0.0, -2.0, 1.0]), jnp.array([1.0, 1.0, -1.0, -1.0]))
+        Array(0.75, dtype=float32)
+    """
+    says_positive = predictions >= 0 if zero == "positive" else predictions > 0
+    right = says_positive == (signs > 0)
+    if zero == "wrong":
+        right &= predictions != 0
+    return _mean(right.astype(jnp.float32), mask)
+
+
+def _mean(values: Array, mask: Array | None) -> Array:
+    if mask is None:
+        return jnp.sum(values) / max(values.size, 1)
+    return jnp.sum(jnp.where(mask, values, 0.0)) / jnp.maximum(jnp.sum(mask), 1)

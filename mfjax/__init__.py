@@ -1,0 +1,1 @@
+"""mfjax: matrix-factorisation recommenders as pure, compiled functions in JAX."""

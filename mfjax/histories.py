@@ -1,0 +1,225 @@
+"""Interactions -> device pytrees: `Ragged` lists for exclusion and sampling, `Histories` for batched solves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+
+from mfjax import packing
+from mfjax.types import Array, Interactions
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Ragged:
+    """One list of item ids per user, ascending, on the device (the arrays of a CSR matrix).
+
+    Attributes:
+        offsets: int32 [num_rows + 1]; row r holds entries offsets[r] .. offsets[r + 1].
+        ids: int32 [n], ascending within a row.
+        values: float32 [n].
+        num_columns: size of the id space of `ids` (static).
+        longest: length of the longest row (static).
+    """
+
+    offsets: Array
+    ids: Array
+    values: Array
+    num_columns: int = field(metadata={"static": True})
+    longest: int = field(metadata={"static": True})
+
+    @property
+    def num_rows(self) -> int:
+        return self.offsets.shape[0] - 1
+
+    def lengths(self) -> Array:
+        """Return the number of entries of every row, int32 [num_rows]."""
+        return self.offsets[1:] - self.offsets[:-1]
+
+    def rows(self, rows: Array) -> tuple[Array, Array, Array]:
+        """Return ids, values and mask of `rows` int32 [batch], each [batch, longest]; padding is id 0, value 0, False."""
+        position = self.offsets[rows][:, None] + jnp.arange(self.longest, dtype=jnp.int32)[None, :]
+        mask = position < self.offsets[rows + 1][:, None]
+        position = jnp.where(mask, position, 0)
+        ids = jnp.where(mask, self.ids[position], 0)
+        return ids, jnp.where(mask, self.values[position], 0), mask
+
+
+def ragged(interactions: Interactions, *, by: str = "user") -> Ragged:
+    """Return the ragged lists of `interactions`, one row per user (or per item with `by="item"`).
+
+    Rows without interactions are empty. Entries are ordered by (row, id); equal pairs keep file order.
+
+    Example:
+        >>> pairs = Interactions(np.array([1, 0, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 2, 3)
+        >>> ragged(pairs).ids.tolist()
+        [0, 1, 2]
+    """
+    rows, columns, num_rows, num_columns = _sides(interactions, by)
+    order = _sorted_by_row(rows, columns)
+    offsets = np.zeros(num_rows + 1, np.int64)
+    np.cumsum(np.bincount(rows, minlength=num_rows), out=offsets[1:])
+    # One spare entry, so that an empty set still has something to gather.
+    ids = np.zeros(max(len(order), 1), np.int32)
+    values = np.zeros(max(len(order), 1), np.float32)
+    ids[: len(order)], values[: len(order)] = columns[order], interactions.values[order]
+    longest = int(np.diff(offsets).max(initial=0))
+    return Ragged(jnp.asarray(offsets, jnp.int32), jnp.asarray(ids), jnp.asarray(values), num_columns, max(longest, 1))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Packed:
+    """Whole histories packed into equal chunks, the unit of work of a batched solve.
+
+    A history is cut into segments of `width` entries; a chunk holds the segments of up to `slots` histories.
+
+    Attributes:
+        ids: int32 [chunks, segments, width], column ids; padding is 0.
+        values: float32 [chunks, segments, width]; padding is 0.
+        mask: bool [chunks, segments, width], True for a real entry.
+        owners: int32 [chunks, segments], the slot that a segment belongs to.
+        rows: int32 [chunks, slots], the row solved in a slot; padding is 0.
+        row_mask: bool [chunks, slots], True for a real row.
+    """
+
+    ids: Array
+    values: Array
+    mask: Array
+    owners: Array
+    rows: Array
+    row_mask: Array
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Side:
+    """All histories of one side, with what every objective needs to know of them.
+
+    Attributes:
+        blocks: packed chunks; a second block holds the histories too long for a common chunk, if there are any.
+        counts: float32 [num_rows], entries of each row.
+        column_counts: float32 [num_columns], entries of each column.
+    """
+
+    blocks: tuple[Packed, ...]
+    counts: Array
+    column_counts: Array
+
+    @property
+    def num_rows(self) -> int:
+        return self.counts.shape[0]
+
+    def fill(self) -> float:
+        """Return the share of the packed entries that are real, in (0, 1]."""
+        return float(self.counts.sum()) / sum(block.mask.size for block in self.blocks)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Histories:
+    """The same interactions twice: a row per user in `users`, a row per item in `items`."""
+
+    users: Side
+    items: Side
+
+
+def build(
+    interactions: Interactions, *, chunk_entries: int = 16384, width: int = 32, multiple_of: int = 1
+) -> Histories:
+    """Return the padded histories of `interactions` by user and by item.
+
+    Args:
+        interactions: pairs on the host.
+        chunk_entries: entries a chunk; the factors gathered for one chunk should fit the fastest large cache.
+        width: entries a segment.
+        multiple_of: the number of chunks is a multiple of this (the number of devices that share them).
+
+    Raises:
+        ValueError: for an empty set, ids outside the id spaces, or values that are not finite.
+
+    Example:
+        >>> pairs = Interactions(np.array([1, 0, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 2, 3)
+        >>> build(pairs).users.counts.tolist()
+        [1.0, 2.0]
+    """
+    options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+    return Histories(side(interactions, by="user", **options), side(interactions, by="item", **options))
+
+
+def side(
+    interactions: Interactions,
+    *,
+    by: str = "user",
+    chunk_entries: int = 16384,
+    width: int = 32,
+    multiple_of: int = 1,
+) -> Side:
+    """Return the padded histories of one side; arguments and errors as in `build`."""
+    for name, number in (("chunk_entries", chunk_entries), ("width", width), ("multiple_of", multiple_of)):
+        if number < 1:
+            raise ValueError(f"{name}: {number} is below 1; pass a positive number of entries or devices")
+    _check(interactions)
+    rows, columns, num_rows, num_columns = _sides(interactions, by)
+    counts = np.bincount(rows, minlength=num_rows)
+    order = _sorted_by_row(rows, columns)
+    rows, columns, values = rows[order], columns[order], interactions.values[order]
+    position = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+    segments = -(-counts // width)
+    capacity = max(chunk_entries // width, 1)
+    common = segments <= capacity
+    blocks = []
+    for chosen in (common, ~common):
+        if not segments[chosen].any():
+            continue
+        here = np.where(chosen, segments, 0)
+        plan = packing.balance(here, max(capacity, int(here.max())), multiple_of)
+        part = slice(None) if chosen.all() else chosen[rows]
+        arrays = packing.fill(plan, rows[part], position[part], columns[part], values[part], width)
+        blocks.append(Packed(*map(jnp.asarray, arrays)))
+    column_counts = np.bincount(columns, minlength=num_columns)
+    return Side(tuple(blocks), jnp.asarray(counts, jnp.float32), jnp.asarray(column_counts, jnp.float32))
+
+
+def _check(interactions: Interactions) -> None:
+    if len(interactions) == 0:
+        raise ValueError("interactions: the set is empty; check the filter or split that made it")
+    for name, ids, size in (
+        ("users", interactions.users, interactions.num_users),
+        ("items", interactions.items, interactions.num_items),
+    ):
+        bad = np.flatnonzero((ids < 0) | (ids >= size))
+        if bad.size:
+            raise ValueError(
+                f"{name}: id {ids[bad[0]]} in row {bad[0]} is outside 0..{size - 1}; map raw ids with a Vocabulary"
+            )
+    bad = np.flatnonzero(~np.isfinite(interactions.values))
+    if bad.size:
+        raise ValueError(f"values: {interactions.values[bad[0]]} in row {bad[0]} is not finite; drop or repair the row")
+
+
+def _sorted_by_row(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the order by (row, column), equal pairs in file order: two counting sorts, linear in the entries."""
+    by_column = _counting_sort(columns)
+    return by_column[_counting_sort(rows[by_column])]
+
+
+def _counting_sort(keys: np.ndarray) -> np.ndarray:
+    # scipy's conversion to CSR is a stable counting sort; numpy's stable argsort of int32 is ten times slower.
+    size = len(keys)
+    shape = (int(keys.max(initial=0)) + 1, max(size, 1))
+    return (
+        scipy.sparse.coo_array((np.ones(size, np.int8), (keys, np.arange(size, dtype=np.int32))), shape).tocsr().indices
+    )
+
+
+def _sides(interactions: Interactions, by: str) -> tuple[np.ndarray, np.ndarray, int, int]:
+    if by == "user":
+        return interactions.users, interactions.items, interactions.num_users, interactions.num_items
+    if by == "item":
+        return interactions.items, interactions.users, interactions.num_items, interactions.num_users
+    raise ValueError(f"by: {by!r} is not a side; pass 'user' or 'item'")

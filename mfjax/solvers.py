@@ -1,0 +1,153 @@
+r"""Normal equations -> rows. Every solver answers the same question for the histories of one chunk.
+
+.. math::
+    A_o x_o = b_o, \qquad
+    A_o = \sigma_o G + \sum_{e \in H_o} a_e v_e v_e^\top + \mathrm{diag}(\rho_o), \qquad
+    b_o = \sum_{e \in H_o} q_e v_e
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mfjax.types import Array
+
+
+class System(NamedTuple):
+    """The normal equations of one chunk, without the normal matrices.
+
+    Attributes:
+        features: float [segments, width, dim], the gathered rows v of the other side.
+        owners: int32 [segments], the slot of each segment.
+        quadratic: float [segments, width], a; 0 on padding.
+        linear: float [segments, width], q; 0 on padding.
+        gramian: float [dim, dim], G, the background.
+        spread: float [dim], the mean of v^2 over the other side, for the preconditioner.
+        scale: float [slots], sigma, the weight of the background in a slot.
+        ridge: float [slots, dim], rho, the regularisation.
+        start: float [slots, dim], where an iterative solver starts; a coordinate that is not free stays at it.
+        free: float [dim], 1 for a coordinate that is solved for, 0 for one that is kept.
+    """
+
+    features: Array
+    owners: Array
+    quadratic: Array
+    linear: Array
+    gramian: Array
+    spread: Array
+    scale: Array
+    ridge: Array
+    start: Array
+    free: Array
+
+
+def _scores(system: System, x: Array) -> Array:
+    """Return <v_e, x_owner(e)>, [segments, width]."""
+    return jnp.einsum("swd,sd->sw", system.features, x[system.owners], precision="highest")
+
+
+def _combine(system: System, weights: Array) -> Array:
+    """Return sum_e weights_e v_e per slot, [slots, dim]."""
+    by_segment = jnp.einsum("sw,swd->sd", weights, system.features, precision="highest")
+    return jax.ops.segment_sum(by_segment, system.owners, system.start.shape[0])
+
+
+def _shared(system: System, x: Array) -> Array:
+    """Return the part of A x that needs no history: background and regularisation."""
+    background = jnp.matmul(x, system.gramian, precision="highest")
+    return system.scale[:, None] * background + system.ridge * x
+
+
+def residual(system: System, x: Array) -> Array:
+    """Return b - A x on the free coordinates, [slots, dim]; the loss's gradient is -2 times this."""
+    history = _combine(system, system.linear - system.quadratic * _scores(system, x))
+    return system.free[None] * (history - _shared(system, x))
+
+
+def _product(system: System, x: Array) -> Array:
+    """Return A x on the free coordinates."""
+    return system.free[None] * (_combine(system, system.quadratic * _scores(system, x)) + _shared(system, x))
+
+
+def cholesky(system: System) -> Array:
+    """Solve by factorising every normal matrix: exact, O(entries dim^2 + slots dim^3).
+
+    A matrix that is not positive definite (no regularisation, and fewer entries than dim) gives NaN rows, which
+    `als.Info` counts. On CPU, run one such solve at a time: several batched LAPACK calls at once can deadlock there.
+    """
+    slots, dim = system.start.shape
+    weighted = system.quadratic[:, :, None] * system.features
+    by_segment = jnp.einsum("swd,swe->sde", weighted, system.features, precision="highest")
+    matrices = jax.ops.segment_sum(by_segment, system.owners, slots)
+    matrices = matrices + system.scale[:, None, None] * system.gramian[None]
+    matrices = matrices + system.ridge[:, :, None] * jnp.eye(dim, dtype=matrices.dtype)[None]
+    kept = system.start * (1.0 - system.free)[None]
+    right = residual(system, kept)
+    free = system.free[:, None] * system.free[None, :]
+    matrices = matrices * free[None] + jnp.diag(1.0 - system.free)[None]
+    # Slots without a history would be singular where nothing regularises them.
+    used = jnp.abs(system.quadratic) + jnp.abs(system.linear)
+    empty = jax.ops.segment_sum(used.sum(-1), system.owners, slots) == 0
+    matrices = jnp.where(empty[:, None, None], jnp.eye(dim, dtype=matrices.dtype)[None], matrices)
+    factor = jax.lax.linalg.cholesky(matrices, symmetrize_input=False)
+    half = jax.lax.linalg.triangular_solve(factor, right[:, :, None], left_side=True, lower=True)
+    solved = jax.lax.linalg.triangular_solve(factor, half, left_side=True, lower=True, transpose_a=True)
+    return kept + jnp.where(empty[:, None], 0.0, solved[:, :, 0])
+
+
+def diagonal(system: System) -> Array:
+    """Return the estimate of diag(A) that preconditions, without a pass over the entries, [slots, dim].
+
+    sigma diag(G) + (sum_e a_e) spread + rho: the history's part is replaced by that of average rows.
+    """
+    weight = jax.ops.segment_sum(system.quadratic.sum(-1), system.owners, system.start.shape[0])
+    background = system.scale[:, None] * jnp.diagonal(system.gramian)[None]
+    return background + jnp.maximum(weight, 0.0)[:, None] * system.spread[None] + system.ridge
+
+
+def conjugate_gradient(system: System, *, steps: int = 2, tolerance: float | None = None) -> Array:
+    """Solve by preconditioned conjugate gradient from `system.start`: O(entries dim) a step, no normal matrices.
+
+    The preconditioner is `diagonal`; it is good where `gramian` is diagonal, that is, in the eigenbasis.
+
+    Args:
+        system: the equations.
+        steps: the number of steps, or the most if there is a tolerance.
+        tolerance: None runs all steps, and can be differentiated in reverse. A number stops a slot once its
+            residual is below that share of |b|, and the chunk once all its slots have stopped.
+    """
+    inverse = system.free[None] / jnp.maximum(diagonal(system), 1e-30)
+
+    def advance(x: Array, r: Array, p: Array, rho: Array) -> tuple[Array, Array, Array, Array]:
+        product = _product(system, p)
+        # A slot that has converged has p = 0: it must stay where it is, not become 0 / 0.
+        alpha = rho / jnp.maximum(jnp.sum(p * product, axis=-1), 1e-30)
+        x, r = x + alpha[:, None] * p, r - alpha[:, None] * product
+        z = inverse * r
+        rho_next = jnp.sum(r * z, axis=-1)
+        p = z + (rho_next / jnp.maximum(rho, 1e-30))[:, None] * p
+        return x, r, p, rho_next
+
+    r = residual(system, system.start)
+    p = inverse * r
+    carry = (system.start, r, p, jnp.sum(r * p, axis=-1))
+    if tolerance is None:
+        return jax.lax.fori_loop(0, steps, lambda _, carry: advance(*carry), carry)[0]
+
+    goal = tolerance**2 * jnp.sum(_combine(system, system.linear) ** 2, axis=-1)
+
+    def unfinished(carry: tuple) -> Array:
+        step, (_, r, _, _) = carry
+        return (step < steps) & jnp.any(jnp.sum(r**2, axis=-1) > goal)
+
+    def one(carry: tuple) -> tuple:
+        step, (x, r, p, rho) = carry
+        running = (jnp.sum(r**2, axis=-1) > goal)[:, None]
+        x_next, r_next, p_next, rho_next = advance(x, r, p, rho)
+        kept = tuple(jnp.where(running, new, old) for new, old in ((x_next, x), (r_next, r), (p_next, p)))
+        return step + 1, (*kept, jnp.where(running[:, 0], rho_next, rho))
+
+    return jax.lax.while_loop(unfinished, one, (0, carry))[1][0]

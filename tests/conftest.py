@@ -1,0 +1,27 @@
+"""Strict JAX for every test, a fixed key, and the real data where it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_debug_key_reuse", True)
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    return jax.random.key(20)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with `ml-100k/` and `ml-1m/`: MFJAX_TEST_DATA, or `shared/data` beside the checkout."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("MFJAX_TEST_DATA", default))
+    if not (folder / "ml-100k" / "u.data").is_file():
+        pytest.skip(f"no MovieLens data in {folder}; set MFJAX_TEST_DATA to a folder with ml-100k/ and ml-1m/")
+    return folder

@@ -1,0 +1,63 @@
+"""Slow, obvious numpy truth, with loops: what every fast function is held against."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def quadratic_entry(name: str, values: np.ndarray, item_counts: np.ndarray, **options) -> tuple:
+    """Return a, q, c of every pair and w0, straight from the papers."""
+    ones = np.ones_like(values)
+    if name == "explicit":
+        return ones, values, values**2, 0.0
+    if name == "zeros_observed":
+        return 0 * ones, values, values**2, 1.0
+    if name == "implicit":
+        confidence = 1 + options["alpha"] * values
+        return confidence - 1, confidence, confidence, 1.0
+    if name == "ials":
+        return ones, ones, ones, options["unobserved_weight"]
+    if name == "popularity_weighted":
+        weight = options["base"] + options["scale"] / np.maximum(item_counts, 1)
+        return weight, weight * values, weight * values**2, 0.0
+    raise KeyError(name)
+
+
+def als_half_step(users, items, values, columns, a, q, w0, column_weights, row_weights, reg, reg_exponent):
+    """Solve one dense system per row; `users`, `items` name the pairs' rows and columns."""
+    num_rows, dim = len(row_weights), columns.shape[1]
+    solved = np.zeros((num_rows, dim))
+    for row in range(num_rows):
+        mine = np.flatnonzero(users == row)
+        if len(mine) == 0:
+            continue
+        matrix = np.zeros((dim, dim))
+        for column in range(len(columns)):
+            matrix += w0 * row_weights[row] * column_weights[column] * np.outer(columns[column], columns[column])
+        right = np.zeros(dim)
+        for entry in mine:
+            vector = columns[items[entry]]
+            matrix += a[entry] * np.outer(vector, vector)
+            right += q[entry] * vector
+        matrix += reg * (len(mine) + w0 * row_weights[row] * column_weights.sum()) ** reg_exponent * np.eye(dim)
+        solved[row] = np.linalg.solve(matrix, right)
+    return solved
+
+
+def als_loss(users, items, values, user_table, item_table, a, q, c, w0, item_weights, reg, reg_exponent):
+    """Sum the objective over every pair of the dense matrix."""
+    num_users, num_items = len(user_table), len(item_table)
+    total = 0.0
+    for entry in range(len(users)):
+        score = user_table[users[entry]] @ item_table[items[entry]]
+        total += a[entry] * score**2 - 2 * q[entry] * score + c[entry]
+    for user in range(num_users):
+        for item in range(num_items):
+            total += w0 * item_weights[item] * (user_table[user] @ item_table[item]) ** 2
+    for user in range(num_users):
+        strength = np.sum(users == user) + w0 * item_weights.sum()
+        total += reg * strength**reg_exponent * np.sum(user_table[user] ** 2)
+    for item in range(num_items):
+        strength = np.sum(items == item) + w0 * item_weights[item] * num_users
+        total += reg * strength**reg_exponent * np.sum(item_table[item] ** 2)
+    return total

@@ -1,0 +1,214 @@
+"""Downloads, the cache and the order of places, without a network: file:// addresses and wheels made on the spot."""
+
+import hashlib
+import socket
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mfjax.data import load_ml1m, load_ml100k, releases, sources
+from mfjax.data.sources import SourceError
+
+RATINGS = b"196\t242\t3\t881250949\n186\t302\t4\t891717742\n196\t302\t5\t881250949\n"
+ITEMS = (
+    "242|Kolya (1996)|24-Jan-1997||link|0|0|0|0|0|1" + "|0" * 13 + "\n"
+    "302|L\u00e9on: Pros (Le) (1994) |x||link|0|1" + "|0" * 14 + "|1|0|0\n"
+).encode("latin-1")
+WHEEL_RATINGS = b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + RATINGS
+WHEEL_ITEMS = (
+    "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
+    "242\tKolya\t1996\tComedy\n302\tL\u00e9on: Pros (Le)\t1994\tAction Thriller\n"
+).encode()
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, a GroupLens that is not there, and an index that has no wheel."""
+    monkeypatch.setenv("MFJAX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(releases, "GROUPLENS", (tmp_path / "grouplens").as_uri())
+
+    def no_wheel(requirement, folder):
+        raise SourceError(f"{requirement}: no such wheel")
+
+    monkeypatch.setattr(sources, "download_wheel", no_wheel)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def grouplens(cache, tmp_path, monkeypatch):
+    """A GroupLens with a tiny ml-100k.zip whose checksums are the published ones."""
+    path = tmp_path / "grouplens" / "ml-100k.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ml-100k/u.data", RATINGS)
+        archive.writestr("ml-100k/u.item", ITEMS)
+    digest = hashlib.md5(path.read_bytes()).hexdigest()
+    monkeypatch.setitem(releases.RELEASES, "ml-100k", releases.Release("u.data", "u.item", digest, sha256(RATINGS)))
+    return path
+
+
+@pytest.fixture
+def index(cache, tmp_path, monkeypatch):
+    """An index whose wheel holds the same tiny rows."""
+    members = dict(zip(releases.WHEEL_FILES, (WHEEL_RATINGS, WHEEL_ITEMS), strict=True))
+    monkeypatch.setattr(releases, "WHEEL_FILES", {name: sha256(data) for name, data in members.items()})
+    monkeypatch.setitem(releases.RELEASES, "ml-100k", releases.Release("u.data", "u.item", "0" * 32, sha256(RATINGS)))
+
+    def wheel(requirement, folder):
+        path = folder / "it.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+        return path
+
+    monkeypatch.setattr(sources, "download_wheel", wheel)
+    return members
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"MFJAX_CACHE": "/here", "XDG_CACHE_HOME": "/xdg"}, "/here"),
+        ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/mfjax"),
+        ({"XDG_CACHE_HOME": "relative"}, "/home/me/.cache/mfjax"),
+        ({}, "/home/me/.cache/mfjax"),
+    ],
+)
+def test_cache_dir(monkeypatch, environment, expected):
+    for name in ("MFJAX_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/me")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert sources.cache_dir() == Path(expected)
+
+
+def test_data_dir_comes_first_and_need_not_be_official(cache, tmp_path, caplog):
+    folder = tmp_path / "mine" / "ml-100k"
+    folder.mkdir(parents=True)
+    (folder / "u.data").write_bytes(RATINGS)
+    for data_dir in (folder, folder.parent):
+        dataset = load_ml100k(data_dir)
+        assert dataset.source == f"local folder {folder} (u.data is not the official file)"
+        assert dataset.checksum == sha256(RATINGS)
+        assert (dataset.titles, dataset.years, dataset.genres) == (None, None, None)
+    assert "is not the official file of ml-100k" in caplog.text
+    assert not cache.exists()
+
+
+def test_grouplens_then_cache(grouplens, cache, capfd):
+    first = load_ml100k()
+    assert first.source.endswith("ml-100k.zip, verified (official u.data)")
+    assert "trying file:" in capfd.readouterr().err
+    grouplens.unlink()
+    second = load_ml100k()
+    assert (second.source, second.checksum) == (first.source, first.checksum)
+    assert capfd.readouterr().err == ""
+    assert second.titles.tolist() == ["Kolya (1996)", "L\u00e9on: Pros (Le) (1994)"]
+    assert second.years.tolist() == [1996, 1994]
+    assert second.genres == (("Comedy",), ("Action", "Thriller"))
+
+
+def test_wheel_gives_what_grouplens_gives(grouplens, cache, index):
+    dataset = load_ml100k()
+    assert (cache / "ml-100k" / "u.data").read_bytes() == RATINGS
+    assert dataset.source.startswith("wheel recbole==1.2.1, verified")
+    assert dataset.source.endswith("(official u.data)")
+    assert dataset.titles.tolist() == ["Kolya (1996)", "L\u00e9on: Pros (Le) (1994)"]
+    assert dataset.genres == (("Comedy",), ("Action", "Thriller"))
+
+
+@pytest.mark.parametrize("name", ["u.data", "u.item", sources.MANIFEST])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_broken_cache_is_fetched_again(grouplens, cache, capfd, name, damage):
+    load_ml100k()
+    path = cache / "ml-100k" / name
+    path.unlink() if damage == "gone" else path.write_bytes(path.read_bytes()[:10])
+    assert len(load_ml100k().interactions) == 3
+    assert ("broken cache" in capfd.readouterr().err) or (name, damage) == (sources.MANIFEST, "gone")
+
+
+def test_nothing_anywhere_ends_in_one_message(cache, tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        load_ml100k(tmp_path / "nowhere")
+    message = str(caught.value)
+    for tried in ("nowhere: neither u.data nor ml-100k/u.data", "nothing cached", "ml-100k.zip", "recbole==1.2.1"):
+        assert tried in message
+    assert "--data-dir" in message
+    assert "MFJAX_CACHE" in message
+    with pytest.raises(FileNotFoundError, match="no wheel holds ml-1m"):
+        load_ml1m()
+
+
+def test_unwritable_cache_is_one_of_the_things_tried(grouplens, cache):
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(FileNotFoundError, match="ml-100k was found nowhere"):
+        load_ml100k()
+
+
+def test_wrong_archive_is_refused(grouplens, cache, monkeypatch):
+    monkeypatch.setitem(releases.RELEASES, "ml-100k", releases.Release("u.data", "u.item", "0" * 32))
+    with pytest.raises(FileNotFoundError, match="do not have the published checksum 0000"):
+        load_ml100k()
+    assert not list(cache.rglob("u.*"))
+
+
+def test_wrong_wheel_is_refused(index, cache):
+    index[next(iter(index))] = b"other rows"
+    with pytest.raises(FileNotFoundError, match=r"ml-100k\.inter does not have the checksum"):
+        load_ml100k()
+    assert not list(cache.rglob("u.*"))
+
+
+def test_archive_without_the_member(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("other", b"")
+    with pytest.raises(SourceError, match=r"a\.zip: .*no item named 'u\.data'"):
+        sources.extract(tmp_path / "a.zip", {"u.data": tmp_path / "u.data"})
+    assert not (tmp_path / "u.data").exists()
+
+
+def test_interrupted_write_leaves_what_was_there(tmp_path):
+    path = tmp_path / "results"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), sources.atomic_path(path) as temporary:
+        temporary.write_text("ne")
+        raise KeyboardInterrupt
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("results", "old")]
+
+
+def test_silent_server_fails_fast(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "NETWORK_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/ml-100k.zip"
+        with pytest.raises(SourceError, match="timed out"):
+            sources.download(url, tmp_path / "ml-100k.zip", "0" * 32)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pip_settings_of_the_user_are_honoured(tmp_path, monkeypatch):
+    pytest.importorskip("pip")
+    shelf, folder = tmp_path / "shelf", tmp_path / "folder"
+    shelf.mkdir()
+    folder.mkdir()
+    with zipfile.ZipFile(shelf / "tiny-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        archive.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.0.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
+    assert sources.download_wheel("tiny==1.0", folder).name == "tiny-1.0-py3-none-any.whl"
+    with pytest.raises(SourceError, match=r"tiny==2\.0: ERROR: No matching distribution"):
+        sources.download_wheel("tiny==2.0", folder)
+
+
+def test_no_pip(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pip", None)
+    with pytest.raises(SourceError, match="no pip; run python -m ensurepip"):
+        sources.download_wheel("tiny==1.0", tmp_path)

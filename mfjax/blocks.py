@@ -1,0 +1,118 @@
+"""The users of an evaluation, cut into equal blocks of bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mfjax.conventions import Empty
+from mfjax.histories import Ragged
+from mfjax.types import Array
+
+BLOCK_BYTES = 16 * 2**20
+"""Memory that the scores of one block of users may take, unless the block's size is given."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Blocks:
+    """Users in equal blocks, in an order that puts users of equal cost together.
+
+    Attributes:
+        users: int32 [num_blocks, block_size]; padding is 0.
+        mask: bool [num_blocks, block_size], True for a real user.
+        positions: int32 [num_users], where in the flattened blocks the users stand, by ascending id.
+    """
+
+    users: Array
+    mask: Array
+    positions: Array
+
+    def ascending(self, values: Array) -> Array:
+        """Return `values` [num_blocks, block_size, ...] as [num_users, ...], by ascending id of the user."""
+        return values.reshape(-1, *values.shape[2:])[self.positions]
+
+
+def build(
+    targets: Ragged,
+    *,
+    exclude: Ragged | None = None,
+    users: np.ndarray | None = None,
+    empty: Empty = "skip",
+    block_size: int | None = None,
+) -> Blocks:
+    """Return the blocks of the users to evaluate; on the host.
+
+    The cost of a block grows with its longest list of targets and its longest history, so users are ordered by the
+    number of targets, then by the length of the history.
+
+    Args:
+        targets: relevant items, a row per user.
+        exclude: histories, a row per user, or None.
+        users: distinct ids of the users to evaluate, or None for all.
+        empty: whether users without a target are left out ("skip") or stay ("zero").
+        block_size: users a block, or None for as many as keep the block's scores within BLOCK_BYTES.
+
+    Raises:
+        ValueError: no user is left, a user id is out of range or repeated, a target is repeated, targets and exclude
+            disagree on the number of users or items, or block_size is below 1.
+
+    Example:
+        >>> from mfjax.histories import ragged
+        >>> from mfjax.types import Interactions
+        >>> pairs = Interactions(np.array([3, 1, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 4, 3)
+        >>> build(ragged(pairs)).users
+        Array([[3, 1]], dtype=int32)
+    """
+    _check(targets, exclude, block_size)
+    chosen = _chosen(users, targets.num_rows)
+    num_targets = np.diff(np.asarray(targets.offsets))
+    if empty == "skip":
+        chosen = chosen[num_targets[chosen] > 0]
+    if len(chosen) == 0:
+        raise ValueError("targets: none of the users has a target; check the split, or pass other users")
+    lengths = np.zeros_like(num_targets) if exclude is None else np.diff(np.asarray(exclude.offsets))
+    order = np.lexsort((lengths[chosen], num_targets[chosen]))
+    if block_size is None:
+        block_size = max(BLOCK_BYTES // (4 * targets.num_columns), 1)
+    num_blocks = -(-len(chosen) // block_size)
+    block_size = -(-len(chosen) // num_blocks)  # as equal as the number of blocks allows
+    padded = np.zeros(num_blocks * block_size, np.int32)
+    padded[: len(chosen)] = chosen[order]
+    mask = np.arange(num_blocks * block_size) < len(chosen)
+    positions = np.empty(len(chosen), np.int32)
+    positions[order] = np.arange(len(chosen))
+    shape = (num_blocks, block_size)
+    return Blocks(jnp.asarray(padded.reshape(shape)), jnp.asarray(mask.reshape(shape)), jnp.asarray(positions))
+
+
+def _chosen(users: np.ndarray | None, num_users: int) -> np.ndarray:
+    if users is None:
+        return np.arange(num_users)
+    chosen, times = np.unique(np.asarray(users), return_counts=True)
+    if len(chosen) and (chosen[0] < 0 or chosen[-1] >= num_users):
+        bad = chosen[0] if chosen[0] < 0 else chosen[-1]
+        raise ValueError(f"users: {bad} is outside 0..{num_users - 1}; pass ids of the rows of targets")
+    if (times > 1).any():
+        raise ValueError(f"users: {chosen[times > 1][0]} is repeated; pass distinct ids")
+    return chosen
+
+
+def _check(targets: Ragged, exclude: Ragged | None, block_size: int | None) -> None:
+    if block_size is not None and block_size < 1:
+        raise ValueError(f"block_size: {block_size} is below 1; pass a number of users, or None")
+    if exclude is not None:
+        shape, other = (targets.num_rows, targets.num_columns), (exclude.num_rows, exclude.num_columns)
+        if shape != other:
+            raise ValueError(f"exclude: has {other} users and items, targets {shape}; build both in the same id spaces")
+    offsets, ids = np.asarray(targets.offsets), np.asarray(targets.ids)[: int(targets.offsets[-1])]
+    repeated = ids[1:] == ids[:-1]
+    starts = offsets[(offsets > 0) & (offsets < len(ids))]
+    repeated[starts - 1] = False  # neighbours in different rows
+    if repeated.any():
+        entry = int(np.flatnonzero(repeated)[0]) + 1
+        user = int(np.searchsorted(offsets, entry, side="right")) - 1
+        raise ValueError(f"targets: item {ids[entry]} is repeated for user {user}; merge duplicate pairs first")

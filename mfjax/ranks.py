@@ -1,0 +1,193 @@
+"""Scores of a block of users -> the ranks of the items asked for, under a tie rule."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+
+from mfjax import recommend
+from mfjax.conventions import Ties
+from mfjax.histories import Ragged
+from mfjax.metrics import UNRANKED
+from mfjax.types import Array, Scorer
+
+
+class Ranks(NamedTuple):
+    """Ranks of some items of every user.
+
+    Attributes:
+        ranks: int32 [batch, R], 1-based; the first rank of the item's group of equal scores under ties "expected";
+            UNRANKED for padding and for items that can not be recommended.
+        tie_sizes: int32 [batch, R], size of that group (1 under the other rules).
+    """
+
+    ranks: Array
+    tie_sizes: Array
+
+
+class Ranked(NamedTuple):
+    """All that the metrics of a block of users are computed from; R is the length of the longest list of targets.
+
+    Attributes:
+        ranks: int32 [batch, R], ranks of the targets.
+        tie_sizes: int32 [batch, R], sizes of their groups of equal scores under ties "expected", else 1.
+        relevances: float32 [batch, R], values of the targets; 0 for padding.
+        num_relevant: int32 [batch], number of targets.
+        num_unreachable: int32 [batch], number of targets that can not be recommended.
+        num_items: int32 [batch], number of items that can be recommended.
+        num_broken: int32 [batch], number of scores that were NaN or +inf.
+        recommended: int32 [batch, k], the top k, best first; padding is 0.
+        recommended_mask: bool [batch, k], False for the places that no item can fill.
+    """
+
+    ranks: Array
+    tie_sizes: Array
+    relevances: Array
+    num_relevant: Array
+    num_unreachable: Array
+    num_items: Array
+    num_broken: Array
+    recommended: Array
+    recommended_mask: Array
+
+
+def rank_block(
+    scorer: Scorer,
+    users: Array,
+    targets: Ragged,
+    exclude: Ragged | None = None,
+    candidates: Array | None = None,
+    *,
+    mask: Array | None = None,
+    k: int = 10,
+    ties: Ties = "first",
+) -> Ranked:
+    """Rank the targets of one block of users among all items they can be recommended; pure, for any transform.
+
+    Args:
+        scorer: user ids -> scores of all items.
+        users: int32 [batch].
+        targets: relevant items, a row per user.
+        exclude: items that are never recommended to a user, a row per user, or None.
+        candidates: bool [num_items], the items that can be recommended to anybody, or None for all.
+        mask: bool [batch], False for padded users, who get no targets and an empty list; None for all real.
+        k: length of the recommended lists, whose ties go to the lower index under every tie rule.
+        ties: tie rule of the ranks.
+
+    Returns:
+        Ranked.
+
+    Example:
+        >>> import jax
+        >>> from mfjax.types import Factors
+        >>> model = Factors(users=jnp.array([[1.0]]), items=jnp.array([[1.0], [3.0], [2.0]]))
+        >>> targets = Ragged(jnp.array([0, 1]), jnp.array([2]), jnp.ones(1), num_columns=3, longest=1)
+        >>> rank_block(recommend.scorer(model), jnp.array([0]), targets, k=2).ranks.tolist()
+        [[2]]
+    """
+    mask = jnp.ones(users.shape, bool) if mask is None else mask
+    scores, num_broken = recommendable(recommend.masked_scores(scorer, users, exclude, candidates))
+    recommended, best = recommend.top_k_block(scores, k)
+    ids, relevances, real = targets.rows(users)
+    real &= mask[:, None]
+    num_relevant = jnp.sum(real, axis=-1, dtype=jnp.int32)
+    found = of(scores, ids, real, ties=ties, longest=jnp.max(num_relevant))
+    num_ranked = jnp.sum(found.ranks < UNRANKED, axis=-1, dtype=jnp.int32)
+    return Ranked(
+        ranks=found.ranks,
+        tie_sizes=found.tie_sizes,
+        relevances=jnp.where(real, relevances, 0),
+        num_relevant=num_relevant,
+        num_unreachable=num_relevant - num_ranked,
+        num_items=jnp.sum(scores > -jnp.inf, axis=-1, dtype=jnp.int32),
+        num_broken=jnp.where(mask, num_broken, 0),
+        recommended=recommended,
+        recommended_mask=(best > -jnp.inf) & mask[:, None],
+    )
+
+
+def recommendable(scores: Array) -> tuple[Array, Array]:
+    """Return scores in which only finite ones can be recommended, and how many of each user's were broken.
+
+    NaN and +inf, which only a broken model gives, become -inf and are counted; -inf, which is how a model or a mask
+    says "not this item", stays. -0.0 becomes 0.0, so that every later comparison and `lax.top_k` see one and the same
+    order.
+
+    Args:
+        scores: float [batch, num_items].
+
+    Returns:
+        scores: float [batch, num_items], finite or -inf.
+        broken: int32 [batch], the number of NaN and +inf.
+
+    Example:
+        >>> recommendable(jnp.array([[1.0, jnp.nan, -0.0]]))
+        (Array([[  1., -inf,   0.]], dtype=float32), Array([1], dtype=int32))
+    """
+    sound = scores < jnp.inf
+    scores = jnp.where(sound, jnp.where(scores == 0, 0.0, scores), -jnp.inf)
+    return scores, jnp.sum(~sound, axis=-1, dtype=jnp.int32)
+
+
+def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest: Array | None = None) -> Ranks:
+    r"""Return the rank of each of the items `ids` among all the items of its user.
+
+    .. math:: r_i = 1 + |\{j : s_j > s_i\}| + |\{j : s_j = s_i,\ j \text{ stands before } i \text{ by the tie rule}\}|
+
+    Ties: "first", lower index first; "last", higher index first; "worst", the items of `ids` behind every other item of
+    equal score; "expected", r_i without the last term, and the size of the group besides.
+
+    The scores are compared with one column of `ids` at a time: time num_items * columns a user, memory that of scores.
+
+    Args:
+        scores: float [batch, num_items], -inf for items that can not be recommended, never NaN (see `recommendable`).
+        ids: int32 [batch, R], distinct within a user.
+        mask: bool [batch, R], True for a real item.
+        ties: tie rule.
+        longest: int32 scalar, columns of `ids` from there on are all padding and are skipped; None for R.
+
+    Returns:
+        Ranks of `ids`. An item whose score is -inf is UNRANKED.
+
+    Example:
+        >>> of(jnp.array([[3.0, 5.0, 3.0, 1.0]]), jnp.array([[2, 3]]), jnp.array([[True, True]])).ranks
+        Array([[3, 4]], dtype=int32)
+    """
+    width = ids.shape[-1]
+    item_scores = jnp.where(mask, jnp.take_along_axis(scores, ids, axis=-1), -jnp.inf)
+    everything = jnp.arange(scores.shape[-1], dtype=jnp.int32)[None, :]
+    slots = jnp.arange(width, dtype=jnp.int32)[None, :]
+
+    def count(slot: Array) -> tuple[Array, Array]:
+        item = lax.dynamic_slice_in_dim(ids, slot, 1, axis=-1)  # [batch, 1]
+        score = lax.dynamic_slice_in_dim(item_scores, slot, 1, axis=-1)
+        if ties == "first":
+            before = (scores > score) | ((scores == score) & (everything < item))
+        elif ties == "last":
+            before = (scores > score) | ((scores == score) & (everything > item))
+        elif ties == "worst":
+            before = scores >= score
+        else:
+            before = scores > score
+        rank = 1 + _count(before)
+        if ties == "worst":
+            # Counted itself and the asked-for items of equal score that follow it: take them off again.
+            rank -= _count((item_scores == score) & (slots >= slot))
+        return rank, _count(scores == score) if ties == "expected" else jnp.ones_like(rank)
+
+    def body(slot: Array, found: Ranks) -> Ranks:
+        columns = count(slot)
+        return Ranks(
+            *(lax.dynamic_update_slice_in_dim(x, c, slot, axis=-1) for x, c in zip(found, columns, strict=True))
+        )
+
+    start = Ranks(jnp.full(ids.shape, UNRANKED, jnp.int32), jnp.ones(ids.shape, jnp.int32))
+    found = lax.fori_loop(0, width if longest is None else longest, body, start)
+    real = item_scores > -jnp.inf
+    return Ranks(jnp.where(real, found.ranks, UNRANKED), jnp.where(real, found.tie_sizes, 1))
+
+
+def _count(mask: Array) -> Array:
+    return jnp.sum(mask, axis=-1, keepdims=True, dtype=jnp.int32)

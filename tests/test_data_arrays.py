@@ -70,7 +70,7 @@ def test_refuses(arguments, message):
         from_arrays(**arguments)
 
 
-def test_keeps_rows_in_order_and_maps_back(key):
+def test_keeps_rows_in_order_and_maps_back():
     rng = np.random.default_rng(0)
     users, items = rng.permutation(np.repeat([7, -3, 10**12], 4)), np.array(list("abcdefghijkl"))
     values, timestamps = rng.random(12), rng.integers(10**9, size=12)
@@ -89,6 +89,12 @@ def test_ids_of_any_integer_type(dtype):
     pairs = from_arrays(raw, [0, 1, 2, 3])
     assert pairs.users.tolist() == [2, 1, 2, 0]
     assert pairs.user_vocabulary.raw.tolist() == [0, 3, 100]
+
+
+def test_ids_whose_span_overflows_their_type():
+    assert from_arrays(np.array([100, -100, 0], "i1"), [0, 1, 2]).users.tolist() == [2, 0, 1]
+    huge = np.array([2**64 - 1, 2**64 - 3], "u8")
+    assert from_arrays(huge, [0, 1]).user_vocabulary.raw.tolist() == [2**64 - 3, 2**64 - 1]
 
 
 def test_close_and_scattered_integers_get_the_same_ids():

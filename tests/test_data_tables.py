@@ -104,6 +104,14 @@ def test_csv_of_numbers(tmp_path):
     assert (pairs.values.tolist(), pairs.timestamps) == ([1], None)
 
 
+def test_csv_ids_that_only_look_like_integers(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text(f"1_000,{2**70}\n1000,5\n")
+    pairs = read_csv(path, user=0, item=1)
+    assert pairs.user_vocabulary.raw.tolist() == ["1000", "1_000"]
+    assert pairs.item_vocabulary.raw.tolist() == [str(2**70), "5"]
+
+
 BAD_FILES = [
     ("", "no column 'user'; its columns are: none"),
     ("user,item,rating\n", "users: there are no rows"),

@@ -166,16 +166,16 @@ def _encode(
 
 def _index(raw: np.ndarray) -> tuple[Vocabulary, np.ndarray]:
     """Return the vocabulary of raw ids and their ids int32 [n]."""
-    low, high = (int(raw.min()), int(raw.max())) if raw.dtype.kind in "iu" else (0, 0)
-    if raw.dtype.kind in "iu" and high - low < 4 * len(raw) + 1024:
+    low, high = (int(raw.min()), int(raw.max())) if raw.dtype.kind in "iu" else (0, 2**63)
+    if high < 2**63 and high - low < 4 * len(raw) + 1024:
         # Integers that lie close together need no sort: mark those present and count the marks.
-        offsets = (raw - low).astype(np.int64)
+        offsets = raw.astype(np.int64) - low
         present = np.zeros(high - low + 1, bool)
         present[offsets] = True
-        ids = (np.cumsum(present) - 1).astype(np.int32)[offsets]
-        return Vocabulary((np.flatnonzero(present) + low).astype(raw.dtype)), ids
-    distinct, ids = np.unique(raw, return_inverse=True)
-    return Vocabulary(distinct), ids.astype(np.int32)
+        rank = (np.cumsum(present) - 1).astype(np.int32)
+        return Vocabulary((np.flatnonzero(present) + low).astype(raw.dtype)), rank[offsets]
+    distinct, inverse = np.unique(raw, return_inverse=True)
+    return Vocabulary(distinct), inverse.astype(np.int32)
 
 
 def _merge_duplicates(interactions: Interactions, policy: str) -> Interactions:

@@ -101,8 +101,8 @@ def load_ratings_csv(folder: str | Path) -> Dataset:
 
 
 def _read(name: str, path: Path, source: str, duplicates: str) -> Dataset:
-    movies, separator, columns = _LAYOUTS.get(path.name, _LAYOUTS["ratings.csv"])
-    columns = dict(zip(("user", "item", "value", "timestamp"), columns, strict=True))
+    movies, separator, names = _LAYOUTS.get(path.name, _LAYOUTS["ratings.csv"])
+    columns = dict(zip(("user", "item", "value", "timestamp"), names, strict=True))
     if path.suffix == ".parquet":
         interactions = read_parquet(path, **columns, duplicates=duplicates)
     else:
@@ -122,8 +122,8 @@ def _about(interactions: Interactions, path: Path) -> tuple:
     about = [movies.get(str(raw_id), ("", ())) for raw_id in interactions.item_vocabulary.raw.tolist()]
     titles = np.array([title for title, _ in about])
     # The last bracketed year counts: "Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)", "The Show (2009-2011)".
-    years = [re.findall(r"\((\d{4})(?:[-\N{EN DASH}]\d*)?\)", title) for title, _ in about]
-    years = np.array([int(found[-1]) if found else 0 for found in years], np.int32)
+    found = [re.findall(r"\((\d{4})(?:[-\N{EN DASH}]\d*)?\)", title) for title, _ in about]
+    years = np.array([int(each[-1]) if each else 0 for each in found], np.int32)
     return titles, years, tuple(tuple(genres) for _, genres in about)
 
 

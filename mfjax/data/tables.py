@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -149,8 +149,8 @@ def _read_text_columns(
     path: Path, names: Sequence[str], positions: Sequence[int], separator: str, skip: int
 ) -> dict[str, np.ndarray]:
     """Read what is not plain numbers line by line: string ids, quotes, and the line that can not be read."""
-    lines: list[int] = []
-    rows: list[list[str]] = []
+    convert = {"value": float, "timestamp": lambda text: int(text) if text.isdigit() else float(text)}
+    column: dict[str, list] = {name: [] for name in names}
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, delimiter=separator)
         for number, row in enumerate(reader):
@@ -161,31 +161,25 @@ def _read_text_columns(
                     f"{path}, line {reader.line_num}: {len(row)} columns, needs {max(positions) + 1}; "
                     "mend or drop the line, or pass the file's separator"
                 )
-            lines.append(reader.line_num)
-            rows.append([row[position].strip() for position in positions])
-    texts = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
-    column: dict[str, np.ndarray] = {}
-    for name in names:
-        if name in ("user", "item"):
-            column[name] = _integers_or_strings(texts[name])
-        else:
-            convert = float if name == "value" else lambda text: int(text) if text.isdigit() else float(text)
-            column[name] = _numbers(path, lines, name, texts[name], convert)
-    return column
+            for name, position in zip(names, positions, strict=True):
+                text = row[position].strip()
+                try:
+                    column[name].append(convert.get(name, str)(text))
+                except ValueError:
+                    raise ValueError(
+                        f"{path}, line {reader.line_num}: {name} {text!r} is not a number; mend or drop the line"
+                    ) from None
+    return {
+        name: _integers_or_strings(cells) if name in ("user", "item") else np.array(cells)
+        for name, cells in column.items()
+    }
 
 
 def _integers_or_strings(texts: Sequence[str]) -> np.ndarray:
+    # int() alone would read "1_000" as a number.
+    if not all(text.removeprefix("-").isdecimal() for text in texts):
+        return np.array(texts, str)
     try:
         return np.array([int(text) for text in texts], np.int64)
-    except (ValueError, OverflowError):
+    except OverflowError:
         return np.array(texts, str)
-
-
-def _numbers(path: Path, lines: Sequence[int], name: str, texts: Sequence[str], convert: Callable) -> np.ndarray:
-    numbers = []
-    for line, text in zip(lines, texts, strict=True):
-        try:
-            numbers.append(convert(text))
-        except ValueError:
-            raise ValueError(f"{path}, line {line}: {name} {text!r} is not a number; mend or drop the line") from None
-    return np.array(numbers)

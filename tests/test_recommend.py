@@ -185,5 +185,7 @@ def test_contributions_with_a_joint_bias_and_a_regularisation_of_its_own(factors
     row = np.linalg.solve(v.T @ v + np.diag(reg), residual @ v)
     ones, background = jnp.ones(3), jnp.zeros((5, 5))
     tables = [jnp.asarray(x, jnp.float32) for x in (features, residual, reg)]
-    parts = recommend.explain(tables[0], jnp.asarray(ids), ones > 0, ones, tables[1], background, tables[2], jnp.array(7))
+    parts = recommend.explain(
+        tables[0], jnp.asarray(ids), ones > 0, ones, tables[1], background, tables[2], jnp.array(7)
+    )
     np.testing.assert_allclose(parts.sum(), features[7] @ row, rtol=1e-4)

@@ -1,0 +1,178 @@
+"""Saving: a model with all it needs to predict, and the pytrees of a fit that is to go on later."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mfjax import container
+from mfjax.histories import Ragged
+from mfjax.model import Model
+from mfjax.types import Array, Factors, Vocabulary
+
+_LISTS = ("offsets", "ids", "values")
+
+
+def save(path: str | os.PathLike, model: Model) -> None:
+    """Write a model to one file, without pickle, whole or not at all.
+
+    Raises:
+        ValueError: for raw ids that are objects, or a config or manifest that JSON can not hold.
+
+    Example:
+        >>> import tempfile
+        >>> users, items = Vocabulary.of(["ann"]), Vocabulary.of([7, 8, 9])
+        >>> factors = Factors(jnp.ones((1, 2)), jnp.ones((3, 2)))
+        >>> model = Model(factors=factors, user_vocabulary=users, item_vocabulary=items)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(f"{folder}/model.mfjax", model)
+        ...     load(f"{folder}/model.mfjax").predict("ann", 8)
+        2.0
+    """
+    arrays = {
+        f"factors.{name}": np.asarray(table) for name, table in model.factors._asdict().items() if table is not None
+    }
+    arrays |= {"user_vocabulary": model.user_vocabulary.raw, "item_vocabulary": model.item_vocabulary.raw}
+    seen = None
+    if model.seen is not None:
+        arrays |= {f"seen.{name}": np.asarray(getattr(model.seen, name)) for name in _LISTS}
+        seen = {"num_columns": model.seen.num_columns, "longest": model.seen.longest}
+    header = {
+        "kind": "model",
+        "seen": seen,
+        "rating_range": model.rating_range,
+        "objective": model.objective,
+        "config": plain(model.config),
+        "manifest": plain(model.manifest),
+    }
+    container.write(path, arrays, header)
+
+
+def load(path: str | os.PathLike) -> Model:
+    """Return the model that `save` wrote: the same bits, so the same predictions.
+
+    Raises:
+        ValueError: if the file is not a model, is of an unknown version or damaged.
+    """
+    arrays, header = container.read(path)
+    _check_kind(path, header, "model", "load_tree")
+    seen = None
+    if header["seen"] is not None:
+        offsets, ids, values = (_on_device(name, arrays[f"seen.{name}"]) for name in _LISTS)
+        seen = Ragged(offsets, ids, values, header["seen"]["num_columns"], header["seen"]["longest"])
+    tables = {
+        name: _on_device(name, arrays[f"factors.{name}"]) for name in Factors._fields if f"factors.{name}" in arrays
+    }
+    return Model(
+        factors=Factors(**tables),
+        user_vocabulary=Vocabulary(arrays["user_vocabulary"]),
+        item_vocabulary=Vocabulary(arrays["item_vocabulary"]),
+        seen=seen,
+        rating_range=None if header["rating_range"] is None else tuple(header["rating_range"]),
+        objective=header["objective"],
+        config=header["config"],
+        manifest=header["manifest"],
+    )
+
+
+def save_tree(path: str | os.PathLike, tree: Any) -> None:
+    """Write the leaves of any pytree (arrays, PRNG keys, Python numbers) to one file: a checkpoint.
+
+    Example:
+        >>> import tempfile
+        >>> state = {"key": jax.random.key(0), "step": jnp.int32(3)}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_tree(f"{folder}/checkpoint", state)
+        ...     int(load_tree(f"{folder}/checkpoint", state)["step"])
+        3
+    """
+    leaves = {jax.tree_util.keystr(where): leaf for where, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    keys = {name: str(jax.random.key_impl(leaf)) for name, leaf in leaves.items() if _is_key(leaf)}
+    arrays = {name: np.asarray(jax.random.key_data(leaf) if name in keys else leaf) for name, leaf in leaves.items()}
+    container.write(path, arrays, {"kind": "tree", "keys": keys})
+
+
+def load_tree(path: str | os.PathLike, template: Any) -> Any:
+    """Return a tree of the structure of `template` with the saved leaves, the same bits.
+
+    Args:
+        path: what `save_tree` wrote.
+        template: a tree whose leaves have the shapes, dtypes and kinds to expect: a fresh state, or
+            `jax.eval_shape` of what makes one. Static fields come from it.
+
+    Raises:
+        ValueError: naming the leaf that is missing, left over or of another shape or dtype; or as `load`.
+    """
+    arrays, header = container.read(path)
+    _check_kind(path, header, "tree", "load")
+    wanted = {jax.tree_util.keystr(where) for where, _ in jax.tree_util.tree_leaves_with_path(template)}
+    if wanted != set(arrays):
+        leaf = sorted(wanted ^ set(arrays))[0]
+        raise ValueError(
+            f"template: leaf {leaf!r} is {'not in the file' if leaf in wanted else 'only in the file'} {path}; "
+            "pass a template of the structure that was saved"
+        )
+
+    def restore(where, leaf):
+        name = jax.tree_util.keystr(where)
+        return _like(leaf, name, arrays[name], header["keys"].get(name))
+
+    return jax.tree_util.tree_map_with_path(restore, template)
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it: dataclasses as dicts, arrays as lists, functions by name and arguments."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(member) for key, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(member) for member in value]
+    if isinstance(value, (np.ndarray, np.generic, jax.Array)):
+        return np.asarray(value).tolist()
+    if isinstance(value, jax.tree_util.Partial):
+        return {"function": value.func.__qualname__, "args": plain(value.args), "keywords": plain(value.keywords)}
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def _like(leaf: Any, name: str, array: np.ndarray, key_impl: str | None) -> Any:
+    """Return `array` as the kind of thing that the template's leaf is."""
+    if isinstance(leaf, (bool, int, float)):
+        if array.shape or array.dtype != np.asarray(leaf).dtype:
+            raise _mismatch(name, array, np.asarray(leaf))
+        return array.item()
+    if key_impl is not None or _is_key(leaf):
+        restored = None if key_impl is None else jax.random.wrap_key_data(jnp.asarray(array), impl=key_impl)
+        if restored is None or restored.dtype != leaf.dtype or restored.shape != leaf.shape:
+            raise _mismatch(name, array if restored is None else restored, leaf)
+        return restored
+    if array.shape != leaf.shape or array.dtype != leaf.dtype:
+        raise _mismatch(name, array, leaf)
+    return array if isinstance(leaf, np.ndarray) else _on_device(name, array)
+
+
+def _mismatch(name: str, saved: Any, wanted: Any) -> ValueError:
+    return ValueError(
+        f"template: leaf {name!r} is {wanted.dtype}{list(wanted.shape)}, saved was {saved.dtype}{list(saved.shape)}; "
+        "pass a template made with the options of the saved one"
+    )
+
+
+def _on_device(name: str, array: np.ndarray) -> Array:
+    if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
+        raise ValueError(f"{name}: saved as {array.dtype}, which JAX would cut; set jax_enable_x64 to load it")
+    return jnp.asarray(array)
+
+
+def _is_key(leaf: Any) -> bool:
+    return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _check_kind(path: str | os.PathLike, header: dict[str, Any], kind: str, other: str) -> None:
+    if header["kind"] != kind:
+        raise ValueError(f"{path}: holds a {header['kind']}, not a {kind}; read it with persist.{other}")

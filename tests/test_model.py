@@ -1,0 +1,116 @@
+"""Raw ids in, predictions out: pairs, batches, lists, errors, and what is unknown."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mfjax.model import Model, fit
+from mfjax.rating_baselines import user_item_bias
+from mfjax.types import Factors, Vocabulary
+
+USERS = {"ann": [1.0, 0.0], "bob": [0.0, 2.0]}
+ITEMS = {7: [1.0, 1.0], 20: [3.0, -1.0], 300: [0.5, 0.5]}
+USER_BIASES, ITEM_BIASES, OFFSET = {"ann": 0.25, "bob": -0.5}, {7: 0.0, 20: 1.0, 300: 0.5}, 3.0
+
+
+def truth(user: str, item: int) -> float:
+    product = float(np.dot(USERS[user], ITEMS[item])) if user in USERS and item in ITEMS else 0.0
+    return OFFSET + product + USER_BIASES.get(user, 0.0) + ITEM_BIASES.get(item, 0.0)
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    def learn(interactions) -> Factors:
+        assert interactions.user_vocabulary.raw.tolist() == list(USERS)
+        tables = (list(table.values()) for table in (USERS, ITEMS, USER_BIASES, ITEM_BIASES))
+        return Factors(*(jnp.array(table) for table in tables), jnp.float32(OFFSET))
+
+    return fit(["bob", "ann", "bob"], [20, 300, 7], [5.0, 1.0, 4.0], learn)
+
+
+def test_one_pair_and_a_batch(model):
+    users, items = ["ann", "bob", "bob", "ann"], [20, 20, 7, 300]
+    wanted = [truth(user, item) for user, item in zip(users, items, strict=True)]
+    batch = model.predict_batch(np.array(users), np.array(items))
+    np.testing.assert_allclose(batch.values, wanted)
+    assert (batch.values.dtype, batch.num_unknown_users, batch.num_unknown_items) == (np.float32, 0, 0)
+    assert [model.predict(user, item) for user, item in zip(users, items, strict=True)] == wanted
+    assert model.predict_batch([], []).values.shape == (0,)
+
+
+def test_unknown_ids_give_what_the_biases_say_and_are_counted(model):
+    users, items = ["zoe", "ann", "zoe", "ann"], [20, 21, 1, 20]
+    batch = model.predict_batch(users, items, unknown="bias")
+    np.testing.assert_allclose(batch.values, [truth(user, item) for user, item in zip(users, items, strict=True)])
+    assert (batch.num_unknown_users, batch.num_unknown_items) == (2, 2)
+
+
+def test_clipping_moves_predictions_into_the_rating_range(model):
+    assert model.rating_range == (1.0, 5.0)
+    assert model.predict("ann", 20) == 7.25
+    assert model.predict("ann", 20, clip=True) == 5.0
+
+
+def test_lists_leave_out_what_was_seen_and_end_early(model):
+    ids, scores = model.recommend("bob", k=3)
+    assert ids.tolist() == [300]
+    np.testing.assert_allclose(scores, [truth("bob", 300)])
+    ids, scores = model.recommend("bob", k=2, exclude_seen=False)
+    assert ids.tolist() == sorted(ITEMS, key=lambda item: -truth("bob", item))[:2]
+
+
+def test_an_unknown_user_gets_items_by_their_bias(model):
+    ids, scores = model.recommend("zoe", k=2, unknown="bias")
+    assert ids.tolist() == [20, 300]
+    assert scores.tolist() == [4.0, 3.5]
+
+
+def test_rmse_over_a_test_array(model):
+    ratings = [4.0, 2.0, 3.0]
+    predictions = [truth("ann", 7), truth("bob", 20), truth("zoe", 7)]
+    wanted = np.sqrt(np.mean((np.array(predictions) - ratings) ** 2))
+    assert model.rmse(["ann", "bob", "zoe"], [7, 20, 7], ratings, unknown="bias") == pytest.approx(wanted)
+
+
+def test_a_model_of_biases_alone_needs_no_factors():
+    model = fit([1, 1, 2], [5, 6, 5], [4, 2, 5], user_item_bias)
+    assert model.factors.users.shape == (2, 0)
+    assert model.predict(2, 6) == pytest.approx(
+        float(model.factors.offset + model.factors.user_biases[1] + model.factors.item_biases[1])
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda model: model.predict("zoe", 7),
+            "users: user .*zoe.* is unknown .1 of 1 pairs.; drop it, or pass unknown='bias'",
+        ),
+        (lambda model: model.predict("ann", 8), "items: item .*8.* is unknown"),
+        (lambda model: model.recommend("zoe"), "users: user .*zoe.* is unknown"),
+        (
+            lambda model: model.predict("ann", "7"),
+            "items: .*7.* is of dtype <U1, but the item ids of this model are int64",
+        ),
+        (
+            lambda model: model.predict("ann", 7, unknown="zero"),
+            "unknown: 'zero' is not a policy; pass 'error' or 'bias'",
+        ),
+        (lambda model: model.predict_batch(["ann"], [7, 20]), "items: shape .2,., but users has .1,."),
+        (lambda model: model.rmse(["ann"], [7], [1.0, 2.0]), "ratings: shape .2,.; pass one a pair"),
+        (lambda model: model.rmse([], [], []), "ratings: shape .0,.; pass one a pair, .0,., at least one"),
+    ],
+)
+def test_bad_input(model, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(model)
+
+
+def test_bad_models():
+    factors, ids = Factors(jnp.zeros((2, 1)), jnp.zeros((3, 1))), Vocabulary.of([1, 2])
+    with pytest.raises(ValueError, match=r"factors.items: 3 rows for a vocabulary of 2 ids"):
+        Model(factors=factors, user_vocabulary=ids, item_vocabulary=ids)
+    model = Model(factors=factors, user_vocabulary=ids, item_vocabulary=Vocabulary.of([1, 2, 3]))
+    with pytest.raises(ValueError, match="clip: the model has no rating_range"):
+        model.predict(1, 1, clip=True)

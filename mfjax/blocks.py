@@ -12,8 +12,11 @@ from mfjax.conventions import Empty
 from mfjax.histories import Ragged
 from mfjax.types import Array
 
-BLOCK_BYTES = 16 * 2**20
-"""Memory that the scores of one block of users may take, unless the block's size is given."""
+BLOCK_BYTES = 4 * 2**20
+"""Memory of the scores of one block of users, unless its size is given: they should stay in a core's cache."""
+
+LEAST_USERS = 16
+"""Users a block whatever the catalogue's size, so that the item table is not read anew for every user."""
 
 
 @jax.tree_util.register_dataclass
@@ -54,7 +57,7 @@ def build(
         exclude: histories, a row per user, or None.
         users: distinct ids of the users to evaluate, or None for all.
         empty: whether users without a target are left out ("skip") or stay ("zero").
-        block_size: users a block, or None for as many as keep the block's scores within BLOCK_BYTES.
+        block_size: users a block, or None for as many as keep the block's scores within BLOCK_BYTES, at least LEAST_USERS.
 
     Raises:
         ValueError: no user is left, a user id is out of range or repeated, a target is repeated, targets and exclude
@@ -77,7 +80,7 @@ def build(
     lengths = np.zeros_like(num_targets) if exclude is None else np.diff(np.asarray(exclude.offsets))
     order = np.lexsort((lengths[chosen], num_targets[chosen]))
     if block_size is None:
-        block_size = max(BLOCK_BYTES // (4 * targets.num_columns), 1)
+        block_size = max(BLOCK_BYTES // (4 * targets.num_columns), LEAST_USERS)
     num_blocks = -(-len(chosen) // block_size)
     block_size = -(-len(chosen) // num_blocks)  # as equal as the number of blocks allows
     padded = np.zeros(num_blocks * block_size, np.int32)

@@ -267,7 +267,7 @@ def evaluate(
         convention: what the metrics mean; `PRESETS` has those of known implementations.
         groups: a partition of all users, such as `groups.activity(counts)`, or None.
         item_counts: [num_items], train interactions of every item, for mean_popularity and novelty; or None.
-        block_size: users scored at once, or None to bound the memory of their scores by `blocks.BLOCK_BYTES`.
+        block_size: users scored at once, or None for as many as `blocks.BLOCK_BYTES` of scores hold.
 
     Returns:
         Evaluation.

@@ -57,7 +57,7 @@ def build(
         exclude: histories, a row per user, or None.
         users: distinct ids of the users to evaluate, or None for all.
         empty: whether users without a target are left out ("skip") or stay ("zero").
-        block_size: users a block, or None for as many as keep the block's scores within BLOCK_BYTES, at least LEAST_USERS.
+        block_size: users a block, or None for as many as BLOCK_BYTES of scores hold, at least LEAST_USERS.
 
     Raises:
         ValueError: no user is left, a user id is out of range or repeated, a target is repeated, targets and exclude

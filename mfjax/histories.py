@@ -129,7 +129,7 @@ class Histories:
 
 
 def build(
-    interactions: Interactions, *, chunk_entries: int = 16384, width: int = 32, multiple_of: int = 1
+    interactions: Interactions, *, chunk_entries: int = 4096, width: int = 32, multiple_of: int = 1
 ) -> Histories:
     """Return the padded histories of `interactions` by user and by item.
 
@@ -155,7 +155,7 @@ def side(
     interactions: Interactions,
     *,
     by: str = "user",
-    chunk_entries: int = 16384,
+    chunk_entries: int = 4096,
     width: int = 32,
     multiple_of: int = 1,
 ) -> Side:

@@ -1,0 +1,110 @@
+"""Rows, the manifest that explains them, and `results.json`, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from mfjax.data.movielens import Dataset
+from mfjax.data.sources import atomic_path
+
+SCHEMA = 1
+PACKAGES = ("mfjax", "jax", "jaxlib", "numpy", "scipy", "optax")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model under one metric.
+
+    Attributes:
+        model: name of the model.
+        metric: name with its cutoff, such as "recall@10".
+        mean: over seeds and users.
+        low, high: 95 % bootstrap interval of the mean over users, each user's value being its mean over seeds.
+        per_seed: the mean over users for every seed.
+        users: number of users behind the mean.
+        seconds_first: first fit, compilation included.
+        seconds_warm: median of the later fits.
+    """
+
+    model: str
+    metric: str
+    mean: float
+    low: float
+    high: float
+    per_seed: tuple[float, ...]
+    users: int
+    seconds_first: float
+    seconds_warm: float
+
+
+def manifest(
+    command: str, dataset: Dataset, splits: Mapping[str, str], keys: str, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return all that is needed to run the same again, in plain JSON values.
+
+    Args:
+        command: the module that ran.
+        dataset: what was read; its checksum and source are kept.
+        splits: seed -> checksum of the split.
+        keys: how keys follow from seeds, in words.
+        options: every option of the run.
+    """
+    device = jax.devices()[0]
+    return {
+        "command": command,
+        "options": dict(options),
+        "data": {"name": dataset.name, "sha256": dataset.checksum, "source": dataset.source},
+        "splits": dict(splits),
+        "keys": keys,
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def write(folder: Path, rows: Sequence[Row], manifest: Mapping[str, Any], name: str = "results.json") -> Path:
+    """Write `folder/name` atomically and return its path; a run that is stopped leaves the old file or none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {"schema": SCHEMA, "rows": [asdict(row) for row in rows], "manifest": manifest}
+    with atomic_path(folder / name) as path:
+        path.write_text(json.dumps(document, indent=1, allow_nan=True) + "\n")
+    return folder / name
+
+
+def table(rows: Sequence[Row], metrics: Sequence[str]) -> str:
+    """Return the rows as text: a line per model, mean and interval of each of `metrics`, and the seconds of a fit."""
+    models = list(dict.fromkeys(row.model for row in rows))
+    by_name = {(row.model, row.metric): row for row in rows}
+    head = ["model", *metrics, "first fit, s", "warm fit, s"]
+    lines = [head]
+    for model in models:
+        shown = [by_name[model, metric] for metric in metrics]
+        cells = [f"{row.mean:.4f} [{row.low:.4f}, {row.high:.4f}]" for row in shown]
+        lines.append([model, *cells, f"{shown[0].seconds_first:.3f}", f"{shown[0].seconds_warm:.3f}"])
+    return align(lines)
+
+
+def align(lines: Sequence[Sequence[str]], *, left: int = 1) -> str:
+    """Return cells in columns: the first `left` aligned left, the others right, a rule below the head."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = []
+    for line in lines:
+        cells = zip(line, widths, strict=True)
+        padded = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(cells)]
+        text.append("  ".join(padded).rstrip())
+    text.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(text)

@@ -1,0 +1,157 @@
+"""Fit and evaluate many models over many seeds: the loop that the experiments share."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from experiments.models import MODELS
+from experiments.results import Row
+from experiments.task import Task
+from mfjax.evaluate import Evaluation, evaluate
+from mfjax.resampling import bootstrap
+from mfjax.types import Key, Scorer
+
+KEYS = "model: fold_in(key(seed), crc32(name)); split with random ties: fold_in(key(seed), 0)"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One model over all seeds.
+
+    Attributes:
+        model: its name.
+        scorers, evaluations: one per seed, in the order of the seeds.
+        seconds_first: the first fit, compilation included.
+        seconds_warm: median of the fits after it.
+    """
+
+    model: str
+    scorers: tuple[Scorer, ...]
+    evaluations: tuple[Evaluation, ...]
+    seconds_first: float
+    seconds_warm: float
+
+
+def model_key(name: str, seed: int) -> Key:
+    """Return the key of a model: it does not depend on which other models run."""
+    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+
+
+def split_key(seed: int) -> Key:
+    """Return the key that breaks ties at random in the split of a seed."""
+    return jax.random.fold_in(jax.random.key(seed), 0)
+
+
+def run(
+    models: Sequence[str],
+    seeds: Sequence[int],
+    task_of: Callable[[int], Task],
+    *,
+    cutoffs: Sequence[int],
+    dim: int | None = None,
+    progress: bool = True,
+) -> list[Outcome]:
+    """Fit and evaluate every model under every seed.
+
+    Args:
+        models: names of `experiments.models.MODELS`.
+        seeds: one fit each; a model that takes no key is fitted once per distinct task.
+        task_of: seed -> task; the same object for the same split.
+        cutoffs: the k of the metrics.
+        dim: number of factors, or None for each model's own.
+        progress: whether to show a bar on stderr.
+    """
+    with tqdm(total=len(models) * len(seeds), unit="fit", disable=not progress, leave=False) as bar:
+        return [_run_one(name, seeds, task_of, cutoffs, dim, bar) for name in models]
+
+
+def _run_one(
+    name: str, seeds: Sequence[int], task_of: Callable, cutoffs: Sequence[int], dim: int | None, bar
+) -> Outcome:
+    bar.set_description(name)
+    fitted: dict[tuple, tuple[Scorer, Evaluation]] = {}
+    seconds, order = [], []
+    for seed in seeds:
+        task = task_of(seed)
+        # A deterministic model gives the same answer for the same task under every seed.
+        same = (id(task), seed if MODELS[name].random else None)
+        if same not in fitted:
+            scorer, taken = _timed_fit(name, seed, task, dim)
+            fitted[same] = scorer, _evaluate(scorer, task, cutoffs)
+            seconds.append(taken)
+        order.append(same)
+        bar.update()
+    if len(seconds) == 1:
+        seconds.append(_timed_fit(name, seeds[0], task_of(seeds[0]), dim)[1])
+    scorers, evaluations = zip(*(fitted[same] for same in order), strict=True)
+    return Outcome(name, scorers, evaluations, seconds[0], statistics.median(seconds[1:]))
+
+
+def _timed_fit(name: str, seed: int, task: Task, dim: int | None) -> tuple[Scorer, float]:
+    """Return the fitted scorer and the seconds until its arrays are ready."""
+    jax.block_until_ready((task.histories, task.seen, task.item_counts))
+    started = time.perf_counter()
+    scorer = MODELS[name].fit(model_key(name, seed), task, dim)
+    jax.block_until_ready(jax.tree.leaves(scorer))
+    return scorer, time.perf_counter() - started
+
+
+def _evaluate(scorer: Scorer, task: Task, cutoffs: Sequence[int]) -> Evaluation:
+    return evaluate(
+        scorer,
+        task.targets,
+        exclude=task.exclude,
+        candidates=task.candidates,
+        cutoffs=cutoffs,
+        item_counts=task.item_counts,
+    )
+
+
+_bootstrap = jax.jit(bootstrap, static_argnames=("level", "num_resamples", "block_size"))
+
+
+def rows(outcomes: Sequence[Outcome], *, num_resamples: int = 10_000) -> list[Row]:
+    """Return one row per model and metric, with 95 % intervals.
+
+    The interval of a per-user metric is a bootstrap over users, each user's value being its mean over seeds; that of
+    a metric of all users together, such as coverage, is the range over seeds.
+    """
+    return [row for outcome in outcomes for row in _rows_of(outcome, num_resamples)]
+
+
+def _rows_of(outcome: Outcome, num_resamples: int) -> list[Row]:
+    first = outcome.evaluations[0]
+    per_user = {
+        name: np.stack([evaluation.per_user[name] for evaluation in outcome.evaluations]) for name in first.per_user
+    }
+    averaged = np.stack([values.mean(axis=0) for values in per_user.values()])
+    interval = _bootstrap(jax.random.key(0), jnp.asarray(averaged), num_resamples=num_resamples)
+    pooled = {name: np.array([evaluation.pooled[name] for evaluation in outcome.evaluations]) for name in first.pooled}
+    found = {
+        name: (values.mean(axis=1, dtype=np.float64), low, high)
+        for (name, values), low, high in zip(per_user.items(), interval.low, interval.high, strict=True)
+    }
+    found |= {name: (values, values.min(), values.max()) for name, values in pooled.items()}
+    return [
+        Row(
+            model=outcome.model,
+            metric=name,
+            mean=float(per_seed.mean()),
+            low=float(low),
+            high=float(high),
+            per_seed=tuple(map(float, per_seed)),
+            users=len(first.users),
+            seconds_first=outcome.seconds_first,
+            seconds_warm=outcome.seconds_warm,
+        )
+        for name, (per_seed, low, high) in found.items()
+    ]

@@ -1,0 +1,81 @@
+"""What a model is fitted on and judged by: one split of one dataset, in every form that a model asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax.numpy as jnp
+
+from mfjax import histories
+from mfjax.data.splits import Split, leave_last_out
+from mfjax.histories import Histories, Ragged
+from mfjax.types import Array, Interactions, Key
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Train interactions, the items hidden from training, and what is never recommended.
+
+    The device-side forms are built when they are first asked for, and kept.
+
+    Attributes:
+        train: what models are fitted on.
+        hidden: the relevant items to find.
+        excluded: the pairs that are never recommended; usually those of `train`.
+    """
+
+    train: Interactions
+    hidden: Interactions
+    excluded: Interactions
+
+    @cached_property
+    def histories(self) -> Histories:
+        return histories.build(self.train)
+
+    @cached_property
+    def seen(self) -> Ragged:
+        return histories.ragged(self.train)
+
+    @cached_property
+    def exclude(self) -> Ragged:
+        return self.seen if self.excluded is self.train else histories.ragged(self.excluded)
+
+    @cached_property
+    def targets(self) -> Ragged:
+        return histories.ragged(self.hidden)
+
+    @cached_property
+    def candidates(self) -> Array:
+        """Items with a train interaction, bool [num_items]: no other can be recommended."""
+        return self.item_counts > 0
+
+    @cached_property
+    def item_counts(self) -> Array:
+        return jnp.asarray(self.train.item_counts())
+
+
+def last_positive(
+    ratings: Interactions, *, min_rating: float, ties: str, key: Key | None, validation: int = 0
+) -> Split:
+    """Return the split of the "ALS & BPR" tutorial: positives only, each user's last one by time to test.
+
+    Args:
+        ratings: all ratings, with timestamps.
+        min_rating: the least rating that is a positive.
+        ties: the rule for equal times, `mfjax.data.splits.TIES`.
+        key: for random ties.
+        validation: positives before the last one that are held out too.
+    """
+    positives = ratings.select(ratings.values >= min_rating).with_values(1.0)
+    return leave_last_out(positives, 1, validation=validation, ties=ties, key=key if ties == "random" else None)
+
+
+def test_task(split: Split) -> Task:
+    """Fit on train, find the test items."""
+    return Task(train=split.train, hidden=split.test, excluded=split.train)
+
+
+def validation_task(split: Split) -> Task:
+    """Fit on train, find the validation items; the test items stay out of sight."""
+    return Task(train=split.train, hidden=split.validation, excluded=split.train)

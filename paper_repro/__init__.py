@@ -1,0 +1,1 @@
+"""One file per published table: published value, measured value, tolerance, verdict. See README.md."""

@@ -1,0 +1,110 @@
+"""A published figure beside the measured one, and whether they agree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from experiments import options as command_line
+from experiments.options import option
+from experiments.results import align
+from mfjax.data.sources import atomic_path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One figure of a table.
+
+    Attributes:
+        table: "T1", ...
+        quantity: what it is, in words.
+        published: the printed figure, or None where the source prints none.
+        measured: ours; the mean where it is random.
+        low, high: what passes, both included.
+        spread: (smallest, largest) over seeds or splits, or None where nothing is random.
+        note: why the bounds are what they are, or why the published figure is wrong.
+    """
+
+    table: str
+    quantity: str
+    published: float | None
+    measured: float
+    low: float
+    high: float
+    spread: tuple[float, float] | None = None
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.low <= self.measured <= self.high
+
+
+def near(table: str, quantity: str, published: float, measured: float, *, tolerance: float, note: str = "") -> Check:
+    """Return the check that a deterministic figure is within `tolerance` of the published one."""
+    return Check(
+        table=table,
+        quantity=quantity,
+        published=published,
+        measured=measured,
+        low=published - tolerance,
+        high=published + tolerance,
+        note=note,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Measure a published table and judge every figure; exits with 1 on a miss."""
+
+    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    seeds: int = option(10, "seeds of every random figure")
+    out: Path | None = option(None, "folder for paper_repro.json; none writes nothing")
+    progress: bool = option(True, "show a progress bar")
+
+
+def report(checks: Sequence[Check]) -> str:
+    """Return the checks as a text table, with the notes below it."""
+    lines = [["table", "quantity", "published", "measured", "spread", "passes within", "verdict"]]
+    for check in checks:
+        spread = "" if check.spread is None else f"{_number(check.spread[0])} .. {_number(check.spread[1])}"
+        lines.append(
+            [
+                check.table,
+                check.quantity,
+                "" if check.published is None else _number(check.published),
+                _number(check.measured),
+                spread,
+                f"{_number(check.low)} .. {_number(check.high)}",
+                "ok" if check.passed else "MISS",
+            ]
+        )
+    notes = [f"- {check.quantity}: {check.note}" for check in checks if check.note]
+    missed = sum(not check.passed for check in checks)
+    return "\n".join([align(lines, left=2), "", *notes, "", f"{len(checks) - missed} of {len(checks)} figures agree"])
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) >= 10 else f"{value:.5f}"
+
+
+def finish(checks: Sequence[Check], options: Options) -> None:
+    """Print the report, write it where asked, and exit with 1 on a miss."""
+    print(report(checks))
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        with atomic_path(options.out / "paper_repro.json") as path:
+            path.write_text(json.dumps([asdict(check) | {"passed": check.passed} for check in checks], indent=1) + "\n")
+    if not all(check.passed for check in checks):
+        raise SystemExit(1)
+
+
+def main(program: str, measure: Callable[[Options], list[Check]]) -> None:
+    """Run one table, or all, from the command line."""
+    options = command_line.parse(Options, program=program)
+    try:
+        checks = measure(options)
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"error: {error}") from None
+    finish(checks, options)

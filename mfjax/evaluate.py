@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,14 +26,19 @@ Metric = Callable[[Ranked, int | None, Convention, int], Array]
 
 def _precision(ranked: Ranked, k: int | None, convention: Convention, num_items: int) -> Array:
     del num_items
-    options = {"k": k, "convention": convention, "tie_sizes": ranked.tie_sizes, "num_items": ranked.num_items}
+    options: dict[str, Any] = {
+        "k": k,
+        "convention": convention,
+        "tie_sizes": ranked.tie_sizes,
+        "num_items": ranked.num_items,
+    }
     return metrics.precision(ranked.ranks, ranked.num_relevant, **options)
 
 
 def _ndcg(ranked: Ranked, k: int | None, convention: Convention, num_items: int) -> Array:
     if k is None and (convention.ideal == "full" or convention.ties == "expected"):
         k = num_items
-    options = {"convention": convention, "relevances": ranked.relevances, "tie_sizes": ranked.tie_sizes}
+    options: dict[str, Any] = {"convention": convention, "relevances": ranked.relevances, "tie_sizes": ranked.tie_sizes}
     return metrics.ndcg(ranked.ranks, ranked.num_relevant, k=k, **options)
 
 
@@ -302,7 +307,10 @@ def evaluate(
         )
     )
     asked = targets.num_rows if users is None else len(users)
-    group_of = None if groups is None else np.asarray(groups.ids)[measured.users]
+    members = {}
+    if groups is not None:
+        group_of = np.asarray(groups.ids)[measured.users]
+        members = {label: group_of == index for index, label in enumerate(groups.labels)}
     return Evaluation(
         users=measured.users,
         per_user={name: measured.per_user[name] for name in columns(metrics, cutoffs)},
@@ -313,7 +321,7 @@ def evaluate(
         num_skipped=asked - len(measured.users),
         num_unreachable=int(measured.num_unreachable.sum()),
         num_broken=int(measured.num_broken.sum(dtype=np.int64)),
-        members={} if groups is None else {label: group_of == i for i, label in enumerate(groups.labels)},
+        members=members,
         convention=convention,
     )
 

@@ -41,7 +41,7 @@ class Ragged:
         return self.offsets[1:] - self.offsets[:-1]
 
     def rows(self, rows: Array) -> tuple[Array, Array, Array]:
-        """Return ids, values and mask of `rows` int32 [batch], each [batch, longest]; padding is id 0, value 0, False."""
+        """Return ids, values and mask [batch, longest] of `rows` int32 [batch]; padding is id 0, value 0, False."""
         position = self.offsets[rows][:, None] + jnp.arange(self.longest, dtype=jnp.int32)[None, :]
         mask = position < self.offsets[rows + 1][:, None]
         position = jnp.where(mask, position, 0)
@@ -128,9 +128,7 @@ class Histories:
     items: Side
 
 
-def build(
-    interactions: Interactions, *, chunk_entries: int = 4096, width: int = 32, multiple_of: int = 1
-) -> Histories:
+def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int = 32, multiple_of: int = 1) -> Histories:
     """Return the padded histories of `interactions` by user and by item.
 
     Args:

@@ -224,7 +224,7 @@ def ndcg(
         discounts = mean_discounts(ranks, sizes, places)
     sums = discount_sums(places)
     if convention.gain == "binary":
-        dcg, largest = jnp.sum(discounts, axis=-1), 1.0
+        dcg, largest = jnp.sum(discounts, axis=-1), jnp.float32(1.0)
         ideal = jnp.asarray(sums, jnp.float32)[jnp.minimum(num_relevant, len(sums) - 1)]
     else:
         if relevances is None:

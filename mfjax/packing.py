@@ -70,7 +70,7 @@ def fill(
     flat = (place[rows] + position // width) * width + position % width
 
     def scatter(source: np.ndarray, dtype: type) -> np.ndarray:
-        target = np.zeros(num_chunks * num_segments * width, dtype)
+        target: np.ndarray = np.zeros(num_chunks * num_segments * width, dtype)
         target[flat] = source
         return target.reshape(num_chunks, num_segments, width)
 

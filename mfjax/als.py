@@ -352,7 +352,7 @@ def fit(
     """
     _check(config)
     if state is None:
-        state = init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
+        state = _compiled_init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
     info = None
     for _ in range(num_steps):
         state, info = _compiled_step(state, data, config)
@@ -366,6 +366,7 @@ def fit(
     return state
 
 
+_compiled_init = jax.jit(init, static_argnames=("num_users", "num_items"))
 _compiled_step = jax.jit(step)
 
 

@@ -20,16 +20,14 @@ _bootstrap = jax.jit(resampling.bootstrap, static_argnames=("num_resamples", "bl
 _sign_flip = jax.jit(resampling.sign_flip, static_argnames=("num_resamples", "block_size"))
 
 
-class TestResult(NamedTuple):
+class Outcome(NamedTuple):
     """A test statistic and its two-sided p-value."""
-
-    __test__ = False  # not a test case of pytest
 
     statistic: float
     p: float
 
 
-def paired_t(one, other) -> TestResult:
+def paired_t(one, other) -> Outcome:
     r"""Return the paired t test of equal means.
 
     .. math:: t = \frac{\bar d}{s_d / \sqrt{U}}, \qquad p = 2\, P(T_{U-1} \ge |t|), \qquad s_d \text{ over } U - 1
@@ -38,7 +36,7 @@ def paired_t(one, other) -> TestResult:
         one, other: float [users], values of the same users under two models, at least two.
 
     Returns:
-        TestResult; (0, 1) when all differences are 0, (+-inf, 0) when they are all the same.
+        Outcome; (0, 1) when all differences are 0, (+-inf, 0) when they are all the same.
 
     Raises:
         ValueError: the lengths differ, or there are fewer than two users.
@@ -51,15 +49,15 @@ def paired_t(one, other) -> TestResult:
     """
     differences = _differences(one, other)
     if not differences.any():
-        return TestResult(0.0, 1.0)
+        return Outcome(0.0, 1.0)
     mean, spread = differences.mean(), differences.std(ddof=1)
     if spread == 0:
-        return TestResult(float(np.copysign(np.inf, mean)), 0.0)
+        return Outcome(float(np.copysign(np.inf, mean)), 0.0)
     t = mean / (spread / np.sqrt(len(differences)))
-    return TestResult(float(t), float(2 * scipy.stats.t.sf(abs(t), len(differences) - 1)))
+    return Outcome(float(t), float(2 * scipy.stats.t.sf(abs(t), len(differences) - 1)))
 
 
-def wilcoxon(one, other) -> TestResult:
+def wilcoxon(one, other) -> Outcome:
     r"""Return Wilcoxon's signed-rank test that the differences are symmetric about 0.
 
     .. math:: W = \min\Big( \sum_{d_u > 0} R_u,\ \sum_{d_u < 0} R_u \Big), \qquad R_u \text{ the rank of } |d_u|
@@ -72,22 +70,22 @@ def wilcoxon(one, other) -> TestResult:
         one, other: float [users], values of the same users under two models, at least two.
 
     Returns:
-        TestResult; (0, 1) when all differences are 0.
+        Outcome; (0, 1) when all differences are 0.
 
     Raises:
         ValueError: the lengths differ, or there are fewer than two users.
 
     Example:
         >>> wilcoxon([1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 0.0, 0.0])
-        TestResult(statistic=0.0, p=0.125)
+        Outcome(statistic=0.0, p=0.125)
 
     Source: Wilcoxon 1945; computed by `scipy.stats.wilcoxon`.
     """
     differences = _differences(one, other)
     if not differences.any():
-        return TestResult(0.0, 1.0)
+        return Outcome(0.0, 1.0)
     statistic, p = np.asarray(scipy.stats.wilcoxon(differences, zero_method="wilcox", correction=False, method="auto"))
-    return TestResult(float(statistic), float(p))
+    return Outcome(float(statistic), float(p))
 
 
 def cohen_dz(one, other) -> float:

@@ -1,0 +1,146 @@
+r"""Truncated SVD of the user-centred rating matrix, randomised and never dense.
+
+.. math::
+    X \approx P \Sigma Q^\top, \qquad \hat r_{ui} = m_u + \sum_{f} P_{uf} \, \sigma_f \, Q_{if}, \qquad
+    m_u = \frac{1}{n_u} \sum_{i \in H_u} r_{ui}
+
+What X holds where a user has no rating decides the model:
+
+- `missing="mean"`: 0, so that an unrated item is predicted like the user's mean; X is sparse.
+- `missing="zero"`: -m_u, an unrated item being a rating of 0; X is sparse plus the rank one matrix -m 1'.
+
+Source: Sarwar, Karypis, Konstan & Riedl 2000, Application of dimensionality reduction in recommender systems; Halko,
+Martinsson & Tropp 2011, Finding structure with randomness, algorithms 4.4 and 5.1.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mfjax.histories import Histories, Packed, Side
+from mfjax.types import Array, Factors, Key
+
+MISSING = ("mean", "zero")
+
+
+class Decomposition(NamedTuple):
+    """The leading singular triplets of X.
+
+    Attributes:
+        users: float32 [num_users, dim], P, orthonormal columns.
+        singular_values: float32 [dim], descending.
+        items: float32 [num_items, dim], Q, orthonormal columns.
+        user_means: float32 [num_users], m; the mean of all ratings for a user without any.
+    """
+
+    users: Array
+    singular_values: Array
+    items: Array
+    user_means: Array
+
+
+def decompose(
+    key: Key, data: Histories, *, dim: int, missing: str = "mean", oversampling: int = 10, num_iterations: int = 8
+) -> Decomposition:
+    """Return the `dim` leading singular triplets by subspace iteration from a random start.
+
+    More iterations bring small gaps between singular values apart: on ratings 8 give values to about 1e-3, 30 to 1e-5.
+
+    Args:
+        key: draws the start.
+        data: ratings by user and by item.
+        dim: number of triplets.
+        missing: "mean" or "zero", what an unrated item counts as.
+        oversampling: further dimensions that are iterated and then dropped.
+        num_iterations: passes over both sides of the data.
+
+    Raises:
+        ValueError: for a dim that the matrix does not have, or another word for `missing`.
+
+    Example:
+        >>> import numpy as np
+        >>> from mfjax import histories
+        >>> from mfjax.types import Interactions
+        >>> ratings = Interactions(np.array([0, 0]), np.array([0, 1]), np.array([1, 5], np.float32), 1, 2)
+        >>> found = decompose(jax.random.key(0), histories.build(ratings), dim=1)
+        >>> float(found.user_means[0]), round(float(found.singular_values[0]), 4)
+        (3.0, 2.8284)
+    """
+    num_users, num_items = data.users.num_rows, data.items.num_rows
+    if not 1 <= dim <= min(num_users, num_items):
+        raise ValueError(f"dim: {dim} is outside 1..{min(num_users, num_items)}; pass the number of triplets to keep")
+    if num_iterations < 1:
+        raise ValueError(f"num_iterations: {num_iterations} is below 1; pass the number of passes over the data")
+    if missing not in MISSING:
+        raise ValueError(f"missing: {missing!r} is unknown; pass one of {', '.join(map(repr, MISSING))}")
+    means = _user_means(data.users)
+    width = min(dim + oversampling, num_users, num_items)
+
+    def times(items: Array) -> Array:  # X Q
+        if missing == "mean":
+            return _product(data.users, items, means)
+        return _product(data.users, items) - means[:, None] * jnp.sum(items, axis=0)[None]
+
+    def transposed_times(users: Array) -> Array:  # X' P
+        if missing == "mean":
+            return _product(data.items, users, column_means=means)
+        return _product(data.items, users) - jnp.sum(means[:, None] * users, axis=0)[None]
+
+    def iterate(_, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        # Orthonormal after every product: without it the small directions drown in rounding.
+        users = jnp.linalg.qr(times(jnp.linalg.qr(carry[1])[0]))[0]
+        return users, transposed_times(users)
+
+    start = jnp.zeros((num_users, width)), jax.random.normal(key, (num_items, width))
+    users, projected = jax.lax.fori_loop(0, num_iterations, iterate, start)
+    items, values, rotation = jnp.linalg.svd(projected, full_matrices=False)
+    users = jnp.matmul(users, rotation.T, precision="highest")
+    return Decomposition(users[:, :dim], values[:dim], items[:, :dim], means)
+
+
+def factors(decomposition: Decomposition, *, dim: int | None = None) -> Factors:
+    """Return the model of the first `dim` triplets (None: of all), the singular values shared by both tables."""
+    root = jnp.sqrt(decomposition.singular_values[:dim])[None]
+    users, items = decomposition.users[:, :dim] * root, decomposition.items[:, :dim] * root
+    return Factors(users, items, user_biases=decomposition.user_means)
+
+
+def fit(
+    key: Key, data: Histories, *, dim: int, missing: str = "mean", oversampling: int = 10, num_iterations: int = 8
+) -> Factors:
+    """Return the model of `decompose`, compiled; arguments and errors as there."""
+    options = {"missing": missing, "oversampling": oversampling, "num_iterations": num_iterations}
+    return factors(_decompose(key, data, dim=dim, **options))
+
+
+def _user_means(side: Side) -> Array:
+    sums = _product(side, jnp.ones((side.column_counts.shape[0], 1)))[:, 0]
+    overall = jnp.sum(sums) / jnp.maximum(jnp.sum(side.counts), 1.0)
+    return jnp.where(side.counts > 0, sums / jnp.maximum(side.counts, 1.0), overall)
+
+
+def _product(side: Side, columns: Array, row_means: Array | None = None, column_means: Array | None = None) -> Array:
+    """Return the matrix of one side's histories, less the means at its entries, times `columns`."""
+
+    def one(chunk: Packed) -> Array:
+        values = chunk.values
+        if row_means is not None:
+            values = values - row_means[chunk.rows[chunk.owners]][:, None]
+        if column_means is not None:
+            values = values - column_means[chunk.ids]
+        values = jnp.where(chunk.mask, values, 0.0)
+        by_segment = jnp.einsum("sw,swd->sd", values, columns[chunk.ids], precision="highest")
+        return jax.ops.segment_sum(by_segment, chunk.owners, chunk.rows.shape[0])
+
+    result = jnp.zeros((side.num_rows, columns.shape[1]), columns.dtype)
+    for block in side.blocks:
+        found = jax.lax.map(one, block).reshape(-1, columns.shape[1])
+        target = jnp.where(block.row_mask, block.rows, side.num_rows).reshape(-1)
+        result = result.at[target].set(found, mode="drop")
+    return result
+
+
+_decompose = jax.jit(decompose, static_argnames=("dim", "missing", "oversampling", "num_iterations"))

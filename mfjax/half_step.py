@@ -1,0 +1,216 @@
+r"""Half a step of ALS: the rows of one side, solved against the other side's, for every objective.
+
+.. math::
+    A_u = w_0 \sum_i p_i v_i v_i^\top + \sum_{i \in H_u} a_{ui} v_i v_i^\top + \lambda_u I, \qquad
+    b_u = \sum_{i \in H_u} q_{ui} v_i, \qquad u \leftarrow A_u^{-1} b_u
+
+.. math:: \lambda_u = \lambda \, (n_u + w_0 \textstyle\sum_i p_i)^\nu
+
+and the same for items, whose background is :math:`w_0 p_i \sum_u u u^\top`.
+
+With `biases=True` a row of the tables carries two more coordinates, users (b_u, 1, u) and items (1, b_i, v), so that
+<row, row> = b_u + b_i + <u, v>: a row's bias is solved jointly with its factors, and the ones stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mfjax import objectives, solvers
+from mfjax.histories import Packed, Side
+from mfjax.objectives import Objective
+from mfjax.types import Array
+
+NUM_BIAS_COORDINATES = 2
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a model is. Numbers are traced data; what changes shapes or code is static.
+
+    Attributes:
+        objective: the quadratic to minimise, from `mfjax.objectives`.
+        reg: lambda.
+        reg_exponent: nu; 0 regularises every row alike, 1 in proportion to its entries (ALS-WR, iALS).
+        bias_reg: lambda of the biases; only used with `biases`.
+        init_scale: the initial factors are N(0, init_scale^2 / dim).
+        dim: the number of factors (static).
+        biases: whether rows have biases (static).
+        solver: "conjugate_gradient" or "cholesky" (static).
+        cg_steps: steps of conjugate gradient a half-step (static).
+        cg_tolerance: see `solvers.conjugate_gradient` (static).
+    """
+
+    objective: Objective = field(default_factory=objectives.ials)
+    reg: float | Array = 0.003
+    reg_exponent: float | Array = 1.0
+    bias_reg: float | Array = 0.003
+    init_scale: float | Array = 0.1
+    dim: int = field(default=64, metadata={"static": True})
+    biases: bool = field(default=False, metadata={"static": True})
+    solver: str = field(default="conjugate_gradient", metadata={"static": True})
+    cg_steps: int = field(default=2, metadata={"static": True})
+    cg_tolerance: float | None = field(default=None, metadata={"static": True})
+
+
+class Role(NamedTuple):
+    """What distinguishes solving users from solving items.
+
+    Attributes:
+        row_weights, column_weights: float32 [num_rows], [num_columns], the background weight p of either side.
+        ridge: float32 [num_rows, width], lambda of every coordinate.
+        free: float32 [width], 0 for the coordinate that is held at 1.
+    """
+
+    row_weights: Array
+    column_weights: Array
+    ridge: Array
+    free: Array
+
+
+def role_of(side: Side, config: Config, by: str) -> Role:
+    ones_rows, ones_columns = jnp.ones_like(side.counts), jnp.ones_like(side.column_counts)
+    if by == "user":
+        row_weights, column_weights = ones_rows, config.objective.item_weights(side.column_counts)
+    else:
+        row_weights, column_weights = config.objective.item_weights(side.counts), ones_columns
+    strength = regularization(side.counts, row_weights * jnp.sum(column_weights), config)
+    ridge = jnp.broadcast_to((strength * config.reg)[:, None], (side.num_rows, config.dim))
+    free = jnp.ones(config.dim)
+    if config.biases:
+        own, held = (0, 1) if by == "user" else (1, 0)
+        columns = jnp.zeros((side.num_rows, NUM_BIAS_COORDINATES)).at[:, own].set(strength * config.bias_reg)
+        ridge = jnp.concatenate([columns, ridge], axis=1)
+        free = jnp.concatenate([jnp.ones(NUM_BIAS_COORDINATES).at[held].set(0.0), free])
+    return Role(row_weights, column_weights, ridge, free)
+
+
+def regularization(counts: Array, background: Array, config: Config) -> Array:
+    """Return (n + w0 background)^nu for every row, the factor of `reg`; 0^0 is 1, and 0 to any other power is 0."""
+    base = counts + config.objective.unobserved_weight * background
+    power = jnp.where(base > 0, base, 1.0) ** config.reg_exponent
+    return jnp.where(base > 0, power, jnp.where(jnp.equal(config.reg_exponent, 0.0), 1.0, 0.0))
+
+
+def entry_of(block: Packed, counts: Array, column_counts: Array, config: Config, by: str) -> objectives.Entry:
+    """Return a, q and c of the entries of one chunk, 0 on padding."""
+    if by == "user":
+        item_counts = column_counts[block.ids]
+    else:
+        item_counts = jnp.broadcast_to(counts[block.rows[block.owners]][:, None], block.ids.shape)
+    entry = config.objective.entry(block.values - config.objective.offset, item_counts)
+    return objectives.Entry(*(jnp.where(block.mask, number, 0.0) for number in entry))
+
+
+def _basis(spread: Array, config: Config) -> Array:
+    """Return an orthogonal basis in which the mean outer product of the other side's factors is diagonal.
+
+    Bias coordinates are left alone. The basis is a constant of the derivative: rows do not depend on it.
+    """
+    first = NUM_BIAS_COORDINATES if config.biases else 0
+    _, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(spread[first:, first:]))
+    return jnp.eye(spread.shape[0]).at[first:, first:].set(vectors)
+
+
+class Shared(NamedTuple):
+    """What all chunks of a half-step read: explicit, so that chunks can be spread over devices.
+
+    Attributes:
+        columns, start: the other side's table and the rows' starting values, in the basis.
+        gramian, spread: the background and the mean outer product of `columns`, in the basis.
+        role, counts, column_counts: of the side that is solved.
+        config: the model.
+    """
+
+    columns: Array
+    start: Array
+    gramian: Array
+    spread: Array
+    role: Role
+    counts: Array
+    column_counts: Array
+    config: Config
+
+
+def _solve_chunk(by: str, shared: Shared, block: Packed) -> Array:
+    """Return the solved rows of one chunk, [slots, width], in the basis."""
+    entry = entry_of(block, shared.counts, shared.column_counts, shared.config, by)
+    system = solvers.System(
+        features=shared.columns[block.ids],
+        owners=block.owners,
+        quadratic=entry.quadratic,
+        linear=entry.linear,
+        gramian=shared.gramian,
+        spread=jnp.diagonal(shared.spread),
+        scale=shared.role.row_weights[block.rows],
+        ridge=shared.role.ridge[block.rows],
+        start=shared.start[block.rows],
+        free=shared.role.free,
+    )
+    config = shared.config
+    if config.solver == "conjugate_gradient":
+        return solvers.conjugate_gradient(system, steps=config.cg_steps, tolerance=config.cg_tolerance)
+    return solvers.cholesky(system)
+
+
+MapChunks = Callable[[Callable, Shared, Packed], Array]
+"""(solve, shared, chunks) -> `solve(shared, chunk)` of every chunk, [chunks, slots, width]."""
+
+
+def map_on_one_device(solve: Callable, shared: Shared, block: Packed) -> Array:
+    """Return `solve(shared, chunk)` of every chunk in turn, [chunks, slots, width]."""
+    return jax.lax.map(partial(solve, shared), block)
+
+
+def half_step(
+    rows: Array,
+    columns: Array,
+    side: Side,
+    config: Config,
+    *,
+    by: str,
+    map_chunks: MapChunks = map_on_one_device,
+) -> Array:
+    """Return the rows of one side, solved against the other side's `columns`.
+
+    Conjugate gradient starts from `rows` and works in the eigenbasis of the other side's mean outer product, where
+    the part of A that all rows share is diagonal and two steps do the work of an exact solve; the answer is rotated
+    back, so the solver leaves no trace in the factors. A row without a history becomes 0.
+
+    Args:
+        rows: float32 [num_rows, width], the start.
+        columns: float32 [num_columns, width], held fixed.
+        side: the histories of `rows`.
+        config: the model.
+        by: "user" or "item", whose rows these are.
+        map_chunks: `map_on_one_device`, or a replacement that spreads the chunks over devices.
+    """
+    role = role_of(side, config, by)
+    total = jnp.sum(role.column_weights)
+    spread = jnp.matmul(columns.T, role.column_weights[:, None] * columns, precision="highest") / total
+    basis = _basis(spread, config) if config.solver == "conjugate_gradient" else jnp.eye(spread.shape[0])
+    spread = jnp.matmul(basis.T, jnp.matmul(spread, basis, precision="highest"), precision="highest")
+    shared = Shared(
+        columns=jnp.matmul(columns, basis, precision="highest"),
+        start=jnp.matmul(rows, basis, precision="highest"),
+        gramian=config.objective.unobserved_weight * total * spread,
+        spread=spread,
+        role=role,
+        counts=side.counts,
+        column_counts=side.column_counts,
+        config=config,
+    )
+    solved = jnp.zeros_like(rows) + (1.0 - role.free)[None]
+    for block in side.blocks:
+        found = map_chunks(partial(_solve_chunk, by), shared, block).reshape(-1, rows.shape[1])
+        # Padding slots point past the table, where the scatter drops them.
+        target = jnp.where(block.row_mask, block.rows, side.num_rows).reshape(-1)
+        solved = solved.at[target].set(jnp.matmul(found, basis.T, precision="highest"), mode="drop")
+    return solved

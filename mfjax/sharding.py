@@ -1,0 +1,90 @@
+"""The same step on many devices: chunks of histories are shared out, factor tables are held by every device.
+
+A chunk holds whole histories, so devices exchange solved rows only, once a half-step. CPU cores become devices by
+`jax.config.update("jax_num_cpu_devices", n)` before JAX first computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from mfjax.histories import Histories, Packed, Side
+from mfjax.types import Array
+
+AXIS = "chunks"
+
+
+def mesh(num_devices: int | None = None) -> Mesh:
+    """Return a mesh of the first `num_devices` devices, or of all.
+
+    Raises:
+        ValueError: for a number of devices that is not there.
+    """
+    devices = jax.devices()
+    count = len(devices) if num_devices is None else num_devices
+    if not 1 <= count <= len(devices):
+        raise ValueError(
+            f"num_devices: {count} of {len(devices)}; pass 1 to {len(devices)}, or make more CPU devices with "
+            'jax.config.update("jax_num_cpu_devices", n) before JAX first computes'
+        )
+    return jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices[:count])
+
+
+@dataclass(frozen=True)
+class MapOverDevices:
+    """A `map_chunks` for `als.step` and `als.fit`: every device of the mesh solves its share of the chunks.
+
+    Results differ from one device's by rounding only. On CPU use the solver "conjugate_gradient": batched LAPACK
+    calls on several CPU devices at once can deadlock, so "cholesky" is refused there.
+
+    Attributes:
+        mesh: from `mesh()`.
+    """
+
+    mesh: Mesh
+
+    def __call__(self, solve: Callable, shared, chunks: Packed) -> Array:
+        if shared.config.solver == "cholesky" and self.mesh.size > 1 and self.mesh.devices.flat[0].platform == "cpu":
+            raise ValueError(
+                "solver: 'cholesky' can deadlock on several CPU devices; pass solver='conjugate_gradient' or one device"
+            )
+
+        def own_chunks(shared, chunks):
+            return jax.lax.map(partial(solve, shared), chunks)
+
+        spread = jax.shard_map(own_chunks, mesh=self.mesh, in_specs=(P(), P(AXIS)), out_specs=P(AXIS), check_vma=False)
+        return jax.lax.with_sharding_constraint(spread(shared, chunks), NamedSharding(self.mesh, P()))
+
+
+def place(data: Histories, mesh: Mesh) -> Histories:
+    """Return histories on the mesh: chunks shared out, counts on every device.
+
+    Build them with `histories.build(..., multiple_of=mesh.size)`.
+
+    Raises:
+        ValueError: when the chunks can not be shared out evenly.
+    """
+
+    def place_side(side: Side) -> Side:
+        for block in side.blocks:
+            if block.ids.shape[0] % mesh.size:
+                raise ValueError(
+                    f"data: {block.ids.shape[0]} chunks do not divide over {mesh.size} devices; build the histories "
+                    f"with multiple_of={mesh.size}"
+                )
+        blocks = jax.device_put(side.blocks, NamedSharding(mesh, P(AXIS)))
+        counts = jax.device_put((side.counts, side.column_counts), NamedSharding(mesh, P()))
+        return Side(blocks, *counts)
+
+    return Histories(place_side(data.users), place_side(data.items))
+
+
+def replicate(tree, mesh: Mesh):
+    """Return a pytree with every array on every device of the mesh."""
+    return jax.device_put(tree, NamedSharding(mesh, P()))

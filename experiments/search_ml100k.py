@@ -1,6 +1,7 @@
-"""`python -m experiments.search_ml100k`: the random search behind `als-tuned`, on validation only.
+"""`python -m experiments.search_ml100k`: the search behind `als-tuned`, on validation only (extra `tune`).
 
 Every user's last positive stays out of sight; models are fitted without the last two and judged on the second-last.
+Many positives share one second, so a setting is judged on three validation splits that break those ties differently.
 """
 
 from __future__ import annotations
@@ -14,72 +15,89 @@ import numpy as np
 from tqdm import tqdm
 
 from experiments import options as command_line
+from experiments import study
 from experiments.models import fit_als
 from experiments.options import option
 from experiments.results import align
 from experiments.task import Task, last_positive, validation_task
 from mfjax import als, objectives
 from mfjax.data import movielens
-from mfjax.data.splits import host_rng
 from mfjax.evaluate import evaluate
+from mfjax.types import Interactions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Search the settings of iALS on MovieLens-100K by validation NDCG@10."""
+    """Search the settings of iALS on MovieLens-100K by validation NDCG@10, with tree-structured Parzen estimators."""
 
-    trials: int = option(150, "number of settings to draw")
-    seeds: int = option(3, "fits a setting, whose mean decides")
+    trials: int = option(160, "number of settings to try")
+    splits: int = option(3, "validation splits: file order first, then random ties; one fit each")
     seed: int = option(0, "draws the settings")
     shown: int = option(10, "settings to print")
     data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One point of the space: dim in {64, 128}, w0 in .05 .. 1 and reg in .5 .. 20 (log-uniform), steps in 8 .. 24."""
-
-    dim: int
-    unobserved_weight: float
-    reg: float
-    num_steps: int
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> Setting:
-        weight, reg = np.exp(rng.uniform(np.log([0.05, 0.5]), np.log([1.0, 20.0])))
-        return cls(int(rng.choice([64, 128])), round(float(weight), 3), round(float(reg), 2), int(rng.integers(8, 25)))
-
-    def score(self, task: Task, seeds: int) -> float:
-        """Return the validation NDCG@10, mean over seeds."""
-        config = als.Config(
-            objective=objectives.ials(unobserved_weight=self.unobserved_weight),
-            reg=self.reg, reg_exponent=0.0, dim=self.dim,
-        )  # fmt: skip
-        fit = fit_als(config, self.num_steps)
-        found = []
-        for seed in range(seeds):
-            scorer = fit(jax.random.key(seed), task, None)
-            measured = evaluate(
-                scorer, task.targets, exclude=task.exclude, candidates=task.candidates, metrics=("ndcg",)
-            )
-            found.append(measured.mean()["ndcg@10"])
-        return float(np.mean(found))
+def tasks(ratings: Interactions, count: int) -> list[Task]:
+    """Return the validation tasks."""
+    rules = [("file-order", None), *(("random", study.split_key(seed)) for seed in range(1, count))]
+    return [
+        validation_task(last_positive(ratings, min_rating=4.0, ties=ties, key=key, validation=1)) for ties, key in rules
+    ]
 
 
-def run(options: Options) -> list[tuple[float, Setting]]:
-    """Return every setting with its validation NDCG@10, best first, and print the best."""
-    ratings = movielens.load("ml-100k", options.data_dir).interactions
-    task = validation_task(last_positive(ratings, min_rating=4.0, ties="file-order", key=None, validation=1))
-    rng = host_rng(jax.random.key(options.seed))
-    settings = [Setting.draw(rng) for _ in range(options.trials)]
-    scored = [(setting.score(task, options.seeds), setting) for setting in tqdm(settings, unit="setting", leave=False)]
-    scored.sort(key=lambda pair: -pair[0])
-    lines = [["dim", "w0", "reg", "steps", "validation NDCG@10"]]
-    for score, setting in scored[: options.shown]:
-        numbers = (setting.dim, setting.unobserved_weight, setting.reg, setting.num_steps)
-        lines.append([*map(str, numbers), f"{score:.4f}"])
+def draw(trial, task: Task) -> tuple[als.Config, int]:
+    """Return the setting of one trial, and its number of steps.
+
+    reg is drawn as the strength lambda n^nu at the mean history, so that it means the same for every exponent.
+    """
+    weight = trial.suggest_float("unobserved_weight", 0.05, 1.5, log=True)
+    strength = trial.suggest_float("strength", 0.5, 20.0, log=True)
+    exponent = trial.suggest_float("reg_exponent", 0.0, 1.0)
+    popularity = trial.suggest_float("popularity_exponent", 0.0, 0.8)
+    users = np.count_nonzero(task.train.user_counts())
+    config = als.Config(
+        objective=objectives.ials(unobserved_weight=weight, popularity_exponent=popularity),
+        reg=strength / (len(task.train) / users + weight * task.train.num_items) ** exponent,
+        reg_exponent=exponent,
+        dim=trial.suggest_categorical("dim", [64, 128, 192]),
+    )
+    return config, trial.suggest_int("num_steps", 6, 20)
+
+
+def score(config: als.Config, num_steps: int, tasks: Sequence[Task]) -> float:
+    """Return the validation NDCG@10, mean over the splits."""
+    found = []
+    for seed, task in enumerate(tasks):
+        scorer = fit_als(config, num_steps)(jax.random.key(seed), task, None)
+        measured = evaluate(scorer, task.targets, exclude=task.exclude, candidates=task.candidates, metrics=("ndcg",))
+        found.append(measured.mean()["ndcg@10"])
+    return float(np.mean(found))
+
+
+def run(options: Options) -> list:
+    """Return the trials, best first, and print the best."""
+    try:
+        import optuna
+    except ImportError:
+        raise SystemExit('error: the search needs Optuna; python -m pip install -e ".[tune]"') from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    validation = tasks(movielens.load("ml-100k", options.data_dir).interactions, options.splits)
+    search = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.TPESampler(seed=options.seed, multivariate=True)
+    )
+    for _ in tqdm(range(options.trials), unit="setting", leave=False):
+        trial = search.ask()
+        config, num_steps = draw(trial, validation[0])
+        trial.set_user_attr("reg", float(config.reg))
+        search.tell(trial, score(config, num_steps, validation))
+    best = sorted(search.trials, key=lambda trial: -trial.value)
+    names = ("dim", "unobserved_weight", "reg_exponent", "popularity_exponent", "num_steps")
+    lines = [["validation NDCG@10", "reg", *names]]
+    for trial in best[: options.shown]:
+        numbers = [trial.value, trial.user_attrs["reg"], *(trial.params[name] for name in names)]
+        lines.append([f"{number:.4g}" for number in numbers])
     print(align(lines))
-    return scored
+    return best
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

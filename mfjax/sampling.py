@@ -7,7 +7,7 @@ A sampler is a pytree that is called for a batch of examples as `sampler(words, 
     items   int32 [batch], the positive item of each example
     score   (users [batch], ids [batch, m] or [m]) -> float [batch, m], the model's scores
 
-It holds the positives, and never gives a positive of the user a weight.
+It holds the positives, and gives a positive of the user no weight unless it is told to keep them.
 """
 
 from __future__ import annotations
@@ -82,52 +82,92 @@ class Unseen:
 
     def __call__(self, words: Array, users: Array, items: Array, score: Score) -> Negatives:
         ids, mass, left = complement.draw(self.complement, words, users)
-        left = left.astype(jnp.float32)
-        weights = jnp.where(left[:, None] > 0, left[:, None] / (self.num * mass.astype(jnp.float32)), 0.0)
-        return Negatives(
-            ids, jnp.broadcast_to(weights, ids.shape), 1 - left / self.complement.total.astype(jnp.float32)
-        )
+        total = self.complement.total
+        weights = left[:, None].astype(jnp.float32) / (self.num * mass.astype(jnp.float32))
+        weights = jnp.broadcast_to(jnp.where(left[:, None] > 0, weights, 0.0), ids.shape)
+        return Negatives(ids, weights, (total - left).astype(jnp.float32) / total.astype(jnp.float32))
 
 
-def uniform(positives: Ragged, *, num: int = 1) -> Unseen:
+FALSE_NEGATIVES = ("exclude", "skip", "keep")
+
+
+def uniform(positives: Ragged, *, num: int = 1, false_negatives: str = "exclude") -> Sampler:
     """Return a sampler that draws `num` of the user's unseen items, all equally likely.
 
     Args:
         positives: the items that each user has taken (row = user id).
         num: draws of each example.
+        false_negatives: "exclude" draws around the user's positives; "skip" draws from the whole catalogue and gives
+            a positive of the user the weight 0, so that active users train less; "keep" does not look.
 
     Raises:
-        ValueError: for fewer than one draw.
+        ValueError: for fewer than one draw, or an unknown rule.
 
-    Source: Rendle et al. (2009), section 5. The exact removal of the positives is ours.
+    Source: Rendle et al. (2009), section 5. Drawing around the positives is ours; the library implicit skips.
     """
-    return Unseen(complement.build(positives), _at_least_one(num))
+    return _drawn(positives, None, num, false_negatives)
 
 
-def weighted(positives: Ragged, weights: Array, *, num: int = 1) -> Unseen:
+def weighted(positives: Ragged, weights: Array, *, num: int = 1, false_negatives: str = "exclude") -> Sampler:
     """Return a sampler that draws unseen items with probability proportional to `weights` float [num_items].
 
-    Precision, zero weights and errors as in `complement.build`.
+    Precision and zero weights as in `complement.build`; other arguments and errors as in `uniform`.
     """
-    return Unseen(complement.build(positives, weights), _at_least_one(num))
+    return _drawn(positives, weights, num, false_negatives)
 
 
-def popularity(positives: Ragged, *, beta: Array | float = 0.75, num: int = 1) -> Unseen:
-    r"""Return a sampler that draws unseen items by their popularity.
+def popularity(
+    positives: Ragged, *, beta: Array | float = 0.75, num: int = 1, false_negatives: str = "exclude"
+) -> Sampler:
+    r"""Return a sampler that draws unseen items by their popularity; arguments as in `uniform`.
 
     .. math:: q_i \propto c_i^\beta
 
     where c_i counts the positives of item i; an item without positives is never drawn (unless beta = 0).
 
-    Source: Mikolov et al. (2013), Distributed representations of words, section 2.2, for beta = 3/4.
+    Source: Mikolov et al. (2013), Distributed representations of words, section 2.2, for beta = 3/4. The library
+    implicit has beta = 1.
     """
-    return weighted(positives, _item_counts(positives) ** jnp.asarray(beta, jnp.float32), num=num)
+    weights = _item_counts(positives) ** jnp.asarray(beta, jnp.float32)
+    return _drawn(positives, weights, num, false_negatives)
+
+
+def _drawn(positives: Ragged, weights: Array | None, num: int, false_negatives: str) -> Sampler:
+    num = _at_least_one(num)
+    if false_negatives not in FALSE_NEGATIVES:
+        known = ", ".join(map(repr, FALSE_NEGATIVES))
+        raise ValueError(f"false_negatives: {false_negatives!r} is unknown; pass one of {known}")
+    if false_negatives == "exclude":
+        return Unseen(complement.build(positives, weights), num)
+    nothing = Ragged(
+        jnp.zeros_like(positives.offsets), positives.ids[:1], positives.values[:1], positives.num_columns, longest=1
+    )
+    anything = Unseen(complement.build(nothing, weights), num)
+    return anything if false_negatives == "keep" else Checked(anything, positives)
 
 
 def _at_least_one(num: int) -> int:
     if num < 1:
         raise ValueError(f"num: {num} negatives an example; pass at least 1")
     return num
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Checked:
+    """Gives the draws of `sampler` that are positives of the user the weight 0; one binary search a draw."""
+
+    sampler: Unseen
+    positives: Ragged
+
+    @property
+    def width(self) -> int:
+        return self.sampler.width
+
+    def __call__(self, words: Array, users: Array, items: Array, score: Score) -> Negatives:
+        ids, weights, _ = self.sampler(words, users, items, score)
+        taken = complement.contains(self.positives, users, ids)
+        return Negatives(ids, jnp.where(taken, 0.0, weights), jnp.mean(taken, axis=1))
 
 
 def _item_counts(positives: Ragged) -> Array:
@@ -209,7 +249,7 @@ def everything(positives: Ragged) -> Everything:
 class Hard:
     """Keeps the `num` (static) highest-scored of the negatives that `sampler` draws; see `hard`."""
 
-    sampler: Unseen | InBatch | Everything
+    sampler: Sampler
     num: int = field(metadata={"static": True})
 
     @property
@@ -225,7 +265,7 @@ class Hard:
         return Negatives(jnp.where(real, ids, 0), real.astype(jnp.float32), drawn.rejected)
 
 
-def hard(sampler: Unseen | InBatch | Everything, *, num: int = 1) -> Hard:
+def hard(sampler: Sampler, *, num: int = 1) -> Hard:
     """Return the sampler that keeps the `num` highest-scored negatives of `sampler`; ties go to the first drawn.
 
     What is kept stands for itself: weight 1.

@@ -1,5 +1,7 @@
 """Samplers: never a positive, the stated distribution, weights that estimate sums, the same draws in every mode."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,7 @@ ALL_SEEN = 7
 draw, make_uniform, make_popularity = map(jax.jit, (sampling.draw, sampling.uniform, sampling.popularity))
 random_words = jax.jit(streams.words, static_argnums=(2, 3))
 SAMPLERS = {name: jax.jit(make) for name, make in sampling.SAMPLERS.items()}
+SAMPLERS["skip"] = jax.jit(partial(sampling.popularity, num=3, false_negatives="skip"))
 SAMPLERS["hard"] = jax.jit(lambda positives: sampling.hard(sampling.uniform(positives, num=8), num=2))
 
 
@@ -157,7 +160,25 @@ def test_beta_is_swept_without_tracing_again(key, positives):
     assert len(traces) == 1
 
 
-@pytest.mark.parametrize("make", [sampling.uniform, sampling.popularity])
-def test_no_draws_are_refused(positives, make):
-    with pytest.raises(ValueError, match="num: 0 negatives"):
-        make(positives, num=0)
+def test_keep_and_skip_draw_from_the_whole_catalogue(key, positives, taken):
+    users = jnp.arange(NUM_USERS)
+    kept, skipped = (
+        draw(key, jax.jit(partial(sampling.uniform, num=100, false_negatives=rule))(positives), users)
+        for rule in ("keep", "skip")
+    )
+    np.testing.assert_array_equal(kept.ids, skipped.ids)
+    false = taken[np.arange(NUM_USERS)[:, None], np.asarray(kept.ids)]
+    np.testing.assert_allclose(kept.weights, NUM_ITEMS / 100)
+    np.testing.assert_allclose(skipped.weights, np.where(false, 0, NUM_ITEMS / 100))
+    np.testing.assert_allclose(skipped.rejected, false.mean(axis=1), rtol=1e-6)
+    assert not kept.rejected.any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"num": 0}, "num: 0 negatives"), ({"false_negatives": "drop"}, "false_negatives: 'drop' is unknown")],
+)
+def test_bad_options_are_refused(positives, options, message):
+    for make in (sampling.uniform, sampling.popularity):
+        with pytest.raises(ValueError, match=message):
+            make(positives, **options)

@@ -82,10 +82,10 @@ def init(key: Key, config: Config, *, num_users: int, num_items: int) -> State:
             raise ValueError(f"{name}: {number} is below 1; pass the size of the table")
     if config.solver not in SOLVERS:
         raise ValueError(f"solver: {config.solver!r} is unknown; pass one of {', '.join(map(repr, SOLVERS))}")
-    key_users, key_items = jax.random.split(key)
+    # One draw for both tables: the generator is the larger part of what there is to compile.
     scale = config.init_scale / jnp.sqrt(config.dim)
-    users = scale * jax.random.normal(key_users, (num_users, config.dim))
-    items = scale * jax.random.normal(key_items, (num_items, config.dim))
+    drawn = scale * jax.random.normal(key, (num_users + num_items, config.dim))
+    users, items = drawn[:num_users], drawn[num_users:]
     if config.biases:
         users = jnp.concatenate([_columns(num_users, 0.0, 1.0), users], axis=1)
         items = jnp.concatenate([_columns(num_items, 1.0, 0.0), items], axis=1)

@@ -1,0 +1,334 @@
+"""Factors trained by gradients of a ranking loss: `init`, `step`, `epoch`, and `fit` around them.
+
+One step takes a batch of examples, each a positive pair (u, i) with negatives j of the user, and descends the objective
+of `mfjax.examples`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mfjax import losses, sampling, sparse_updates, streams
+from mfjax.examples import Tables, gather, objective, scores
+from mfjax.histories import Ragged
+from mfjax.losses import Loss
+from mfjax.sampling import Negatives, Sampler
+from mfjax.transforms import Algorithm
+from mfjax.types import Array, Factors, Key
+
+ORDERS = ("replacement", "permutation")
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How a model is trained. Numbers are traced data; what changes shapes or code is static.
+
+    Attributes:
+        learning_rate: step size of one example; scales the updates of `optimizer` when there is one.
+        reg_user, reg_positive, reg_negative, reg_bias: the lambdas of the objective.
+        init_scale: the initial factors are N(0, init_scale^2 / dim).
+        loss: from `mfjax.losses`, or any function of that signature (static).
+        optimizer: an Optax transformation of unit learning rate, such as `optax.adam(1.0)`; None for plain stochastic
+            gradient descent (static).
+        dense_updates: whether the optimiser steps on whole tables, for small ones, instead of touched rows (static).
+        order: "replacement" draws positives with replacement, "permutation" takes each once an epoch (static).
+        dim: the number of factors (static).
+        batch_size: examples a step (static).
+        biases: whether items have biases (static).
+    """
+
+    learning_rate: float | Array = 0.05
+    reg_user: float | Array = 0.01
+    reg_positive: float | Array = 0.01
+    reg_negative: float | Array = 0.01
+    reg_bias: float | Array = 0.01
+    init_scale: float | Array = 0.1
+    loss: Loss = field(default=losses.bpr, metadata={"static": True})
+    optimizer: optax.GradientTransformation | None = field(default=None, metadata={"static": True})
+    dense_updates: bool = field(default=False, metadata={"static": True})
+    order: str = field(default="replacement", metadata={"static": True})
+    dim: int = field(default=64, metadata={"static": True})
+    batch_size: int = field(default=4096, metadata={"static": True})
+    biases: bool = field(default=True, metadata={"static": True})
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Data:
+    """What a model is trained on.
+
+    Attributes:
+        users, items: int32 [n], the positive pairs.
+        sampler: gives the negatives.
+        num_users, num_items: sizes of the tables (static).
+    """
+
+    users: Array
+    items: Array
+    sampler: Sampler
+    num_users: int = field(metadata={"static": True})
+    num_items: int = field(metadata={"static": True})
+
+
+class State(NamedTuple):
+    """What the next step needs.
+
+    Attributes:
+        tables: what is learned.
+        optimizer: the optimiser's state for each of the tables, None where there is no optimiser or no table.
+        step: int32 scalar, the number of steps taken.
+    """
+
+    tables: Tables
+    optimizer: tuple[Any, Any, Any]
+    step: Array
+
+
+class Info(NamedTuple):
+    """Diagnostics of a step, or their means over an epoch.
+
+    Attributes:
+        loss: float32 scalar, mean loss of an example, without regularisation; NaN or infinite when training diverged.
+        auc: float32 scalar, share of the sampled pairs with s_ui > s_uj, equal scores counting one half.
+        rejected: float32 scalar, share of the draws that exact sampling kept from being false negatives.
+        num_examples: int32 scalar, examples that were trained on; the sum over an epoch.
+        num_skipped: int32 scalar, examples without a negative (users who have seen every item); their sum an epoch.
+    """
+
+    loss: Array
+    auc: Array
+    rejected: Array
+    num_examples: Array
+    num_skipped: Array
+
+
+def data(positives: Ragged, sampler: Sampler | None = None) -> Data:
+    """Return the training data of positive pairs (row = user id), with uniform negatives unless told otherwise.
+
+    Raises:
+        ValueError: when there are no pairs.
+    """
+    num_pairs = int(positives.offsets[-1])
+    if num_pairs == 0:
+        raise ValueError("positives: there are no pairs; check the filter or split that made them")
+    users = jnp.repeat(
+        jnp.arange(positives.num_rows, dtype=jnp.int32), positives.lengths(), total_repeat_length=num_pairs
+    )
+    sampler = sampling.uniform(positives) if sampler is None else sampler
+    return Data(users, positives.ids, sampler, positives.num_rows, positives.num_columns)
+
+
+def init(key: Key, config: Config, *, num_users: int, num_items: int, factors: Factors | None = None) -> State:
+    """Return a random start, factors N(0, init_scale^2 / dim) and biases 0, or a warm start from fitted `factors`.
+
+    A warm start keeps the item biases of `factors`; what is the same for all items of a user does not rank.
+
+    Raises:
+        ValueError: for sizes below 1, an unknown order, or factors of another shape.
+    """
+    for name, number in (("num_users", num_users), ("num_items", num_items), ("batch_size", config.batch_size)):
+        if number < 1:
+            raise ValueError(f"{name}: {number} is below 1; pass a size")
+    if config.order not in ORDERS:
+        raise ValueError(f"order: {config.order!r} is unknown; pass one of {', '.join(map(repr, ORDERS))}")
+    key_users, key_items = jax.random.split(key)
+    scale = config.init_scale / jnp.sqrt(config.dim)
+    if factors is None:
+        users = scale * jax.random.normal(key_users, (num_users, config.dim))
+        items = scale * jax.random.normal(key_items, (num_items, config.dim))
+        biases = jnp.zeros(num_items)
+    else:
+        _check(factors, (num_users, config.dim), (num_items, config.dim))
+        # Copies, because `fit` gives the buffers of its state away.
+        users, items = jnp.copy(factors.users), jnp.copy(factors.items)
+        biases = jnp.zeros(num_items) if factors.item_biases is None else jnp.copy(factors.item_biases)
+    tables = Tables(users, items, biases if config.biases else None)
+    return State(
+        tables, (_start(users, config), _start(items, config), _start(tables.item_biases, config)), jnp.int32(0)
+    )
+
+
+def _start(table: Array | None, config: Config) -> Any:
+    return None if table is None or config.optimizer is None else config.optimizer.init(table)
+
+
+def _check(factors: Factors, users: tuple[int, int], items: tuple[int, int]) -> None:
+    for name, table, shape in (("users", factors.users, users), ("items", factors.items, items)):
+        if table.shape != shape:
+            raise ValueError(f"factors.{name}: shape {table.shape} is not {shape}; fit them on the same ids and dim")
+
+
+def factors(state: State) -> Factors:
+    """Return the model of a state."""
+    return Factors(state.tables.users, state.tables.items, item_biases=state.tables.item_biases)
+
+
+def steps_per_epoch(data: Data, config: Config) -> int:
+    """Return the number of steps in which as many examples are seen as there are positives."""
+    return -(-data.users.shape[0] // config.batch_size)
+
+
+def examples(key: Key, state: State, data: Data, config: Config) -> tuple[Array, Array, Negatives]:
+    """Return users [batch], items [batch] and negatives of the next step.
+
+    What stands at a position of an epoch depends on the key, the epoch and the position, whatever the batch size
+    (negatives that come from the batch or from the scores excepted). Positions past the last have no real negatives.
+    """
+    num_positives, batch = data.users.shape[0], config.batch_size
+    epoch, step = jnp.divmod(state.step, steps_per_epoch(data, config))
+    key_positives, key_negatives = jax.random.split(jax.random.fold_in(key, epoch))
+    position = step * batch + jnp.arange(batch, dtype=jnp.int32)
+    inside = position < num_positives
+    if config.order == "permutation":
+        chosen = streams.permutation(key_positives, jnp.where(inside, position, 0), num_positives)
+    else:
+        chosen = streams.below(streams.words(key_positives, step, batch)[:, 0], num_positives)
+    users, items = data.users[chosen], data.items[chosen]
+    words = streams.words(key_negatives, step, batch, data.sampler.width)
+    negatives = data.sampler(words, users, items, partial(_score, state.tables))
+    return users, items, negatives._replace(weights=jnp.where(inside[:, None], negatives.weights, 0.0))
+
+
+def _score(tables: Tables, users: Array, ids: Array) -> Array:
+    return scores(gather(tables, users, jnp.zeros_like(users), ids))[1]
+
+
+def step(key: Key, state: State, data: Data, config: Config) -> tuple[State, Info]:
+    """Take one step on the next batch. The key is the same for all steps: the draws depend on it and on `state.step`.
+
+    Example:
+        >>> positives = Ragged(jnp.array([0, 1, 2]), jnp.array([0, 1]), jnp.ones(2), num_columns=2, longest=1)
+        >>> config = Config(dim=4, batch_size=2)
+        >>> key_init, key_steps = jax.random.split(jax.random.key(0))
+        >>> state = init(key_init, config, num_users=2, num_items=2)
+        >>> state, info = jax.jit(step)(key_steps, state, data(positives), config)
+        >>> int(state.step), int(info.num_examples)
+        (1, 2)
+    """
+    users, items, negatives = examples(key, state, data, config)
+    rows = gather(state.tables, users, items, negatives.ids)
+    lambdas = {name: getattr(config, name) for name in ("reg_user", "reg_positive", "reg_negative", "reg_bias")}
+    total = partial(objective, weights=negatives.weights, loss=config.loss, **lambdas)
+    gradients, (loss, auc) = jax.grad(total, has_aux=True)(rows)
+    item_ids = jnp.concatenate([items, negatives.ids.reshape(-1)])
+    touched = (
+        (users, gradients.user),
+        (item_ids, _joined(gradients.positive, gradients.negative)),
+        (item_ids, _joined(gradients.positive_bias, gradients.negative_bias)),
+    )
+    moved = [_descend(*each, config) for each in zip(state.tables, state.optimizer, touched, strict=True)]
+    tables, optimizer = Tables(*(table for table, _ in moved)), tuple(optimizer for _, optimizer in moved)
+    num_examples = jnp.sum(jnp.any(negatives.weights > 0, axis=1), dtype=jnp.int32)
+    num_left = data.users.shape[0] - state.step % steps_per_epoch(data, config) * config.batch_size
+    return State(tables, optimizer, state.step + 1), Info(
+        loss=jnp.sum(loss) / jnp.maximum(num_examples, 1),
+        auc=jnp.sum(auc) / jnp.maximum(num_examples, 1),
+        rejected=jnp.mean(negatives.rejected),
+        num_examples=num_examples,
+        num_skipped=jnp.minimum(num_left, config.batch_size) - num_examples,
+    )
+
+
+def _joined(positive: Array | None, negative: Array | None) -> Array | None:
+    """Return the gradients of the items of a batch, positives then negatives."""
+    if positive is None or negative is None:
+        return None
+    return jnp.concatenate([positive, negative.reshape(-1, *positive.shape[1:])])
+
+
+def _descend(table: Array | None, optimizer: Any, touched: tuple[Array, Any], config: Config) -> tuple[Any, Any]:
+    """Return a table and its optimiser state after a step on the rows it was touched in."""
+    if table is None:
+        return None, None
+    if config.optimizer is None:
+        return sparse_updates.plain(table, *touched, config.learning_rate), None
+    update = sparse_updates.dense if config.dense_updates else sparse_updates.sparse
+    return update(config.optimizer, table, optimizer, *touched, config.learning_rate)
+
+
+def epoch(key: Key, state: State, data: Data, config: Config) -> tuple[State, Info]:
+    """Take the steps of one epoch, as many examples as there are positives, and return their mean info."""
+    state, info = jax.lax.scan(
+        lambda state, _: step(key, state, data, config), state, length=steps_per_epoch(data, config)
+    )
+    share = info.num_examples / jnp.maximum(jnp.sum(info.num_examples), 1)
+    return state, Info(
+        loss=jnp.sum(share * info.loss),
+        auc=jnp.sum(share * info.auc),
+        rejected=jnp.sum(share * info.rejected),
+        num_examples=jnp.sum(info.num_examples),
+        num_skipped=jnp.sum(info.num_skipped),
+    )
+
+
+def algorithm(data: Data, config: Config, *, factors: Factors | None = None) -> Algorithm:
+    """Return training by epochs as an algorithm, for the transforms of `mfjax.transforms`."""
+    return Algorithm(
+        init=partial(init, config=config, num_users=data.num_users, num_items=data.num_items, factors=factors),
+        step=partial(epoch, data=data, config=config),
+    )
+
+
+def fit(
+    key: Key,
+    data: Data,
+    config: Config,
+    *,
+    num_epochs: int = 50,
+    factors: Factors | None = None,
+    state: State | None = None,
+    on_epoch: Callable[[State, Info], None] | None = None,
+) -> State:
+    """Return the state after `num_epochs` compiled epochs.
+
+    Args:
+        key: draws the start and all examples.
+        data: positives and sampler.
+        config: how to train; another value of its numbers does not compile again.
+        num_epochs: epochs to take.
+        factors: a model to start from, such as one fitted by least squares, instead of a random start.
+        state: where to go on from; with the same key this goes on exactly as one longer run.
+        on_epoch: called on the host after every epoch. The state it sees lives until it returns: the next epoch
+            reuses its memory, so copy what is to be kept.
+
+    Raises:
+        ValueError: as `init`, for plain numbers that are negative, or when training diverged.
+
+    Example:
+        >>> positives = Ragged(jnp.array([0, 1, 2]), jnp.array([0, 1]), jnp.ones(2), num_columns=2, longest=1)
+        >>> state = fit(jax.random.key(0), data(positives), Config(dim=4, batch_size=2), num_epochs=30)
+        >>> model = factors(state)
+        >>> (model.users @ model.items.T > 0).tolist()
+        [[True, False], [False, True]]
+    """
+    for name in ("learning_rate", "reg_user", "reg_positive", "reg_negative", "reg_bias", "init_scale"):
+        number = getattr(config, name)
+        if isinstance(number, (int, float)) and not 0 <= number < float("inf"):
+            raise ValueError(f"{name}: {number} is not a number of at least 0; pass 0 to switch it off")
+    key_init, key_examples = jax.random.split(key)
+    if state is None:
+        now = init(key_init, config, num_users=data.num_users, num_items=data.num_items, factors=factors)
+    else:
+        now = jax.tree.map(jnp.copy, state)
+    info = None
+    for _ in range(num_epochs):
+        now, info = _compiled_epoch(key_examples, now, data, config)
+        if on_epoch is not None:
+            on_epoch(now, info)
+    if info is not None and not jnp.isfinite(info.loss):
+        raise ValueError(
+            f"learning_rate: {config.learning_rate} made the loss {info.loss}; lower it, or raise the regs"
+        )
+    return now
+
+
+# The state's memory is given to the result, so that tables of any size are updated in place.
+_compiled_epoch = jax.jit(epoch, donate_argnames="state")

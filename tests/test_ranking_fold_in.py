@@ -1,0 +1,61 @@
+"""New users: the minimum that a slow optimiser finds, whatever the other users."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mfjax import losses, sampling
+from mfjax.examples import Rows, objective
+from mfjax.histories import ragged
+from mfjax.ranking_fold_in import fold_in
+from mfjax.types import Factors, Interactions
+
+NUM_ITEMS, DIM, NUM, REG = 15, 4, 5, 0.05
+USERS = np.array([0, 0, 0, 2, 2, *[3] * NUM_ITEMS], np.int32)
+ITEMS = np.array([1, 4, 5, 0, 14, *range(NUM_ITEMS)], np.int32)
+solve = jax.jit(fold_in, static_argnames=("loss", "num_negatives"))
+
+
+@pytest.fixture(scope="module")
+def positives():
+    return ragged(Interactions(USERS, ITEMS, np.ones(len(USERS), np.float32), 4, NUM_ITEMS))
+
+
+@pytest.fixture(scope="module")
+def model():
+    rng = np.random.default_rng(0)
+    items, biases = rng.normal(size=(NUM_ITEMS, DIM)), rng.normal(size=NUM_ITEMS)
+    return Factors(jnp.zeros((1, DIM)), jnp.asarray(items, jnp.float32), item_biases=jnp.asarray(biases, jnp.float32))
+
+
+@pytest.mark.parametrize("loss", ["bpr", "softmax"])
+def test_the_gradient_is_zero_at_what_is_found(key, positives, model, loss):
+    users = solve(key, positives, model, losses.LOSSES[loss], reg_user=REG, num_negatives=NUM)
+    assert not users[1].any() and not users[3].any()  # no history; has seen every item
+
+    @jax.jit
+    def slope(x, user):
+        ids, _, mask = (part[0] for part in positives.rows(user[None]))
+        words = jax.random.bits(jax.random.fold_in(key, user), (positives.longest, NUM))
+        drawn = sampling.uniform(positives, num=NUM)(words, jnp.broadcast_to(user, ids.shape), ids, None)
+        weights = jnp.where(mask[:, None], drawn.weights, 0.0)
+
+        def value(x):
+            repeated = jnp.broadcast_to(x[None, :], (len(ids), DIM))
+            biases = model.item_biases
+            rows = Rows(repeated, model.items[ids], model.items[drawn.ids], biases[ids], biases[drawn.ids])
+            regs = {"reg_user": REG, "reg_positive": 0.0, "reg_negative": 0.0, "reg_bias": 0.0}
+            return objective(rows, weights, losses.LOSSES[loss], **regs)[0]
+
+        return jax.grad(value)(x)
+
+    for user in (0, 2):
+        assert jnp.abs(slope(jnp.zeros(DIM), jnp.int32(user))).max() > 0.1
+        np.testing.assert_allclose(slope(users[user], jnp.int32(user)), 0, atol=2e-4)
+
+
+def test_a_new_user_is_ranked_by_its_history(key, positives, model):
+    users = solve(key, positives, model._replace(item_biases=None), losses.bpr, reg_user=REG, num_negatives=NUM)
+    scores = np.asarray(users[0] @ model.items.T)
+    assert scores[[1, 4, 5]].mean() > np.delete(scores, [1, 4, 5]).mean() + 0.5

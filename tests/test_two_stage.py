@@ -1,0 +1,108 @@
+"""Retrieve, then rerank: the order, the exclusions, the ceiling."""
+
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mfjax import recommend, two_stage
+from mfjax.histories import ragged
+from mfjax.types import Factors, Interactions
+
+NUM_USERS, NUM_ITEMS, DIM = 6, 30, 4
+USERS = jnp.array([5, 0, 3])
+
+
+def random_factors(seed):
+    rng = np.random.default_rng(seed)
+    draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)  # noqa: E731
+    return Factors(draw(NUM_USERS, DIM), draw(NUM_ITEMS, DIM), item_biases=draw(NUM_ITEMS))
+
+
+def as_ragged(taken):
+    users, items = np.nonzero(taken)
+    ones = np.ones(len(users), np.float32)
+    return ragged(Interactions(users.astype(np.int32), items.astype(np.int32), ones, NUM_USERS, NUM_ITEMS))
+
+
+@pytest.fixture(scope="module")
+def first():
+    return random_factors(0)
+
+
+@pytest.fixture(scope="module")
+def second():
+    return random_factors(1)
+
+
+@pytest.fixture(scope="module")
+def seen():
+    seen = np.random.default_rng(2).random((NUM_USERS, NUM_ITEMS)) < 0.4
+    seen[3] = np.arange(NUM_ITEMS) != 7  # one item is left
+    return seen
+
+
+def all_scores(model):
+    return np.asarray(recommend.scorer(model)(jnp.arange(NUM_USERS)))
+
+
+def test_candidates_of_the_first_in_the_order_of_the_second(first, second, seen):
+    expected = np.full((len(USERS), NUM_ITEMS), -np.inf)
+    retrieving, ordering = np.where(seen, -np.inf, all_scores(first)), all_scores(second)
+    for row, user in enumerate(USERS):
+        best = [item for item in np.argsort(-retrieving[user])[:5] if not seen[user, item]]
+        expected[row, best] = ordering[user, best]
+    assert (expected[2] > -np.inf).sum() == 1
+
+    @jax.jit
+    def score(scorers):
+        return [scorer(USERS) for scorer in scorers]
+
+    # Factors and scorers in either place.
+    forms = product((first, recommend.scorer(first)), (second, recommend.scorer(second)))
+    scorers = [two_stage.scorer(*stages, candidates=5, exclude=as_ragged(seen)) for stages in forms]
+    for found in score(scorers):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_as_many_candidates_as_items_is_the_reranker(first, second):
+    found = jax.jit(two_stage.scorer(first, second, candidates=NUM_ITEMS))(USERS)
+    np.testing.assert_allclose(found, all_scores(second)[USERS], rtol=1e-5)
+
+
+def test_one_stage_twice_keeps_the_order(first):
+    both = two_stage.scorer(first, first, candidates=10)
+    ids, _ = jax.jit(recommend.top_k, static_argnames="k")(both, USERS, k=10)
+    np.testing.assert_array_equal(ids, np.argsort(-all_scores(first)[USERS])[:, :10])
+
+
+def test_recall_of_two_stages_is_at_most_the_ceiling(first, second, seen):
+    targets = np.random.default_rng(3).random((NUM_USERS, NUM_ITEMS)) < 0.2
+    targets &= ~seen
+    targets[0] = False
+    ceiling = jax.jit(two_stage.ceiling, static_argnames="candidates")
+    options = {"candidates": 8, "exclude": as_ragged(seen)}
+    top = ceiling(first, jnp.arange(NUM_USERS), as_ragged(targets), **options)
+    expected = np.full(NUM_USERS, np.nan)
+    for user in range(1, NUM_USERS):
+        best = np.argsort(np.where(seen[user], np.inf, -all_scores(first)[user]))[:8]
+        if targets[user].any():
+            expected[user] = (targets[user, best] & ~seen[user, best]).sum() / targets[user].sum()
+    np.testing.assert_allclose(top, expected, rtol=1e-6)
+    both = two_stage.scorer(first, second, **options)
+    ids, scores = recommend.top_k(both, jnp.arange(NUM_USERS), k=8)
+    for user in np.flatnonzero(targets.any(axis=1)):
+        found = targets[user, np.asarray(ids[user])[np.asarray(scores[user]) > -np.inf]].sum() / targets[user].sum()
+        assert found <= top[user] + 1e-6
+
+
+def test_latency_is_measured(first, second):
+    measured = two_stage.latency(first, second, USERS, candidates=3, repeats=2)
+    assert measured.retrieve > 0 and measured.rerank > 0
+
+
+def test_no_candidates_are_refused(first, second):
+    with pytest.raises(ValueError, match="candidates: 0 is below 1"):
+        two_stage.scorer(first, second, candidates=0)

@@ -1,0 +1,228 @@
+"""The rating models of `explicit_ml100k` by name: each fits a task from a key and returns factors."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.rating_task import Cut, RatingTask
+from mfjax import als, objectives, rating_baselines, svd
+from mfjax.data.splits import host_rng
+from mfjax.objectives import Objective
+from mfjax.types import Factors, Interactions, Key
+
+Setting = TypeVar("Setting")
+
+
+@dataclass(frozen=True)
+class RatingModel:
+    """A named way to fit.
+
+    Attributes:
+        fit: (key, task) -> factors.
+        random: whether the result depends on the key.
+        about: one line for the reader of the table.
+        chosen: the settings that validation prefers on a task, for the record, or None if there is no choice.
+    """
+
+    fit: Callable[[Key, RatingTask], Factors]
+    random: bool
+    about: str
+    chosen: Callable[[RatingTask], Any] | None = None
+
+
+def predict(factors: Factors, ratings: Interactions, *, clip: tuple[float, float] | None) -> np.ndarray:
+    """Return the predictions of the pairs of `ratings`, float32 [n], moved into the range `clip` if there is one."""
+    # The score of `mfjax.types.Factors` in numpy: a test set of another size would compile `recommend.score` again.
+    users, items, *biases, offset = (None if table is None else np.asarray(table) for table in factors)
+    assert users is not None and items is not None
+    scores = np.einsum("nd,nd->n", users[ratings.users], items[ratings.items])
+    for table, ids in zip(biases, (ratings.users, ratings.items), strict=True):
+        scores = scores if table is None else scores + table[ids]
+    scores = scores if offset is None else scores + offset
+    return scores if clip is None else np.clip(scores, *clip)
+
+
+def choose(task: RatingTask, settings: Sequence[Setting], fit: Callable[[Key, Cut, Setting], Factors]) -> Setting:
+    """Return the setting with the least validation error, fitted on the inner train part only.
+
+    The error is the mean squared one over a few starts: near the optimum two starts differ more than two settings.
+    """
+    values = task.inner.ratings.values
+    span = float(values.min()), float(values.max())
+
+    def error(setting: Setting) -> float:
+        models = [fit(jax.random.key(start), task.inner, setting) for start in range(NUM_STARTS)]
+        predictions = np.stack([predict(model, task.validation, clip=span) for model in models])
+        return float(np.mean((predictions - task.validation.values[None]) ** 2))
+
+    return min(settings, key=error)
+
+
+NUM_STARTS = 3
+
+# Published: rank 10, 100 iterations, factors drawn from N(0, 1), reg 1.5 whatever the number of ratings.
+PUBLISHED: dict[str, Any] = {"dim": 10, "reg": 1.5, "reg_exponent": 0.0, "init_scale": 10**0.5}
+PUBLISHED_STEPS = 100
+PUBLISHED_GRID = tuple(itertools.product((0.5, 1.0, 1.5), (0.05, 0.1, 0.2)))
+
+
+def fit_published(key: Key, cut: Cut, objective: Objective) -> Factors:
+    """Fit ALS as published under one objective."""
+    config = als.Config(objective=objective, **PUBLISHED)
+    return als.factors(als.fit(key, cut.histories, config, num_steps=PUBLISHED_STEPS), config)
+
+
+def _published(objective: Objective) -> Callable[[Key, RatingTask], Factors]:
+    return lambda key, task: fit_published(key, task.train, objective)
+
+
+def _weighted_grid(key: Key, task: RatingTask) -> Factors:
+    base, scale = chosen_weights(task)
+    return fit_published(key, task.train, objectives.popularity_weighted(base=base, scale=scale))
+
+
+@cache
+def chosen_weights(task: RatingTask) -> tuple[float, float]:
+    """Return the base and scale of the published grid that validation prefers."""
+
+    def fit(key: Key, cut: Cut, weights: tuple[float, float]) -> Factors:
+        base, scale = weights
+        return fit_published(key, cut, objectives.popularity_weighted(base=base, scale=scale))
+
+    return choose(task, PUBLISHED_GRID, fit)
+
+
+@dataclass(frozen=True)
+class BiasedSetting:
+    """Settings of biased ALS: rows are regularised by reg sqrt(n), their biases by `bias_share` of that."""
+
+    dim: int
+    reg: float
+    bias_share: float
+
+    def __str__(self) -> str:
+        return f"dim {self.dim}, reg {self.reg}, bias share {self.bias_share}"
+
+    def config(self, mean: float) -> als.Config:
+        return als.Config(
+            objective=objectives.explicit(offset=mean),
+            reg=self.reg,
+            bias_reg=self.reg * self.bias_share,
+            reg_exponent=0.5,
+            init_scale=1.0,
+            dim=self.dim,
+            biases=True,
+        )
+
+
+BIASED_GRID = tuple(itertools.starmap(BiasedSetting, itertools.product((5, 40), (0.7, 1.0, 1.3), (0.3, 1.0))))
+BIASED_STEPS = 15
+
+
+def fit_biased(key: Key, cut: Cut, setting: BiasedSetting) -> Factors:
+    """Fit biased ALS."""
+    config = setting.config(cut.mean)
+    return als.factors(als.fit(key, cut.histories, config, num_steps=BIASED_STEPS), config)
+
+
+@cache
+def chosen_biased(task: RatingTask) -> BiasedSetting:
+    """Return the setting of the grid that validation prefers."""
+    return choose(task, BIASED_GRID, fit_biased)
+
+
+SVD_DIMS = (2, 5, 10, 20)
+
+
+@cache
+def chosen_svd_dim(task: RatingTask) -> int:
+    """Return the number of singular triplets that validation prefers."""
+    return choose(task, SVD_DIMS, lambda key, cut, dim: svd.factors(_decompose(key, cut), dim=dim))
+
+
+def _decompose(key: Key, cut: Cut) -> svd.Decomposition:
+    return _compiled_decompose(key, cut.histories, dim=max(SVD_DIMS))
+
+
+_compiled_decompose = jax.jit(svd.decompose, static_argnames="dim")
+
+
+def surprise_svd(key: Key, task: RatingTask) -> Factors:
+    """Fit the biased matrix factorisation of the library Surprise, its defaults untouched.
+
+    Raises:
+        ValueError: if it is not installed.
+    """
+    try:
+        # Its import warns about its own dependencies.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import surprise
+    except ImportError:
+        raise ValueError("models: surprise-svd needs scikit-surprise; pip install 'mfjax[peers]'") from None
+    ratings = task.train.ratings
+    triples = zip(ratings.users.tolist(), ratings.items.tolist(), ratings.values.tolist(), strict=True)
+    data = surprise.Dataset(surprise.Reader(rating_scale=(1, 5)))
+    trainset = data.construct_trainset([(user, item, value, None) for user, item, value in triples])
+    model = surprise.SVD(random_state=int(host_rng(key).integers(2**31))).fit(trainset)
+    users = [trainset.to_raw_uid(inner) for inner in trainset.all_users()]
+    items = [trainset.to_raw_iid(inner) for inner in trainset.all_items()]
+    # A user or item without a train rating has a zero row and a zero bias, as in Surprise.
+    return Factors(
+        _table(users, model.pu, ratings.num_users),
+        _table(items, model.qi, ratings.num_items),
+        _table(users, model.bu, ratings.num_users),
+        _table(items, model.bi, ratings.num_items),
+        jnp.float32(trainset.global_mean),
+    )
+
+
+def _table(ids: list[int], rows: np.ndarray, size: int) -> jax.Array:
+    return jnp.zeros((size, *rows.shape[1:])).at[jnp.asarray(ids)].set(rows.astype(np.float32))
+
+
+MODELS: dict[str, RatingModel] = {
+    "global-mean": RatingModel(
+        lambda key, task: rating_baselines.global_mean(task.train.ratings), False, "mean of all ratings"
+    ),
+    "item-bias": RatingModel(
+        lambda key, task: rating_baselines.item_bias(task.train.ratings), False, "mean of the item"
+    ),
+    "user-item-bias": RatingModel(
+        lambda key, task: rating_baselines.user_item_bias(task.train.ratings),
+        False,
+        "mean and both biases, reg sqrt(n)",
+    ),
+    "als": RatingModel(_published(objectives.zeros_observed()), True, "ALS on the full matrix, zeros observed"),
+    "weighted-linear": RatingModel(
+        _published(objectives.popularity_weighted(base=0.1, scale=1.0)), True, "observed entries, w = .1 + 1 / c"
+    ),
+    "weighted-exponential": RatingModel(
+        _published(objectives.popularity_weighted(base=1.0, exponent=0.1)), True, "observed entries, w = 1 + c^-.1"
+    ),
+    "weighted-grid": RatingModel(_weighted_grid, True, "w = w0 + wk / c, the published grid", chosen_weights),
+    "svd": RatingModel(
+        lambda key, task: svd.factors(_decompose(key, task.train), dim=chosen_svd_dim(task)),
+        True,
+        "user-centred truncated SVD",
+        chosen_svd_dim,
+    ),
+    "biased-als": RatingModel(
+        lambda key, task: fit_biased(key, task.train, chosen_biased(task)),
+        True,
+        "ALS with user and item biases",
+        chosen_biased,
+    ),
+    "surprise-svd": RatingModel(surprise_svd, True, "biased matrix factorisation of the library Surprise, defaults"),
+}
+PEERS = ("surprise-svd",)
+OWN = tuple(name for name in MODELS if name not in PEERS)

@@ -81,27 +81,43 @@ def _curvature(system: System, p: Array) -> Array:
 def cholesky(system: System) -> Array:
     """Solve by factorising every normal matrix: exact, O(entries dim^2 + slots dim^3).
 
+    The derivative, forward or reverse, is that of the solution and not of the factorisation: one more solve with the
+    same factor, O(entries dim + slots dim^2).
+
     A matrix that is not positive definite (no regularisation, and fewer entries than dim) gives NaN rows, which
     `als.Info` counts. On CPU, run one such solve at a time: several batched LAPACK calls at once can deadlock there.
     """
+    # Slots without a history would be singular where nothing regularises them.
+    used = jnp.abs(system.quadratic) + jnp.abs(system.linear)
+    empty = (jax.ops.segment_sum(used.sum(-1), system.owners, system.start.shape[0]) == 0)[:, None]
+    held = 1.0 - system.free[None]
+    factor = jax.lax.linalg.cholesky(jax.lax.stop_gradient(_matrices(system, empty)), symmetrize_input=False)
+
+    def product(x: Array) -> Array:
+        return jnp.where(empty, x, _product(system, system.free[None] * x) + held * x)
+
+    def solve(_, right: Array) -> Array:
+        half = jax.lax.linalg.triangular_solve(factor, right[:, :, None], left_side=True, lower=True)
+        whole = jax.lax.linalg.triangular_solve(factor, half, left_side=True, lower=True, transpose_a=True)
+        return whole[:, :, 0]
+
+    kept = system.start * held
+    solved = jax.lax.custom_linear_solve(product, residual(system, kept), solve, symmetric=True)
+    return kept + jnp.where(empty, 0.0, solved)
+
+
+def _matrices(system: System, empty: Array) -> Array:
+    """Return A of every slot, [slots, dim, dim], the identity on coordinates that are held and on empty slots."""
     slots, dim = system.start.shape
     weighted = system.quadratic[:, :, None] * system.features
     by_segment = jnp.einsum("swd,swe->sde", weighted, system.features, precision="highest")
     matrices = jax.ops.segment_sum(by_segment, system.owners, slots)
     matrices = matrices + system.scale[:, None, None] * system.gramian[None]
-    matrices = matrices + system.ridge[:, :, None] * jnp.eye(dim, dtype=matrices.dtype)[None]
-    kept = system.start * (1.0 - system.free)[None]
-    right = residual(system, kept)
+    identity = jnp.eye(dim, dtype=matrices.dtype)[None]
+    matrices = matrices + system.ridge[:, :, None] * identity
     free = system.free[:, None] * system.free[None, :]
     matrices = matrices * free[None] + jnp.diag(1.0 - system.free)[None]
-    # Slots without a history would be singular where nothing regularises them.
-    used = jnp.abs(system.quadratic) + jnp.abs(system.linear)
-    empty = jax.ops.segment_sum(used.sum(-1), system.owners, slots) == 0
-    matrices = jnp.where(empty[:, None, None], jnp.eye(dim, dtype=matrices.dtype)[None], matrices)
-    factor = jax.lax.linalg.cholesky(matrices, symmetrize_input=False)
-    half = jax.lax.linalg.triangular_solve(factor, right[:, :, None], left_side=True, lower=True)
-    solved = jax.lax.linalg.triangular_solve(factor, half, left_side=True, lower=True, transpose_a=True)
-    return kept + jnp.where(empty[:, None], 0.0, solved[:, :, 0])
+    return jnp.where(empty[:, :, None], identity, matrices)
 
 
 def diagonal(system: System) -> Array:

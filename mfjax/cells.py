@@ -1,0 +1,141 @@
+"""Cells of a sweep: a fit and its evaluation as one pure function of key, setting and data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mfjax import als, blocks, evaluate, ranking, recommend
+from mfjax.conventions import DEFAULT, Convention
+from mfjax.histories import Histories, Ragged
+from mfjax.types import Array, Factors, Key, Scorer
+
+
+class Training(NamedTuple):
+    """A setting of `als_factors` and `ranking_factors`.
+
+    Attributes:
+        config: an `als.Config` or a `ranking.Config`.
+        num_steps: int32 scalar, ALS steps or epochs; traced, so that settings may differ in it.
+    """
+
+    config: Any
+    num_steps: int | Array
+
+
+def als_factors(key: Key, setting: Training, data: Histories) -> Factors:
+    """Return what `als.fit` finds, as a pure function: scans, vmaps, sweeps."""
+    config = setting.config
+    start = als.init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
+    state = jax.lax.fori_loop(0, setting.num_steps, lambda _, state: als.step(state, data, config)[0], start)
+    return als.factors(state, config)
+
+
+def ranking_factors(key: Key, setting: Training, data: ranking.Data) -> Factors:
+    """Return what `ranking.fit` finds from the same key, as a pure function."""
+    config = setting.config
+    key_init, key_examples = jax.random.split(key)
+    start = ranking.init(key_init, config, num_users=data.num_users, num_items=data.num_items)
+    state = jax.lax.fori_loop(
+        0, setting.num_steps, lambda _, state: ranking.epoch(key_examples, state, data, config)[0], start
+    )
+    return ranking.factors(state)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Judge:
+    """What a model is measured by, as a device pytree; arguments as in `evaluate.evaluate`.
+
+    Attributes:
+        blocks: the users, from `blocks.build`.
+        targets: relevant items, a row per user.
+        exclude: items never recommended, a row per user, or None.
+        candidates: bool [num_items], or None.
+        item_counts: [num_items], or None.
+    """
+
+    blocks: blocks.Blocks
+    targets: Ragged
+    exclude: Ragged | None = None
+    candidates: Array | None = None
+    item_counts: Array | None = None
+
+
+def judge(
+    targets: Ragged,
+    *,
+    exclude: Ragged | None = None,
+    candidates: Array | np.ndarray | None = None,
+    item_counts: Array | np.ndarray | None = None,
+    users: np.ndarray | None = None,
+) -> Judge:
+    """Return the judge of all users with a target, or of those among `users`. Raises ValueError as `blocks.build`."""
+    candidates, item_counts = (None if x is None else jnp.asarray(x) for x in (candidates, item_counts))
+    return Judge(blocks.build(targets, exclude=exclude, users=users), targets, exclude, candidates, item_counts)
+
+
+class Measured(NamedTuple):
+    """The result of a cell.
+
+    Attributes:
+        per_user: float32 [metric, user], in the order of the metrics asked for; users by ascending id.
+        pooled: name -> float32 scalar, metrics of all users together.
+    """
+
+    per_user: Array
+    pooled: dict[str, Array]
+
+
+def measured(
+    fit: Callable[[Key, Any, Any], Factors | Scorer],
+    *,
+    metrics: Sequence[str] = ("recall", "ndcg"),
+    cutoffs: Sequence[int] = (10,),
+    convention: Convention = DEFAULT,
+) -> Callable[[Key, Any, tuple[Any, Judge]], Measured]:
+    """Return the cell that fits, ranks and measures: (key, setting, (train, judge)) -> Measured.
+
+    Args:
+        fit: (key, setting, train) -> factors or scorer; `als_factors`, `ranking_factors`, or any pure function.
+        metrics, cutoffs, convention: as in `evaluate.evaluate`.
+
+    Raises:
+        ValueError: as `evaluate.columns`.
+
+    Example:
+        >>> from mfjax import histories, objectives, sweep
+        >>> from mfjax.types import Interactions
+        >>> train = Interactions(np.array([0, 0, 1]), np.array([0, 1, 1]), np.ones(3, np.float32), 2, 3)
+        >>> hidden = Interactions(np.array([1]), np.array([0]), np.ones(1, np.float32), 2, 3)
+        >>> held_out = judge(histories.ragged(hidden), exclude=histories.ragged(train))
+        >>> settings = [Training(als.Config(dim=2, reg=reg), 5) for reg in (0.01, 0.1)]
+        >>> cell = measured(als_factors, metrics=("recall",), cutoffs=(1,))
+        >>> keys = jax.random.split(jax.random.key(0), 3)
+        >>> sweep.run(cell, keys, settings, (histories.build(train), held_out)).per_user.shape
+        (2, 3, 1, 1)
+    """
+    names = tuple(evaluate.columns(metrics, cutoffs))
+
+    def cell(key: Key, setting: Any, data: tuple[Any, Judge]) -> Measured:
+        train, judge = data
+        model = fit(key, setting, train)
+        found = evaluate.measure(
+            recommend.scorer(model) if isinstance(model, Factors) else model,
+            judge.blocks,
+            judge.targets,
+            judge.exclude,
+            judge.candidates,
+            judge.item_counts,
+            cutoffs=tuple(cutoffs),
+            metrics=tuple(metrics),
+            convention=convention,
+        )
+        return Measured(jnp.stack([found.per_user[name] for name in names]), found.pooled)
+
+    return cell

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -24,6 +25,7 @@ from mfjax.half_step import (
     role_of,
 )
 from mfjax.histories import Histories, Packed, Side
+from mfjax.transforms import Algorithm
 from mfjax.types import Array, Factors, Key
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Config",
     "Info",
     "State",
+    "algorithm",
     "factors",
     "fit",
     "fold_in",
@@ -128,6 +131,14 @@ def step(
     nonfinite = sum(jnp.sum(~jnp.all(jnp.isfinite(table), axis=1)) for table in (users, items))
     change = jnp.sqrt(jnp.mean((items - state.items) ** 2))
     return State(users, items, state.step + 1), Info(jnp.asarray(nonfinite, jnp.int32), change)
+
+
+def algorithm(data: Histories, config: Config) -> Algorithm:
+    """Return ALS as an algorithm, for the transforms of `mfjax.transforms`."""
+    return Algorithm(
+        init=partial(init, config=config, num_users=data.users.num_rows, num_items=data.items.num_rows),
+        step=lambda key, state: step(state, data, config),
+    )
 
 
 def loss(state: State, data: Histories, config: Config) -> Array:

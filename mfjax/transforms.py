@@ -95,5 +95,178 @@ def keep_best(algorithm: Algorithm, metric: Callable[[Any], Array], *, patience:
     return Algorithm(init, step)
 
 
+class Trace(NamedTuple):
+    """State of `trace`.
+
+    Attributes:
+        current: the state of the inner algorithm.
+        value: float32 scalar, the metric when it was last taken; NaN before. Outer transforms can read it here.
+        step: int32 scalar, steps taken.
+    """
+
+    current: Any
+    value: Array
+    step: Array
+
+
+class TraceInfo(NamedTuple):
+    """Info of `trace`.
+
+    Attributes:
+        inner: the info of the inner algorithm.
+        value: float32 scalar, the metric after this step, or NaN where it was not taken.
+    """
+
+    inner: Any
+    value: Array
+
+
+def trace(algorithm: Algorithm, metric: Callable[[Any], Array], *, every: int = 1) -> Algorithm:
+    """Return the algorithm that takes a metric after every `every` steps, and at no other.
+
+    Under vmap the metric is computed at every step, and shown at these.
+
+    Args:
+        algorithm: what to train.
+        metric: state -> float scalar.
+        every: at least 1.
+
+    Raises:
+        ValueError: for `every` below 1.
+
+    Example:
+        >>> count = Algorithm(lambda key: jnp.int32(0), lambda key, state: (state + 1, None))
+        >>> traced = trace(count, lambda state: state**2, every=2)
+        >>> key = jax.random.key(0)
+        >>> _, info = jax.lax.scan(lambda state, _: traced.step(key, state), traced.init(key), length=4)
+        >>> info.value.tolist()
+        [nan, 4.0, nan, 16.0]
+    """
+    if every < 1:
+        raise ValueError(f"every: {every} is below 1; pass the number of steps between two values")
+
+    def init(key: Key) -> Trace:
+        return Trace(algorithm.init(key), jnp.float32(jnp.nan), jnp.int32(0))
+
+    def step(key: Key, state: Trace) -> tuple[Trace, TraceInfo]:
+        current, info = algorithm.step(key, state.current)
+        due = (state.step + 1) % every == 0
+        taken = jax.lax.cond(
+            due, lambda now: jnp.asarray(metric(now), jnp.float32), lambda _: jnp.float32(jnp.nan), current
+        )
+        return Trace(current, jnp.where(due, taken, state.value), state.step + 1), TraceInfo(info, taken)
+
+    return Algorithm(init, step)
+
+
+class Average(NamedTuple):
+    """State of `average`.
+
+    Attributes:
+        current: the state of the inner algorithm, which the averaging leaves alone.
+        mean: a state whose numbers are the means over the steps averaged; before them, and for integers, the current.
+        step: int32 scalar, steps taken.
+    """
+
+    current: Any
+    mean: Any
+    step: Array
+
+
+def average(algorithm: Algorithm, *, start: int = 0) -> Algorithm:
+    r"""Return the algorithm that keeps the mean of its iterates.
+
+    .. math:: \bar\theta_t = \frac{1}{t - s} \sum_{j=s+1}^{t} \theta_j
+
+    Args:
+        algorithm: what to train.
+        start: s, steps whose outcome is left out.
+
+    Example:
+        >>> count = Algorithm(lambda key: jnp.float32(0), lambda key, state: (state + 1, None))
+        >>> mean, key = average(count, start=1), jax.random.key(0)
+        >>> state, _ = jax.lax.scan(lambda state, _: mean.step(key, state), mean.init(key), length=3)
+        >>> float(state.current), float(state.mean)
+        (3.0, 2.5)
+
+    Source: Polyak & Juditsky 1992, Acceleration of stochastic approximation by averaging.
+    """
+
+    def init(key: Key) -> Average:
+        state = algorithm.init(key)
+        return Average(state, state, jnp.int32(0))
+
+    def step(key: Key, state: Average) -> tuple[Average, Any]:
+        current, info = algorithm.step(key, state.current)
+        share = 1.0 / jnp.maximum(state.step + 1 - start, 1)
+
+        def mix(mean: Array, now: Array) -> Array:
+            return mean + share * (now - mean) if jnp.issubdtype(now.dtype, jnp.inexact) else now
+
+        return Average(current, jax.tree.map(mix, state.mean, current), state.step + 1), info
+
+    return Algorithm(init, step)
+
+
+class Scheduled(NamedTuple):
+    """State of `schedule`: the state of the inner algorithm and int32 scalar, the steps taken."""
+
+    current: Any
+    step: Array
+
+
+def schedule(make: Callable[[Any], Algorithm], values: Callable[[Array], Any]) -> Algorithm:
+    """Return the algorithm whose hyperparameters follow the number of steps taken.
+
+    Args:
+        make: hyperparameters -> algorithm; all of one kind of state.
+        values: int32 scalar, steps taken -> hyperparameters, such as an Optax schedule.
+
+    Example:
+        >>> walk = lambda size: Algorithm(lambda key: jnp.float32(0), lambda key, state: (state + size, None))
+        >>> growing, key = schedule(walk, lambda step: 10.0 ** step), jax.random.key(0)
+        >>> state, _ = jax.lax.scan(lambda state, _: growing.step(key, state), growing.init(key), length=3)
+        >>> float(state.current)
+        111.0
+    """
+
+    def init(key: Key) -> Scheduled:
+        return Scheduled(make(values(jnp.int32(0))).init(key), jnp.int32(0))
+
+    def step(key: Key, state: Scheduled) -> tuple[Scheduled, Any]:
+        current, info = make(values(state.step)).step(key, state.current)
+        return Scheduled(current, state.step + 1), info
+
+    return Algorithm(init, step)
+
+
+def train(key: Key, algorithm: Algorithm, *, num_steps: int | Array, stop: Callable[[Any], Array] | None = None) -> Any:
+    """Return the state after `num_steps` steps, or earlier once `stop` holds; for `jit`, `vmap` and `lax.map`.
+
+    Args:
+        key: draws the start; all steps share one key of their own, as `ranking.step` asks for.
+        algorithm: what to train.
+        num_steps: the most steps; may be traced.
+        stop: state -> bool scalar, such as `lambda state: state.num_stale >= 3` of `keep_best`. Under vmap the steps
+            of the models that have stopped cost as before, and change nothing.
+
+    Example:
+        >>> count = Algorithm(lambda key: jnp.int32(0), lambda key, state: (state + 1, None))
+        >>> int(train(jax.random.key(0), count, num_steps=9, stop=lambda state: state >= 4))
+        4
+    """
+    key_init, key_steps = jax.random.split(key)
+
+    def unfinished(carry: tuple[Array, Any]) -> Array:
+        step, state = carry
+        return (step < num_steps) & (jnp.bool_(True) if stop is None else ~stop(state))
+
+    def advance(carry: tuple[Array, Any]) -> tuple[Array, Any]:
+        step, state = carry
+        return step + 1, algorithm.step(key_steps, state)[0]
+
+    return jax.lax.while_loop(unfinished, advance, (jnp.int32(0), algorithm.init(key_init)))[1]
+
+
 def _where(condition: Array, if_true: Any, if_false: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), if_true, if_false)

@@ -78,11 +78,15 @@ def _version(name: str) -> str:
 
 def write(folder: Path, rows: Sequence[Row], manifest: Mapping[str, Any], name: str = "results.json") -> Path:
     """Write `folder/name` atomically and return its path; a run that is stopped leaves the old file or none."""
-    folder.mkdir(parents=True, exist_ok=True)
-    document = {"schema": SCHEMA, "rows": [asdict(row) for row in rows], "manifest": manifest}
-    with atomic_path(folder / name) as path:
-        path.write_text(json.dumps(document, indent=1, allow_nan=True) + "\n")
-    return folder / name
+    return write_json(folder / name, {"rows": [asdict(row) for row in rows], "manifest": manifest})
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> Path:
+    """Write a document with its schema number, atomically, and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(json.dumps({"schema": SCHEMA, **document}, indent=1) + "\n")
+    return path
 
 
 def table(rows: Sequence[Row], metrics: Sequence[str]) -> str:

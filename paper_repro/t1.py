@@ -14,12 +14,13 @@ from experiments import study
 from experiments.study import Outcome
 from experiments.task import Task, last_positive, test_task
 from mfjax.data import movielens
+from paper_repro import t1_claims
 from paper_repro.verdict import Check, Options, main
 
 RULES = ("file-order", "reverse", "item-id", "item-id-descending")
 POPULARITY_HITS = {"file-order": 74, "reverse": 79, "item-id": 55, "item-id-descending": 94}
-PUBLISHED_HITS = {"random": 9, "popularity": 77, "als": 124}
-PUBLISHED_NDCG = {"random": 0.0036, "popularity": 0.0399, "als": 0.0675}
+PUBLISHED_HITS = {"random": 9, "popularity": 77, "als": 124, "bpr": 100, "als+bpr": 101}
+PUBLISHED_NDCG = {"random": 0.0036, "popularity": 0.0399, "als": 0.0675, "bpr": 0.0577, "als+bpr": 0.0585}
 
 
 def measure(options: Options) -> list[Check]:
@@ -40,7 +41,12 @@ def measure(options: Options) -> list[Check]:
         return {o.model: o for o in study.run(names, seeds, task_of, cutoffs=(10,), progress=options.progress)}
 
     by_rule = {rule: outcomes(rule) for rule in (*RULES, "random")}
-    return [*_counts(by_rule), *_table(by_rule), *_beaten(by_rule["file-order"], by_rule["random"])]
+    return [
+        *_counts(by_rule),
+        *_table(by_rule),
+        *_beaten(by_rule["file-order"], by_rule["random"]),
+        *t1_claims.measure(ratings),
+    ]
 
 
 def _hits(outcome: Outcome) -> np.ndarray:
@@ -67,6 +73,8 @@ def _table(by_rule: dict[str, dict[str, Outcome]]) -> list[Check]:
         "random": (2, 14, "a binomial count around 942 x 10 / 1432 = 6.6: 95 % of single runs give 2 to 14"),
         "popularity": (55, 94, "the published 77 is no single rule's count; it lies between the rules'"),
         "als": (124, 145, "the published run is one seed; implicit's own three seeds gave 129, 136 and 141"),
+        "bpr": (91, 125, "the published run is one seed; implicit's own three seeds gave 91, 95 and 105"),
+        "als+bpr": (91, 145, "between the least of BPR's and the most of ALS's: the second stage can only reorder"),
     }
     checks = []
     for name, published in PUBLISHED_HITS.items():
@@ -86,7 +94,7 @@ def _table(by_rule: dict[str, dict[str, Outcome]]) -> list[Check]:
         )
         ndcg = np.concatenate([_mean(outcome, "ndcg@10") for outcome in every[name]])
         measured = float(_mean(by_rule["file-order"][name], "ndcg@10").mean())
-        slack = {"random": 0.003, "popularity": 0.0001, "als": 0.015}[name]
+        slack = {"random": 0.003, "popularity": 0.0001}.get(name, 0.015)
         checks.append(
             Check(
                 table="T1",

@@ -1,0 +1,103 @@
+"""Plots of ranking models: item factors by popularity, and training curves. Written as PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from experiments import study
+from experiments.item_space import ItemSpace, principal_components
+from experiments.models import ALS_PUBLISHED, ALS_PUBLISHED_STEPS
+from experiments.task import Task
+from mfjax import als, ranking, sampling
+from mfjax.data.sources import atomic_path
+from mfjax.evaluate import evaluate
+
+
+def published_als(task: Task, seed: int = 0) -> np.ndarray:
+    """Return the item factors of ALS with the published settings, of the items with a train positive."""
+    state = als.fit(study.model_key("als", seed), task.histories, ALS_PUBLISHED, num_steps=ALS_PUBLISHED_STEPS)
+    return np.asarray(state.items)[np.asarray(task.candidates)]
+
+
+def item_spaces(path: Path, task: Task, spaces: dict[str, ItemSpace]) -> Path:
+    """Draw the item factors of several models side by side, coloured by popularity."""
+    counts = np.asarray(task.item_counts)[np.asarray(task.candidates)]
+    figure = Figure(figsize=(5.4 * len(spaces), 4.8), layout="constrained")
+    axes = figure.subplots(1, len(spaces), squeeze=False)[0]
+    order = np.argsort(counts)  # popular items on top
+    dots = None
+    for axis, (name, space) in zip(axes, spaces.items(), strict=True):
+        dots = axis.scatter(*space.coordinates[order].T, c=np.log10(counts[order]), s=9, cmap="viridis", linewidths=0)
+        axis.set_title(f"{name}: |r| of PC1 with log popularity {space.popularity_correlation:.2f}")
+        axis.set_xlabel(f"PC1, {100 * space.explained[0]:.0f} % of the variance")
+        axis.set_ylabel(f"PC2, {100 * space.explained[1]:.0f} %")
+    figure.colorbar(dots, ax=axes, label="train positives, log10")
+    return _save(figure, path)
+
+
+class Curve:
+    """Collects loss, sampled train AUC and NDCG@10 of the hidden items by epoch."""
+
+    def __init__(self, task: Task, every: int) -> None:
+        self.task, self.every = task, every
+        self.loss: list[float] = []
+        self.auc: list[float] = []
+        self.ndcg: list[tuple[int, float]] = []
+
+    def __call__(self, state: ranking.State, info: ranking.Info) -> None:
+        self.loss.append(float(info.loss))
+        self.auc.append(float(info.auc))
+        epoch = len(self.loss)
+        if epoch == 1 or epoch % self.every == 0:
+            options = {"exclude": self.task.exclude, "candidates": self.task.candidates, "metrics": ("ndcg",)}
+            found = evaluate(ranking.factors(state), self.task.targets, **options)
+            self.ndcg.append((epoch, found.mean()["ndcg@10"]))
+
+
+def train(
+    task: Task, config: ranking.Config, num_epochs: int, *, seed: int = 0, every: int = 5
+) -> tuple[np.ndarray, Curve]:
+    """Return the item factors of a BPR run (items with a train positive) and its curve."""
+    curve = Curve(task, every)
+    data = ranking.data(task.seen, sampling.uniform(task.seen))
+    state = ranking.fit(study.model_key("bpr", seed), data, config, num_epochs=num_epochs, on_epoch=curve)
+    return np.asarray(jax.device_get(state.tables.items))[np.asarray(task.candidates)], curve
+
+
+def training(path: Path, curve: Curve) -> Path:
+    """Draw loss and train AUC, and NDCG@10 of the hidden items, by epoch."""
+    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = np.arange(1, len(curve.loss) + 1)
+    left.plot(epochs, curve.loss, color="tab:blue", label="loss of an example")
+    left.plot(epochs, curve.auc, color="tab:orange", label="sampled train AUC")
+    left.set_ylim(0, 1.02)
+    left.set_xlabel("epoch")
+    left.legend(frameon=False)
+    right.plot(*zip(*curve.ndcg, strict=True), color="tab:green", marker="o", markersize=3)
+    right.set_ylim(bottom=0)
+    right.set_xlabel("epoch")
+    right.set_ylabel("NDCG@10 of the hidden items")
+    figure.suptitle("BPR with the published settings, MovieLens-100K")
+    return _save(figure, path)
+
+
+def spaces_of(task: Task, bpr_items: np.ndarray) -> dict[str, ItemSpace]:
+    """Return the item spaces of ALS and BPR, both with the published settings."""
+    counts = np.asarray(task.item_counts)[np.asarray(task.candidates)]
+    return {
+        "ALS": principal_components(published_als(task), counts),
+        "BPR": principal_components(bpr_items, counts),
+    }
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as unfinished:
+        FigureCanvasAgg(figure).print_png(str(unfinished))
+    return path

@@ -1,0 +1,168 @@
+"""`python -m experiments.two_stage`: when does a second stage pay, on MovieLens-100K?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from experiments import options as command_line
+from experiments import plots_ranking, results, study
+from experiments.models import BPR_PUBLISHED, BPR_PUBLISHED_EPOCHS, MODELS
+from experiments.options import option
+from experiments.task import Task, last_positive, test_task
+from mfjax import two_stage
+from mfjax.data import movielens
+from mfjax.data.splits import TIES
+from mfjax.evaluate import evaluate
+from mfjax.resampling import bootstrap
+from mfjax.types import Scorer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Rerank the candidates of one model by another, for several numbers of candidates.
+
+    For every pair: the share of hidden items among the candidates (the ceiling of the second stage), recall and NDCG of
+    both stages together, the paired difference from the retriever alone, and the time of each stage.
+    """
+
+    pairs: tuple[str, ...] = option(
+        ("als:bpr", "als-tuned:bpr", "popularity:als-tuned"), "retriever:reranker pairs, separated by commas"
+    )
+    candidates: tuple[int, ...] = option((10, 50, 100, 200, 500), "numbers of candidates, separated by commas")
+    seeds: int = option(3, "number of seeds")
+    ties: str = option("file-order", "which of a user's positives of equal time is the last", TIES[:-1])
+    k: int = option(10, "length of the recommended list")
+    out: Path | None = option(None, "folder for two_stage.json and the plots; none writes nothing")
+    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    progress: bool = option(True, "show a progress bar")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One retriever, reranker and number of candidates; means over users and seeds.
+
+    Attributes:
+        gain, low, high: NDCG of both stages less that of the retriever alone, with its 95 % interval over users.
+        retrieve_ms, rerank_ms: median milliseconds of a batch of 256 users in each stage.
+    """
+
+    retriever: str
+    reranker: str
+    candidates: int
+    ceiling: float
+    recall: float
+    ndcg: float
+    gain: float
+    low: float
+    high: float
+    retrieve_ms: float
+    rerank_ms: float
+
+
+def run(options: Options) -> list[Line]:
+    """Run the experiment, print its table, write its results and plots, and return its lines."""
+    pairs = [_pair(text) for text in options.pairs]
+    dataset = movielens.load("ml-100k", options.data_dir)
+    task = test_task(last_positive(dataset.interactions, min_rating=4.0, ties=options.ties, key=None))
+    names = dict.fromkeys(name for pair in pairs for name in pair)
+    fitted = {}
+    for name in tqdm(names, unit="model", disable=not options.progress, leave=False):
+        seeds = range(options.seeds)
+        fitted[name] = [MODELS[name].fit(study.model_key(name, seed), task, None) for seed in seeds]
+    lines = [
+        measure(pair, [fitted[name] for name in pair], task, candidates, options.k)
+        for pair in tqdm(pairs, unit="pair", disable=not options.progress, leave=False)
+        for candidates in options.candidates
+    ]
+    print(table(lines, options.k))
+    if options.out is not None:
+        _write(options, dataset, task, lines)
+    return lines
+
+
+def _pair(text: str) -> tuple[str, str]:
+    names = text.split(":")
+    unknown = [name for name in names if name not in MODELS]
+    if len(names) != 2 or unknown:
+        raise ValueError(f"pairs: {text!r} is not retriever:reranker; choose both from {', '.join(MODELS)}")
+    return names[0], names[1]
+
+
+_ceiling = jax.jit(two_stage.ceiling, static_argnames="candidates")
+
+
+def measure(names: tuple[str, str], stages: Sequence[Sequence[Scorer]], task: Task, candidates: int, k: int) -> Line:
+    """Return one line: `stages` holds the retrievers and the rerankers, one per seed."""
+    users = jnp.asarray(np.flatnonzero(task.hidden.user_counts()), jnp.int32)
+    ceilings, both, alone, recalls = [], [], [], []
+    for retriever, reranker in zip(*stages, strict=True):
+        reached = _ceiling(retriever, users, task.targets, candidates=candidates, exclude=task.exclude)
+        ceilings.append(float(jnp.nanmean(reached)))
+        together = two_stage.scorer(retriever, reranker, candidates=candidates, exclude=task.exclude)
+        measured, baseline = (_per_user(model, task, k) for model in (together, retriever))
+        both.append(measured[f"ndcg@{k}"])
+        recalls.append(measured[f"recall@{k}"])
+        alone.append(baseline[f"ndcg@{k}"])
+    gain = bootstrap(jax.random.key(0), jnp.asarray(np.mean(both, axis=0) - np.mean(alone, axis=0)))
+    speed = two_stage.latency(stages[0][0], stages[1][0], users[:256], candidates=candidates, exclude=task.exclude)
+    return Line(
+        *names,
+        candidates,
+        ceiling=float(np.mean(ceilings)),
+        recall=float(np.mean(recalls)),
+        ndcg=float(np.mean(both)),
+        gain=float(gain.mean),
+        low=float(gain.low),
+        high=float(gain.high),
+        retrieve_ms=1e3 * speed.retrieve,
+        rerank_ms=1e3 * speed.rerank,
+    )
+
+
+def _per_user(model: Scorer, task: Task, k: int) -> dict[str, np.ndarray]:
+    options = {"exclude": task.exclude, "candidates": task.candidates}
+    return evaluate(model, task.targets, cutoffs=(k,), metrics=("recall", "ndcg"), **options).per_user
+
+
+def table(lines: Sequence[Line], k: int) -> str:
+    """Return the lines as text."""
+    head = ["retriever", "reranker", "C", "ceiling", f"recall@{k}", f"ndcg@{k}", "gain in ndcg over the retriever"]
+    rows = [[*head, "retrieve, ms", "rerank, ms"]]
+    for line in lines:
+        verdict = "wins" if line.low > 0 else "loses" if line.high < 0 else "even"
+        figures = [f"{line.ceiling:.3f}", f"{line.recall:.4f}", f"{line.ndcg:.4f}"]
+        gain = f"{line.gain:+.4f} [{line.low:+.4f}, {line.high:+.4f}] {verdict}"
+        times = [f"{line.retrieve_ms:.1f}", f"{line.rerank_ms:.1f}"]
+        rows.append([line.retriever, line.reranker, str(line.candidates), *figures, gain, *times])
+    return results.align(rows, left=2)
+
+
+def _write(options: Options, dataset: movielens.Dataset, task: Task, lines: Sequence[Line]) -> None:
+    folder = options.out
+    assert folder is not None
+    manifest = results.manifest("experiments.two_stage", dataset, {}, study.KEYS, command_line.to_json(options))
+    written = [results.write_json(folder / "two_stage.json", {"lines": list(map(asdict, lines)), "manifest": manifest})]
+    bpr_items, curve = plots_ranking.train(task, BPR_PUBLISHED, BPR_PUBLISHED_EPOCHS)
+    spaces = plots_ranking.spaces_of(task, bpr_items)
+    written.append(plots_ranking.item_spaces(folder / "item_spaces.png", task, spaces))
+    written.append(plots_ranking.training(folder / "training.png", curve))
+    print("\nwrote " + ", ".join(map(str, written)))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    try:
+        run(command_line.parse(Options, arguments, program="experiments.two_stage"))
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

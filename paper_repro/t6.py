@@ -1,0 +1,66 @@
+"""T6, BPR on MovieLens-100K with and without the rejection of false negatives.
+
+implicit's own measurements, on a random 80/20 split, went from .083 to .164 in precision@10 when negatives
+that the user had rated were no longer trained on. implicit's precision divides all hits by the sum of min(k, relevant).
+"""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from mfjax import histories, ranking, sampling
+from mfjax.data import movielens, splits
+from mfjax.evaluate import evaluate
+from paper_repro.verdict import Check, Options, main
+
+PUBLISHED = {"keep": 0.083, "skip": 0.164}
+"""By what becomes of a false negative: trained on, or skipped."""
+
+# implicit's defaults: 100 factors, learning rate .01, regularisation .01, 100 epochs.
+CONFIG = ranking.Config(dim=100, learning_rate=0.01)
+NUM_EPOCHS = 100
+
+SMALLER_GAIN = (
+    "the direction is reproduced, the size is not: without rejection this BPR already ranks far better than the "
+    "published one, so there is less to gain"
+)
+
+
+def measure(options: Options) -> list[Check]:
+    """Return precision@10 under both rules, and under exact sampling from the unseen items."""
+    ratings = movielens.load("ml-100k", options.data_dir).interactions
+    found: dict[str, list[float]] = {"keep": [], "skip": [], "exclude": []}
+    seeds = tqdm(range(options.seeds), unit="split", disable=not options.progress, leave=False)
+    for seed in seeds:
+        split = splits.random_split(jax.random.key(seed), ratings, test=0.2)
+        seen, hidden = histories.ragged(split.train), histories.ragged(split.test)
+        for rule, values in found.items():
+            data = ranking.data(seen, sampling.uniform(seen, false_negatives=rule))
+            state = ranking.fit(jax.random.key(seed), data, CONFIG, num_epochs=NUM_EPOCHS)
+            evaluation = evaluate(ranking.factors(state), hidden, exclude=seen, metrics=("hits",))
+            values.append(evaluation.pooled["pooled_precision@10"])
+    return [
+        _check("false negatives trained on", found["keep"], PUBLISHED["keep"], low=PUBLISHED["keep"]),
+        _check("false negatives skipped", found["skip"], PUBLISHED["skip"], low=PUBLISHED["skip"]),
+        _check("negatives drawn among the unseen", found["exclude"], None, low=PUBLISHED["skip"]),
+        _check("gain of skipping", list(np.subtract(found["skip"], found["keep"])), 0.081, low=0.0, note=SMALLER_GAIN),
+    ]
+
+
+def _check(text: str, values: list[float], published: float | None, *, low: float, note: str = "") -> Check:
+    return Check(
+        table="T6",
+        quantity=f"BPR, precision@10, {text}",
+        published=published,
+        measured=float(np.mean(values)),
+        low=low,
+        high=1.0,
+        spread=(min(values), max(values)),
+        note=note,
+    )
+
+
+if __name__ == "__main__":
+    main("paper_repro.t6", measure)

@@ -202,8 +202,8 @@ def fit(
     if state is None:
         state = _compiled_init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
     info = None
-    for _ in range(num_steps):
-        state, info = _compiled_step(state, data, config, map_chunks=map_chunks)
+    for size in [num_steps] if on_step is None else [1] * num_steps:
+        state, info = _compiled_steps(state, data, config, size, map_chunks=map_chunks)
         if on_step is not None:
             on_step(state, info)
     if info is not None and int(info.num_nonfinite):
@@ -214,8 +214,19 @@ def fit(
     return state
 
 
+def _steps(
+    state: State, data: Histories, config: Config, num_steps: Array, *, map_chunks: MapChunks
+) -> tuple[State, Info]:
+    # One loop of a traced length: the same bits whether steps are taken one by one, together, or within a sweep.
+    shapes = jax.eval_shape(partial(step, map_chunks=map_chunks), state, data, config)[1]
+    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return jax.lax.fori_loop(
+        0, num_steps, lambda _, carry: step(carry[0], data, config, map_chunks=map_chunks), (state, blank)
+    )
+
+
 _compiled_init = jax.jit(init, static_argnames=("num_users", "num_items"))
-_compiled_step = jax.jit(step, static_argnames="map_chunks")
+_compiled_steps = jax.jit(_steps, static_argnames="map_chunks")
 
 
 def _check(config: Config) -> None:

@@ -83,14 +83,25 @@ def test_vmap_and_the_pure_sweep_are_close(data):
     np.testing.assert_allclose(scores["pure"], scores["single"][range(3), range(3)], atol=1e-5)
 
 
-def test_cells_equal_fit_and_evaluate(data):
+def test_a_cell_has_the_bits_of_fit(data):
+    found = sweep.run(cells.als_factors, keys_of([0]), SETTINGS[:1], data[0], mode="map")
+    steps: list[int] = []
+    for on_step in (None, lambda state, info: steps.append(int(state.step))):
+        state = als.fit(jax.random.key(0), data[0], SETTINGS[0].config, num_steps=3, on_step=on_step)
+        assert_same_bits(found.users[0, 0], state.users)
+        assert_same_bits(found.items[0, 0], state.items)
+    assert steps == [1, 2, 3]
+
+
+def test_cells_measure_as_evaluate(data):
     train, judge = data
     found = sweep.run(CELL, keys_of([0]), SETTINGS[:1], data, mode="map")
     state = als.fit(jax.random.key(0), train, SETTINGS[0].config, num_steps=3)
     model = als.factors(state, SETTINGS[0].config)
     values = evaluate(model, judge.targets, exclude=judge.exclude, cutoffs=(5,), metrics=("ndcg", "auc"))
     for row, name in enumerate(("ndcg@5", "auc")):
-        np.testing.assert_allclose(found.per_user[0, 0, row], values.per_user[name], atol=1e-6)
+        np.testing.assert_array_equal(found.per_user[0, 0, row], values.per_user[name])
+    assert found.pooled["coverage@5"].shape == (1, 1)
 
 
 def test_ranking_models_sweep_alike():

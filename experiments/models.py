@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 
 from experiments.task import Task
 from mfjax import als, baselines, objectives, ranking, recommend, sampling, two_stage
+from mfjax.histories import Ragged
+from mfjax.sampling import Sampler
 from mfjax.types import Key, Scorer
 
 Fit = Callable[[Key, Task, int | None], Scorer]
@@ -57,12 +60,12 @@ def fit_als(config: als.Config, num_steps: int) -> Fit:
     return fit
 
 
-def fit_ranking(config: ranking.Config, num_epochs: int, *, num_negatives: int = 1) -> Fit:
-    """Return the fit of one ranking configuration, from a random start and with uniform unseen negatives."""
+def fit_ranking(config: ranking.Config, num_epochs: int, sampler: Callable[[Ragged], Sampler]) -> Fit:
+    """Return the fit of one ranking configuration from a random start; `sampler` is made from the positives."""
 
     def fit(key: Key, task: Task, dim: int | None) -> Scorer:
         chosen = config if dim is None else replace(config, dim=dim)
-        data = ranking.data(task.seen, sampling.uniform(task.seen, num=num_negatives))
+        data = ranking.data(task.seen, sampler(task.seen))
         return recommend.scorer(ranking.factors(ranking.fit(key, data, chosen, num_epochs=num_epochs)))
 
     return fit
@@ -79,13 +82,15 @@ def fit_two_stages(retriever: Fit, reranker: Fit, *, candidates: int = 100) -> F
     return fit
 
 
-# Published: 64 factors, learning rate .05, regularisation .01, 50 epochs, negatives verified.
-BPR_PUBLISHED = ranking.Config(dim=64, learning_rate=0.05)
+# Published: 64 factors, learning rate .05, regularisation .01, 50 epochs, negatives verified: the library behind it
+# skips an example whose negative turns out to be a positive of the user.
+BPR_PUBLISHED = ranking.Config(dim=64, learning_rate=0.05, batch_size=1024)
 BPR_PUBLISHED_EPOCHS = 50
+BPR_PUBLISHED_SAMPLER = partial(sampling.uniform, false_negatives="skip")
 
 _als = fit_als(ALS_PUBLISHED, ALS_PUBLISHED_STEPS)
 _als_tuned = fit_als(ALS_TUNED, ALS_TUNED_STEPS)
-_bpr = fit_ranking(BPR_PUBLISHED, BPR_PUBLISHED_EPOCHS)
+_bpr = fit_ranking(BPR_PUBLISHED, BPR_PUBLISHED_EPOCHS, BPR_PUBLISHED_SAMPLER)
 
 MODELS: dict[str, Model] = {
     "random": Model(lambda key, task, dim: baselines.random(key, task.train.num_items), True, "scores drawn by key"),

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from experiments import study
 from experiments.item_space import ItemSpace, principal_components
-from experiments.models import ALS_PUBLISHED, ALS_PUBLISHED_STEPS
+from experiments.models import (
+    ALS_PUBLISHED,
+    ALS_PUBLISHED_STEPS,
+    BPR_PUBLISHED,
+    BPR_PUBLISHED_EPOCHS,
+    BPR_PUBLISHED_SAMPLER,
+)
 from experiments.task import Task
-from mfjax import als, ranking, sampling
+from mfjax import als, ranking
 from mfjax.data.sources import atomic_path
 from mfjax.evaluate import evaluate
 
 
-def published_als(task: Task, seed: int = 0) -> np.ndarray:
+def published_als(task: Task) -> np.ndarray:
     """Return the item factors of ALS with the published settings, of the items with a train positive."""
-    state = als.fit(study.model_key("als", seed), task.histories, ALS_PUBLISHED, num_steps=ALS_PUBLISHED_STEPS)
+    state = als.fit(study.model_key("als", 0), task.histories, ALS_PUBLISHED, num_steps=ALS_PUBLISHED_STEPS)
     return np.asarray(state.items)[np.asarray(task.candidates)]
 
 
@@ -30,13 +39,13 @@ def item_spaces(path: Path, task: Task, spaces: dict[str, ItemSpace]) -> Path:
     figure = Figure(figsize=(5.4 * len(spaces), 4.8), layout="constrained")
     axes = figure.subplots(1, len(spaces), squeeze=False)[0]
     order = np.argsort(counts)  # popular items on top
-    dots = None
+    colours: dict[str, Any] = {"vmin": 0.0, "vmax": float(np.log10(counts.max()))}
     for axis, (name, space) in zip(axes, spaces.items(), strict=True):
-        dots = axis.scatter(*space.coordinates[order].T, c=np.log10(counts[order]), s=9, cmap="viridis", linewidths=0)
+        axis.scatter(*space.coordinates[order].T, c=np.log10(counts[order]), s=9, linewidths=0, **colours)
         axis.set_title(f"{name}: |r| of PC1 with log popularity {space.popularity_correlation:.2f}")
         axis.set_xlabel(f"PC1, {100 * space.explained[0]:.0f} % of the variance")
         axis.set_ylabel(f"PC2, {100 * space.explained[1]:.0f} %")
-    figure.colorbar(dots, ax=axes, label="train positives, log10")
+    figure.colorbar(ScalarMappable(Normalize(**colours)), ax=axes, label="train positives, log10")
     return _save(figure, path)
 
 
@@ -54,18 +63,21 @@ class Curve:
         self.auc.append(float(info.auc))
         epoch = len(self.loss)
         if epoch == 1 or epoch % self.every == 0:
-            options = {"exclude": self.task.exclude, "candidates": self.task.candidates, "metrics": ("ndcg",)}
+            options: dict[str, Any] = {
+                "exclude": self.task.exclude,
+                "candidates": self.task.candidates,
+                "metrics": ("ndcg",),
+            }
             found = evaluate(ranking.factors(state), self.task.targets, **options)
             self.ndcg.append((epoch, found.mean()["ndcg@10"]))
 
 
-def train(
-    task: Task, config: ranking.Config, num_epochs: int, *, seed: int = 0, every: int = 5
-) -> tuple[np.ndarray, Curve]:
-    """Return the item factors of a BPR run (items with a train positive) and its curve."""
+def train_bpr(task: Task, *, every: int = 5) -> tuple[np.ndarray, Curve]:
+    """Return the item factors of the published BPR, of the items with a train positive, and its curve."""
     curve = Curve(task, every)
-    data = ranking.data(task.seen, sampling.uniform(task.seen))
-    state = ranking.fit(study.model_key("bpr", seed), data, config, num_epochs=num_epochs, on_epoch=curve)
+    data = ranking.data(task.seen, BPR_PUBLISHED_SAMPLER(task.seen))
+    key = study.model_key("bpr", 0)
+    state = ranking.fit(key, data, BPR_PUBLISHED, num_epochs=BPR_PUBLISHED_EPOCHS, on_epoch=curve)
     return np.asarray(jax.device_get(state.tables.items))[np.asarray(task.candidates)], curve
 
 

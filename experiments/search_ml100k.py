@@ -86,15 +86,15 @@ def run(options: Options) -> list:
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=options.seed, multivariate=True)
     )
     for _ in tqdm(range(options.trials), unit="setting", leave=False):
-        trial = search.ask()
-        config, num_steps = draw(trial, validation[0])
-        trial.set_user_attr("reg", float(config.reg))
-        search.tell(trial, score(config, num_steps, validation))
-    best = sorted(search.trials, key=lambda trial: -trial.value)
+        asked = search.ask()
+        config, num_steps = draw(asked, validation[0])
+        asked.set_user_attr("reg", float(config.reg))
+        search.tell(asked, score(config, num_steps, validation))
+    best = sorted(search.trials, key=lambda trial: -trial.values[0])
     names = ("dim", "unobserved_weight", "reg_exponent", "popularity_exponent", "num_steps")
     lines = [["validation NDCG@10", "reg", *names]]
     for trial in best[: options.shown]:
-        numbers = [trial.value, trial.user_attrs["reg"], *(trial.params[name] for name in names)]
+        numbers = [trial.values[0], trial.user_attrs["reg"], *(trial.params[name] for name in names)]
         lines.append([f"{number:.4g}" for number in numbers])
     print(align(lines))
     return best

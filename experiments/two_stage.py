@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from experiments import options as command_line
 from experiments import plots_ranking, results, study
-from experiments.models import BPR_PUBLISHED, BPR_PUBLISHED_EPOCHS, MODELS
+from experiments.models import MODELS
 from experiments.options import option
 from experiments.task import Task, last_positive, test_task
 from mfjax import two_stage
@@ -127,7 +128,7 @@ def measure(names: tuple[str, str], stages: Sequence[Sequence[Scorer]], task: Ta
 
 
 def _per_user(model: Scorer, task: Task, k: int) -> dict[str, np.ndarray]:
-    options = {"exclude": task.exclude, "candidates": task.candidates}
+    options: dict[str, Any] = {"exclude": task.exclude, "candidates": task.candidates}
     return evaluate(model, task.targets, cutoffs=(k,), metrics=("recall", "ndcg"), **options).per_user
 
 
@@ -149,7 +150,7 @@ def _write(options: Options, dataset: movielens.Dataset, task: Task, lines: Sequ
     assert folder is not None
     manifest = results.manifest("experiments.two_stage", dataset, {}, study.KEYS, command_line.to_json(options))
     written = [results.write_json(folder / "two_stage.json", {"lines": list(map(asdict, lines)), "manifest": manifest})]
-    bpr_items, curve = plots_ranking.train(task, BPR_PUBLISHED, BPR_PUBLISHED_EPOCHS)
+    bpr_items, curve = plots_ranking.train_bpr(task)
     spaces = plots_ranking.spaces_of(task, bpr_items)
     written.append(plots_ranking.item_spaces(folder / "item_spaces.png", task, spaces))
     written.append(plots_ranking.training(folder / "training.png", curve))

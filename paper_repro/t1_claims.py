@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from experiments import plots_ranking, study
-from experiments.models import BPR_PUBLISHED, BPR_PUBLISHED_EPOCHS, MODELS
+from experiments.models import BPR_PUBLISHED_EPOCHS, MODELS
 from experiments.task import Task, last_positive, test_task
 from mfjax import two_stage
 from mfjax.evaluate import evaluate
@@ -52,7 +54,7 @@ def _ceilings(als: Scorer, task: Task) -> list[Check]:
 def _stages(task: Task) -> list[Check]:
     def ndcg(name: str) -> float:
         found = [MODELS[name].fit(study.model_key(name, seed), task, None) for seed in range(3)]
-        options = {"exclude": task.exclude, "candidates": task.candidates, "metrics": ("ndcg",)}
+        options: dict[str, Any] = {"exclude": task.exclude, "candidates": task.candidates, "metrics": ("ndcg",)}
         return float(np.mean([evaluate(scorer, task.targets, **options).mean()["ndcg@10"] for scorer in found]))
 
     return [
@@ -69,7 +71,7 @@ def _stages(task: Task) -> list[Check]:
 
 
 def _spaces(task: Task) -> list[Check]:
-    bpr_items, curve = plots_ranking.train(task, BPR_PUBLISHED, BPR_PUBLISHED_EPOCHS, every=BPR_PUBLISHED_EPOCHS)
+    bpr_items, curve = plots_ranking.train_bpr(task, every=BPR_PUBLISHED_EPOCHS)
     checks = [
         Check(
             table="T1", quantity="BPR, sampled train AUC", published=0.9, measured=curve.auc[-1], low=0.95, high=1.0,

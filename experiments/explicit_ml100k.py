@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,9 @@ def run(options: Options) -> list[results.Row]:
         for name in names:
             if settings := _chosen(name, tasks):
                 chosen[f"{protocol} {name}"] = settings
-                print(f"{name}, chosen on validation: {'; '.join(settings)}")
+                times = Counter(settings)
+                shown = [f"{each} ({n} of {len(tasks)})" if len(tasks) > 1 else each for each, n in times.items()]
+                print(f"{name}, chosen on validation: {'; '.join(shown)}")
         print()
     if options.out is not None:
         manifest = results.manifest("experiments.explicit_ml100k", dataset, splits, KEYS, command_line.to_json(options))
@@ -89,7 +92,7 @@ def tasks_of(protocol: str, ratings: Interactions, options: Options) -> tuple[Ra
 def _chosen(name: str, tasks: Sequence[RatingTask]) -> list[str]:
     """Return the settings that validation preferred, one per split; empty if there is no choice."""
     chosen = MODELS[name].chosen
-    return [] if chosen is None else [str(chosen(task)) for task in tasks]
+    return [] if chosen is None else [chosen(task) for task in tasks]
 
 
 def _heading(protocol: str, tasks: Sequence[RatingTask], options: Options) -> str:

@@ -30,13 +30,13 @@ class RatingModel:
         fit: (key, task) -> factors.
         random: whether the result depends on the key.
         about: one line for the reader of the table.
-        chosen: the settings that validation prefers on a task, for the record, or None if there is no choice.
+        chosen: task -> the settings that validation prefers, in words, or None if there is no choice.
     """
 
     fit: Callable[[Key, RatingTask], Factors]
     random: bool
     about: str
-    chosen: Callable[[RatingTask], Any] | None = None
+    chosen: Callable[[RatingTask], str] | None = None
 
 
 def predict(factors: Factors, ratings: Interactions, *, clip: tuple[float, float] | None) -> np.ndarray:
@@ -51,23 +51,20 @@ def predict(factors: Factors, ratings: Interactions, *, clip: tuple[float, float
     return scores if clip is None else np.clip(scores, *clip)
 
 
-def choose(task: RatingTask, settings: Sequence[Setting], fit: Callable[[Key, Cut, Setting], Factors]) -> Setting:
-    """Return the setting with the least validation error, fitted on the inner train part only.
-
-    The error is the mean squared one over a few starts: near the optimum two starts differ more than two settings.
-    """
+def choose(
+    task: RatingTask, settings: Sequence[Setting], fit: Callable[[Key, Cut, Setting], Factors], *, starts: int = 1
+) -> Setting:
+    """Return the setting with the least mean squared validation error over `starts`, fitted on the inner part only."""
     values = task.inner.ratings.values
     span = float(values.min()), float(values.max())
 
     def error(setting: Setting) -> float:
-        models = [fit(jax.random.key(start), task.inner, setting) for start in range(NUM_STARTS)]
+        models = [fit(jax.random.key(start), task.inner, setting) for start in range(starts)]
         predictions = np.stack([predict(model, task.validation, clip=span) for model in models])
         return float(np.mean((predictions - task.validation.values[None]) ** 2))
 
     return min(settings, key=error)
 
-
-NUM_STARTS = 3
 
 # Published: rank 10, 100 iterations, factors drawn from N(0, 1), reg 1.5 whatever the number of ratings.
 PUBLISHED: dict[str, Any] = {"dim": 10, "reg": 1.5, "reg_exponent": 0.0, "init_scale": 10**0.5}
@@ -137,7 +134,8 @@ def fit_biased(key: Key, cut: Cut, setting: BiasedSetting) -> Factors:
 @cache
 def chosen_biased(task: RatingTask) -> BiasedSetting:
     """Return the setting of the grid that validation prefers."""
-    return choose(task, BIASED_GRID, fit_biased)
+    # Near the optimum two starts differ more than two settings.
+    return choose(task, BIASED_GRID, fit_biased, starts=3)
 
 
 SVD_DIMS = (2, 5, 10, 20)
@@ -209,18 +207,23 @@ MODELS: dict[str, RatingModel] = {
     "weighted-exponential": RatingModel(
         _published(objectives.popularity_weighted(base=1.0, exponent=0.1)), True, "observed entries, w = 1 + c^-.1"
     ),
-    "weighted-grid": RatingModel(_weighted_grid, True, "w = w0 + wk / c, the published grid", chosen_weights),
+    "weighted-grid": RatingModel(
+        _weighted_grid,
+        True,
+        "w = w0 + wk / c, the published grid",
+        lambda task: "w0 {}, wk {}".format(*chosen_weights(task)),
+    ),
     "svd": RatingModel(
         lambda key, task: svd.factors(_decompose(key, task.train), dim=chosen_svd_dim(task)),
         True,
         "user-centred truncated SVD",
-        chosen_svd_dim,
+        lambda task: f"rank {chosen_svd_dim(task)}",
     ),
     "biased-als": RatingModel(
         lambda key, task: fit_biased(key, task.train, chosen_biased(task)),
         True,
         "ALS with user and item biases",
-        chosen_biased,
+        lambda task: str(chosen_biased(task)),
     ),
     "surprise-svd": RatingModel(surprise_svd, True, "biased matrix factorisation of the library Surprise, defaults"),
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from experiments import ablation, config, rerun, results, study
 from experiments import options as command_line
-from experiments import results, study
 from experiments.models import MODELS
 from experiments.options import option
 from experiments.task import Task, last_positive, test_task
@@ -35,12 +36,24 @@ class Options:
     out: Path | None = option(None, "folder for results.json; none writes nothing")
     data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
     progress: bool = option(True, "show a progress bar")
+    sweep: tuple[str, ...] = option(
+        (), "parameters to vary instead of fitting --models, such as als.reg=0.01,0.1,1 als.alpha=1,10,40", words=True
+    )
+    compare: tuple[str, ...] = option(
+        (), "models to fit instead of --models and to compare in pairs, every swept setting for itself", tuple(MODELS)
+    )
+    timings: bool = option(True, "take the seconds of fits; never taken with --sweep")
+    config: Path | None = option(None, "file with options: .toml, or the results.json of a run to repeat")
 
 
 def run(options: Options) -> list[results.Row]:
     """Run the experiment, print its table, write its results, and return its rows."""
     _check(options)
+    axes = ablation.parse(options.sweep)
+    repeated = options.config if config.is_manifest(options.config) else None
     dataset = movielens.load("ml-100k", options.data_dir)
+    if repeated is not None:
+        rerun.check_data(repeated, dataset.checksum)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     splits = {}
 
@@ -55,8 +68,8 @@ def run(options: Options) -> list[results.Row]:
     def task_of(seed: int) -> Task:
         return task_of_ties(seed if options.ties == "random" else None)
 
-    outcomes = study.run(options.models, seeds, task_of, cutoffs=options.k, dim=options.dim, progress=options.progress)
-    rows = study.rows(outcomes)
+    measured = _measure(options, axes, seeds, task_of)
+    rows = study.rows(measured)
     task = task_of(options.first_seed)
     print(
         f"MovieLens-100K: {len(task.train):,} train positives, {rows[0].users} users with one hidden positive each, "
@@ -65,10 +78,34 @@ def run(options: Options) -> list[results.Row]:
     )
     shown = [f"{metric}@{k}" for k in options.k for metric in ("recall", "ndcg")]
     print(results.table(rows, shown))
+    compared = [one for one in measured if ablation.model_of(one.model) in options.compare]
+    comparisons = ablation.compare(compared, shown) if len(compared) > 1 else []
+    if comparisons:
+        print(f"\nPaired t tests over users, Holm over {len(comparisons)} pairs and metrics, level .05:\n")
+        print(ablation.table(compared, comparisons, shown))
+    if repeated is not None:
+        rows = rerun.with_recorded_seconds(rows, repeated)
+        print(f"\n{rerun.verdict(rows, repeated)}")
     if options.out is not None:
+        if axes:
+            ablation.write(options.out, axes, measured, rows, seeds, dataset, metric=shown[1])
+        if comparisons:
+            results.write_json(
+                options.out / "comparisons.json", {"comparisons": [one._asdict() for one in comparisons]}
+            )
         manifest = results.manifest("experiments.ml100k", dataset, splits, study.KEYS, command_line.to_json(options))
         print(f"\nwrote {results.write(options.out, rows, manifest)}")
     return rows
+
+
+def _measure(options: Options, axes: ablation.Axes, seeds: range, task_of: Callable[[int], Task]) -> list[study.Values]:
+    """Fit and measure what was asked for: the settings of a sweep first."""
+    common: dict[str, Any] = {"cutoffs": options.k, "dim": options.dim, "progress": options.progress}
+    folder = None if options.out is None else options.out / "cells"
+    swept = ablation.run(axes, seeds, task_of, folder=folder, **common)
+    names = options.compare if axes or options.compare else options.models
+    fitted = study.run([name for name in names if name not in axes], seeds, task_of, **common)
+    return swept + [study.values(outcome, timings=options.timings and not axes) for outcome in fitted]
 
 
 def _check(options: Options) -> None:

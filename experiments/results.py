@@ -30,8 +30,8 @@ class Row:
         low, high: 95 % bootstrap interval of the mean over users, each user's value being its mean over seeds.
         per_seed: the mean over users for every seed.
         users: number of users behind the mean.
-        seconds_first: first fit, compilation included.
-        seconds_warm: median of the later fits.
+        seconds_first: first fit, compilation included; None where it is not taken.
+        seconds_warm: median of the later fits; None where it is not taken.
     """
 
     model: str
@@ -41,8 +41,8 @@ class Row:
     high: float
     per_seed: tuple[float, ...]
     users: int
-    seconds_first: float
-    seconds_warm: float
+    seconds_first: float | None
+    seconds_warm: float | None
 
 
 def manifest(
@@ -98,7 +98,8 @@ def table(rows: Sequence[Row], metrics: Sequence[str]) -> str:
     for model in models:
         shown = [by_name[model, metric] for metric in metrics]
         cells = [f"{row.mean:.4f} [{row.low:.4f}, {row.high:.4f}]" for row in shown]
-        lines.append([model, *cells, f"{shown[0].seconds_first:.3f}", f"{shown[0].seconds_warm:.3f}"])
+        seconds = (shown[0].seconds_first, shown[0].seconds_warm)
+        lines.append([model, *cells, *("-" if taken is None else f"{taken:.3f}" for taken in seconds)])
     return align(lines)
 
 

@@ -119,39 +119,67 @@ def _evaluate(scorer: Scorer, task: Task, cutoffs: Sequence[int]) -> Evaluation:
 _bootstrap = jax.jit(bootstrap, static_argnames=("level", "num_resamples", "block_size"))
 
 
-def rows(outcomes: Sequence[Outcome], *, num_resamples: int = 10_000) -> list[Row]:
+@dataclass(frozen=True, eq=False)
+class Values:
+    """The measurements of one model over all seeds.
+
+    Attributes:
+        model: its name.
+        per_user: metric -> float32 [seed, user].
+        pooled: metric of all users together -> float [seed].
+        users: int32 [user], their ids.
+        seconds_first, seconds_warm: as in `Outcome`, or None where they are not taken.
+    """
+
+    model: str
+    per_user: dict[str, np.ndarray]
+    pooled: dict[str, np.ndarray]
+    users: np.ndarray
+    seconds_first: float | None
+    seconds_warm: float | None
+
+
+def values(outcome: Outcome, *, timings: bool = True) -> Values:
+    """Return the measurements of an outcome, its seconds only with `timings`."""
+    first, *_ = evaluations = outcome.evaluations
+    return Values(
+        model=outcome.model,
+        per_user={name: np.stack([one.per_user[name] for one in evaluations]) for name in first.per_user},
+        pooled={name: np.array([one.pooled[name] for one in evaluations]) for name in first.pooled},
+        users=first.users,
+        seconds_first=outcome.seconds_first if timings else None,
+        seconds_warm=outcome.seconds_warm if timings else None,
+    )
+
+
+def rows(measured: Sequence[Values], *, num_resamples: int = 10_000) -> list[Row]:
     """Return one row per model and metric, with 95 % intervals.
 
     The interval of a per-user metric is a bootstrap over users, each user's value being its mean over seeds; that of
     a metric of all users together, such as coverage, is the range over seeds.
     """
-    return [row for outcome in outcomes for row in _rows_of(outcome, num_resamples)]
+    return [row for one in measured for row in _rows_of(one, num_resamples)]
 
 
-def _rows_of(outcome: Outcome, num_resamples: int) -> list[Row]:
-    first = outcome.evaluations[0]
-    per_user = {
-        name: np.stack([evaluation.per_user[name] for evaluation in outcome.evaluations]) for name in first.per_user
-    }
-    averaged = np.stack([values.mean(axis=0) for values in per_user.values()])
+def _rows_of(measured: Values, num_resamples: int) -> list[Row]:
+    averaged = np.stack([values.mean(axis=0) for values in measured.per_user.values()])
     interval = _bootstrap(jax.random.key(0), jnp.asarray(averaged), num_resamples=num_resamples)
-    pooled = {name: np.array([evaluation.pooled[name] for evaluation in outcome.evaluations]) for name in first.pooled}
     found = {
         name: (values.mean(axis=1, dtype=np.float64), low, high)
-        for (name, values), low, high in zip(per_user.items(), interval.low, interval.high, strict=True)
+        for (name, values), low, high in zip(measured.per_user.items(), interval.low, interval.high, strict=True)
     }
-    found |= {name: (values, values.min(), values.max()) for name, values in pooled.items()}
+    found |= {name: (values, values.min(), values.max()) for name, values in measured.pooled.items()}
     return [
         Row(
-            model=outcome.model,
+            model=measured.model,
             metric=name,
-            mean=float(per_seed.mean()),
+            mean=float(per_seed.mean(dtype=np.float64)),
             low=float(low),
             high=float(high),
             per_seed=tuple(map(float, per_seed)),
-            users=len(first.users),
-            seconds_first=outcome.seconds_first,
-            seconds_warm=outcome.seconds_warm,
+            users=len(measured.users),
+            seconds_first=measured.seconds_first,
+            seconds_warm=measured.seconds_warm,
         )
         for name, (per_seed, low, high) in found.items()
     ]

@@ -10,6 +10,8 @@ import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
+# Tests compile far more than they compute: a third of the suite's time is the optimiser's.
+jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture

@@ -14,6 +14,9 @@ from experiments import config
 
 Options = TypeVar("Options")
 
+UNRECORDED = ("config", "out", "progress")
+"""Options that no manifest holds: the same run with another of these is the same run."""
+
 
 def option(default: Any, help: str, choices: Sequence[str] | None = None, *, words: bool = False) -> Any:
     """Return a dataclass field that is also a command-line option.
@@ -69,11 +72,11 @@ def _parser(options: type, program: str) -> argparse.ArgumentParser:
 
 
 def to_json(options: Any) -> dict[str, Any]:
-    """Return the options as plain JSON values that `config.read` takes, less the file that they came from."""
+    """Return the options that change the results, as plain JSON values that `config.read` takes."""
     return {
         field.name: str(value) if isinstance(value := getattr(options, field.name), Path) else value
         for field in dataclasses.fields(options)
-        if field.name != "config"
+        if field.name not in UNRECORDED
     }
 
 

@@ -65,9 +65,7 @@ def test_a_manifest_repeats_its_rows_and_files_byte_for_byte(swept, tmp_path, ca
     out, _ = swept
     ml100k.main(["--config", str(out / "results.json"), "--out", str(tmp_path)])
     assert "byte for byte" in capsys.readouterr().out
-    documents = [json.loads((where / "results.json").read_text()) for where in (out, tmp_path)]
-    assert json.dumps(documents[0]["rows"]) == json.dumps(documents[1]["rows"])
-    for name in ("per_user.npz", "comparisons.json", "sweep-als.png"):
+    for name in ("results.json", "per_user.npz", "comparisons.json", "sweep-als.png"):
         assert (out / name).read_bytes() == (tmp_path / name).read_bytes()
 
 

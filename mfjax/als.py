@@ -218,11 +218,8 @@ def _steps(
     state: State, data: Histories, config: Config, num_steps: Array, *, map_chunks: MapChunks
 ) -> tuple[State, Info]:
     # One loop of a traced length: the same bits whether steps are taken one by one, together, or within a sweep.
-    shapes = jax.eval_shape(partial(step, map_chunks=map_chunks), state, data, config)[1]
-    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    return jax.lax.fori_loop(
-        0, num_steps, lambda _, carry: step(carry[0], data, config, map_chunks=map_chunks), (state, blank)
-    )
+    start = state, Info(jnp.int32(0), jnp.float32(0.0))
+    return jax.lax.fori_loop(0, num_steps, lambda _, carry: step(carry[0], data, config, map_chunks=map_chunks), start)
 
 
 _compiled_init = jax.jit(init, static_argnames=("num_users", "num_items"))

@@ -49,6 +49,7 @@ class Complement:
     Attributes:
         offsets: int32 [num_rows + 1], where each row starts.
         free, taken: uint32 [n], as above, one an entry.
+        left: uint32 [num_rows], the mass outside each row.
         line: the masses, or None when all are 1.
         num_items, longest: size of the catalogue, length of the longest row (static).
     """
@@ -56,6 +57,7 @@ class Complement:
     offsets: Array
     free: Array
     taken: Array
+    left: Array
     line: Line | None
     num_items: int = field(metadata={"static": True})
     longest: int = field(metadata={"static": True})
@@ -96,8 +98,10 @@ def build(rows: Ragged, weights: Array | None = None) -> Complement:
     start = rows.offsets[row]
     taken = running - jnp.where(start > 0, running[jnp.maximum(start - 1, 0)], jnp.uint32(0))
     free = ends[ids] - taken
+    stop = rows.offsets[1:]
+    left = ends[-1] - jnp.where(rows.lengths() > 0, taken[jnp.maximum(stop - 1, 0)], 0)
     line = None if weights is None else _line(ends)
-    return Complement(rows.offsets, free, taken, line, num_items, rows.longest)
+    return Complement(rows.offsets, free, taken, left, line, num_items, rows.longest)
 
 
 def _line(ends: Array) -> Line:
@@ -130,9 +134,7 @@ def draw(complement: Complement, words: Array, rows: Array) -> tuple[Array, Arra
         >>> draw(build(rows), jnp.array([[0, 2**31]], jnp.uint32), jnp.array([0]))[0].tolist()
         [[1, 3]]
     """
-    start, stop = complement.offsets[rows], complement.offsets[rows + 1]
-    all_taken = jnp.where(stop > start, complement.taken[jnp.maximum(stop - 1, 0)], 0)
-    left = complement.total - all_taken
+    start, stop, left = complement.offsets[rows], complement.offsets[rows + 1], complement.left[rows]
     x = streams.below(words, left[:, None]).astype(jnp.uint32)
     k = count_at_most(complement.free, x, start[:, None], stop[:, None], complement.longest.bit_length())
     point = x + jnp.where(k > 0, complement.taken[jnp.maximum(start[:, None] + k - 1, 0)], 0)
@@ -163,7 +165,7 @@ def count_at_most(values: Array, targets: Array, start: Array, stop: Array, step
         count, stride = carry
         reached = start + count + stride
         inside = reached <= stop
-        small = values[jnp.where(inside, reached - 1, 0)] <= targets
+        small = values.at[jnp.where(inside, reached - 1, 0)].get(mode="promise_in_bounds") <= targets
         return jnp.where(inside & small, count + stride, count), stride >> 1
 
     count = jnp.zeros(targets.shape, jnp.int32)

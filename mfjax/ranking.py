@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from mfjax import losses, sampling, sparse_updates, streams
-from mfjax.examples import Tables, gather, objective, scores
+from mfjax.examples import Lambdas, Tables, gather, gradients, scores
 from mfjax.histories import Ragged
 from mfjax.losses import Loss
 from mfjax.sampling import Negatives, Sampler
@@ -215,25 +215,26 @@ def step(key: Key, state: State, data: Data, config: Config) -> tuple[State, Inf
     """
     users, items, negatives = examples(key, state, data, config)
     rows = gather(state.tables, users, items, negatives.ids)
-    lambdas = {name: getattr(config, name) for name in ("reg_user", "reg_positive", "reg_negative", "reg_bias")}
-    total = partial(objective, weights=negatives.weights, loss=config.loss, **lambdas)
-    gradients, (loss, auc) = jax.grad(total, has_aux=True)(rows)
+    lambdas = Lambdas(config.reg_user, config.reg_positive, config.reg_negative, config.reg_bias)
+    slopes, loss, auc = gradients(rows, negatives.weights, config.loss, lambdas)
     item_ids = jnp.concatenate([items, negatives.ids.reshape(-1)])
     touched = (
-        (users, gradients.user),
-        (item_ids, _joined(gradients.positive, gradients.negative)),
-        (item_ids, _joined(gradients.positive_bias, gradients.negative_bias)),
+        (users, slopes.user),
+        (item_ids, _joined(slopes.positive, slopes.negative)),
+        (item_ids, _joined(slopes.positive_bias, slopes.negative_bias)),
     )
     moved = [_descend(*each, config) for each in zip(state.tables, state.optimizer, touched, strict=True)]
     tables, optimizer = Tables(*(table for table, _ in moved)), tuple(optimizer for _, optimizer in moved)
-    num_examples = jnp.sum(jnp.any(negatives.weights > 0, axis=1), dtype=jnp.int32)
+    active = jnp.any(negatives.weights > 0, axis=1)
+    # One sum of all, for a sum costs a step more than what it adds up.
+    loss, auc, rejected, num_examples = jnp.sum(jnp.stack([loss, auc, negatives.rejected, active]), axis=1)
     num_left = data.users.shape[0] - state.step % steps_per_epoch(data, config) * config.batch_size
     return State(tables, optimizer, state.step + 1), Info(
-        loss=jnp.sum(loss) / jnp.maximum(num_examples, 1),
-        auc=jnp.sum(auc) / jnp.maximum(num_examples, 1),
-        rejected=jnp.mean(negatives.rejected),
-        num_examples=num_examples,
-        num_skipped=jnp.minimum(num_left, config.batch_size) - num_examples,
+        loss=loss / jnp.maximum(num_examples, 1),
+        auc=auc / jnp.maximum(num_examples, 1),
+        rejected=rejected / config.batch_size,
+        num_examples=num_examples.astype(jnp.int32),
+        num_skipped=jnp.minimum(num_left, config.batch_size) - num_examples.astype(jnp.int32),
     )
 
 

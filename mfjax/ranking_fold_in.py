@@ -10,7 +10,7 @@ from jax import lax
 from jax.scipy.sparse.linalg import cg
 
 from mfjax import sampling
-from mfjax.examples import Rows, objective
+from mfjax.examples import Lambdas, Rows, objective
 from mfjax.histories import Ragged
 from mfjax.losses import Loss
 from mfjax.types import Array, Factors, Key
@@ -61,7 +61,6 @@ def fold_in(
         (True, True)
     """
     sampler = sampling.uniform(positives, num=num_negatives)
-    penalties = {"reg_user": reg_user, "reg_positive": 0.0, "reg_negative": 0.0, "reg_bias": 0.0}
     biases = jnp.zeros(positives.num_columns) if model.item_biases is None else model.item_biases
 
     def solve(user: Array) -> Array:
@@ -73,7 +72,7 @@ def fold_in(
 
         def value(x: Array) -> Array:
             users = jnp.broadcast_to(x[None, :], rows.positive.shape)
-            return objective(rows._replace(user=users), weights, loss, **penalties)[0]
+            return objective(rows._replace(user=users), weights, loss, Lambdas(reg_user, 0.0, 0.0, 0.0))
 
         start = jnp.zeros(model.items.shape[1])
         return lax.fori_loop(0, num_steps, lambda _, x: _newton(value, x), start)

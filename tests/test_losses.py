@@ -174,3 +174,8 @@ def test_lambdarank_is_the_list_of_one_positive(scores):
 def test_unknown_gain_is_refused(lists):
     with pytest.raises(ValueError, match="gain: 'linear' is unknown"):
         losses.ndcg_weight(*lists, gain="linear")
+
+
+def test_bpr_is_smooth_where_the_scores_are_equal():
+    second = jax.hessian(lambda margin: losses.bpr(jnp.reshape(margin, 1), jnp.zeros((1, 1)))[0])(0.0)
+    assert second == pytest.approx(0.25)

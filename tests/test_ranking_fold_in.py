@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mfjax import losses, sampling
-from mfjax.examples import Rows, objective
+from mfjax.examples import Lambdas, Rows, objective
 from mfjax.histories import ragged
 from mfjax.ranking_fold_in import fold_in
 from mfjax.types import Factors, Interactions
@@ -45,8 +45,7 @@ def test_the_gradient_is_zero_at_what_is_found(key, positives, model, loss):
             repeated = jnp.broadcast_to(x[None, :], (len(ids), DIM))
             biases = model.item_biases
             rows = Rows(repeated, model.items[ids], model.items[drawn.ids], biases[ids], biases[drawn.ids])
-            regs = {"reg_user": REG, "reg_positive": 0.0, "reg_negative": 0.0, "reg_bias": 0.0}
-            return objective(rows, weights, losses.LOSSES[loss], **regs)[0]
+            return objective(rows, weights, losses.LOSSES[loss], Lambdas(REG, 0.0, 0.0, 0.0))
 
         return jax.grad(value)(x)
 

@@ -10,7 +10,9 @@ import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
-# Tests compile far more than they compute: a third of the suite's time is the optimiser's.
+# Tests compile far more than they compute: a third of the suite's time is the optimiser's. The environment carries it
+# to the processes that tests start, whose bits are compared with this one's.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 jax.config.update("jax_disable_most_optimizations", True)
 
 

@@ -16,6 +16,8 @@ from experiments.options import parse
 from mfjax import cells
 from tests.test_experiments import folder, small  # noqa: F401  (a fixture)
 
+pytestmark = pytest.mark.slow
+
 SWEEP = ("als.reg=0.1,1", "als.steps=2,3")
 
 

@@ -223,6 +223,7 @@ def test_vmap_over_reg_and_keys_equals_single_runs(solver, data):
         np.testing.assert_allclose(together[index], alone, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_gradient_with_respect_to_reg_equals_finite_differences(data):
     @jax.jit
     def after(log_reg):
@@ -306,6 +307,7 @@ def test_unknown_confidence_names_the_choices():
         objectives.implicit(confidence="square")
 
 
+@pytest.mark.slow
 def test_many_models_at_once_do_not_deadlock():
     """Several batched LAPACK calls in flight can hang a small CPU; one packed solve at a time must not."""
     script = """

@@ -251,6 +251,7 @@ def assert_oracle(values, expected):
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_oracle_scikit_learn():
     sklearn_metrics = pytest.importorskip("sklearn.metrics")
     scores, labels = cases()
@@ -264,6 +265,7 @@ def test_oracle_scikit_learn():
             assert_oracle(result.per_user["auc"][user], sklearn_metrics.roc_auc_score(y > 0, s))
 
 
+@pytest.mark.slow
 def test_oracle_scikit_learn_average_precision():
     """Without ties, as scikit-learn's average precision puts tied items at one threshold, the end of their group."""
     sklearn_metrics = pytest.importorskip("sklearn.metrics")
@@ -273,6 +275,7 @@ def test_oracle_scikit_learn_average_precision():
     assert_oracle(result.per_user["map@all"], expected)
 
 
+@pytest.mark.slow
 def test_oracle_rax():
     rax = pytest.importorskip("rax")
     scores, labels = cases()
@@ -298,6 +301,7 @@ def test_oracle_rax():
     assert_oracle(result.per_user["mrr@all"], expected["mrr@50"])
 
 
+@pytest.mark.slow
 def test_oracle_ir_measures():
     ir_measures = pytest.importorskip("ir_measures")
     scores, labels = cases()
@@ -327,6 +331,7 @@ class _Lists:
         return np.pad(order, ((0, 0), (0, N)), constant_values=-1)[:, :N].copy(), None
 
 
+@pytest.mark.slow
 def test_oracle_implicit():
     evaluation = pytest.importorskip("implicit.evaluation")
     scores, labels = cases()

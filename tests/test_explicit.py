@@ -15,6 +15,8 @@ from mfjax import als, histories, model, objectives, rating_baselines, recommend
 from mfjax.data import movielens, splits
 from mfjax.types import Factors, Interactions
 
+pytestmark = pytest.mark.slow
+
 NUM_USERS, NUM_ITEMS, DIM = 17, 11, 3
 half_step = jax.jit(als.half_step, static_argnames="by")
 loss = jax.jit(als.loss)

@@ -14,6 +14,8 @@ from experiments.explicit_ml100k import Options
 from mfjax import als
 from mfjax.data import movielens
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import scipy.stats
 from jax import lax
 
@@ -37,6 +38,7 @@ def test_interval_agrees_with_scipy(key):
     assert np.isclose(found.mean, values.mean())
 
 
+@pytest.mark.slow
 def test_the_95_percent_interval_covers_the_mean_93_to_97_percent_of_the_time(key):
     """700 samples of 150 users from a skewed distribution such as NDCG has."""
     key_samples, key_resamples = jax.random.split(key)

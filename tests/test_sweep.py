@@ -16,6 +16,8 @@ from mfjax import als, cells, histories, objectives, ranking, sweep
 from mfjax.evaluate import evaluate
 from mfjax.types import Interactions
 
+pytestmark = pytest.mark.slow
+
 NUM_USERS, NUM_ITEMS = 40, 30
 
 

@@ -12,6 +12,8 @@ from experiments.item_space import principal_components
 from experiments.two_stage import Options
 from tests.test_experiments import folder  # noqa: F401  (a fixture)
 
+pytestmark = pytest.mark.slow
+
 
 def test_lines_and_plots_are_written(folder, tmp_path, capsys):  # noqa: F811
     options = Options(

@@ -16,7 +16,7 @@ from experiments.rating_models import MODELS, predict
 from experiments.rating_task import RatingTask
 from experiments.results import Row
 from experiments.study import model_key
-from mfjax import resampling
+from mfjax import compilation, resampling
 from mfjax.types import Factors, Interactions
 
 METRICS = ("rmse", "mae", "train-rmse")
@@ -138,7 +138,7 @@ def _rows(
     return rows
 
 
-_bootstrap = jax.jit(resampling.bootstrap_means, static_argnames="num_resamples")
+_bootstrap = compilation.jit(resampling.bootstrap_means, static_argnames="num_resamples")
 
 
 def _test_counts(tasks: Sequence[RatingTask], name: str) -> np.ndarray:

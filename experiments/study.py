@@ -16,6 +16,7 @@ from tqdm import tqdm
 from experiments.models import MODELS
 from experiments.results import Row
 from experiments.task import Task
+from mfjax import compilation
 from mfjax.evaluate import Evaluation, evaluate
 from mfjax.resampling import bootstrap
 from mfjax.types import Key, Scorer
@@ -116,7 +117,7 @@ def _evaluate(scorer: Scorer, task: Task, cutoffs: Sequence[int]) -> Evaluation:
     )
 
 
-_bootstrap = jax.jit(bootstrap, static_argnames=("level", "num_resamples", "block_size"))
+_bootstrap = compilation.jit(bootstrap, static_argnames=("level", "num_resamples", "block_size"))
 
 
 @dataclass(frozen=True, eq=False)

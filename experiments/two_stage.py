@@ -17,7 +17,7 @@ from experiments import plots_ranking, results, study
 from experiments.models import MODELS
 from experiments.options import option
 from experiments.task import Task, last_positive, test_task
-from mfjax import two_stage
+from mfjax import compilation, two_stage
 from mfjax.data import movielens
 from mfjax.data.splits import TIES
 from mfjax.evaluate import evaluate
@@ -96,7 +96,7 @@ def _pair(text: str) -> tuple[str, str]:
     return names[0], names[1]
 
 
-_ceiling = jax.jit(two_stage.ceiling, static_argnames="candidates")
+_ceiling = compilation.jit(two_stage.ceiling, static_argnames="candidates")
 
 
 def measure(names: tuple[str, str], stages: Sequence[Sequence[Scorer]], task: Task, candidates: int, k: int) -> Line:

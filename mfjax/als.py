@@ -14,6 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mfjax import compilation
 from mfjax.half_step import (
     NUM_BIAS_COORDINATES,
     Config,
@@ -215,15 +216,15 @@ def fit(
 
 
 def _steps(
-    state: State, data: Histories, config: Config, num_steps: Array, *, map_chunks: MapChunks
+    state: State, data: Histories, config: Config, num_steps: int | Array, *, map_chunks: MapChunks
 ) -> tuple[State, Info]:
     # One loop of a traced length: the same bits whether steps are taken one by one, together, or within a sweep.
     start = state, Info(jnp.int32(0), jnp.float32(0.0))
     return jax.lax.fori_loop(0, num_steps, lambda _, carry: step(carry[0], data, config, map_chunks=map_chunks), start)
 
 
-_compiled_init = jax.jit(init, static_argnames=("num_users", "num_items"))
-_compiled_steps = jax.jit(_steps, static_argnames="map_chunks")
+_compiled_init = compilation.jit(init, static_argnames=("num_users", "num_items"))
+_compiled_steps = compilation.jit(_steps, static_argnames="map_chunks")
 
 
 def _check(config: Config) -> None:

@@ -124,7 +124,7 @@ class Shared(NamedTuple):
 
     Attributes:
         columns, start: the other side's table and the rows' starting values, in the basis.
-        gramian, spread: the background and the mean outer product of `columns`, in the basis.
+        gramian, spread: the background, and the diagonal of the mean outer product of `columns`, in the basis.
         role, counts, column_counts: of the side that is solved.
         config: the model.
     """
@@ -148,7 +148,7 @@ def _solve_chunk(by: str, shared: Shared, block: Packed) -> Array:
         quadratic=entry.quadratic,
         linear=entry.linear,
         gramian=shared.gramian,
-        spread=jnp.diagonal(shared.spread),
+        spread=shared.spread,
         scale=shared.role.row_weights[block.rows],
         ridge=shared.role.ridge[block.rows],
         start=shared.start[block.rows],
@@ -201,7 +201,7 @@ def half_step(
         columns=jnp.matmul(columns, basis, precision="highest"),
         start=jnp.matmul(rows, basis, precision="highest"),
         gramian=config.objective.unobserved_weight * total * spread,
-        spread=spread,
+        spread=jnp.diagonal(spread),
         role=role,
         counts=side.counts,
         column_counts=side.column_counts,

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfjax import recommend
+from mfjax import compilation, recommend
 from mfjax.data.arrays import from_arrays
 from mfjax.histories import Ragged, ragged
 from mfjax.types import Array, Factors, Interactions, Vocabulary
@@ -125,9 +124,9 @@ class Model:
             item_biases, offset = self.factors.item_biases, self.factors.offset
             nobody = Factors(jnp.zeros((1, 0)), self.factors.items[:, :0], None, item_biases, offset)
             best, scores = _top_k(nobody, jnp.zeros(1, jnp.int32), k=k)
-        best, scores = np.asarray(best[0]), np.asarray(scores[0])
-        real = scores > -np.inf
-        return self.item_vocabulary.decode(best[real]), scores[real]
+        found, values = np.asarray(best[0]), np.asarray(scores[0])
+        real = values > -np.inf
+        return self.item_vocabulary.decode(found[real]), values[real]
 
     def rmse(self, users, items, ratings, *, unknown: str = "error", clip: bool = False) -> float:
         r"""Return the root mean squared error over an array of rated pairs of raw ids.
@@ -149,7 +148,7 @@ class Model:
         return self.rating_range
 
 
-_top_k = jax.jit(recommend.top_k, static_argnames="k")
+_top_k = compilation.jit(recommend.top_k, static_argnames="k")
 
 
 def fit(

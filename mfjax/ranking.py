@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from mfjax import losses, sampling, sparse_updates, streams
+from mfjax import compilation, losses, sampling, sparse_updates, streams
 from mfjax.examples import Lambdas, Tables, gather, gradients, scores
 from mfjax.histories import Ragged
 from mfjax.losses import Loss
@@ -332,4 +332,4 @@ def fit(
 
 
 # The state's memory is given to the result, so that tables of any size are updated in place.
-_compiled_epoch = jax.jit(epoch, donate_argnames="state")
+_compiled_epoch = compilation.jit(epoch, donate_argnames="state")

@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 
-from mfjax import resampling
+from mfjax import compilation, resampling
 from mfjax.types import Key
 
 Test = Literal["t", "wilcoxon", "sign_flip"]
 
-_bootstrap = jax.jit(resampling.bootstrap, static_argnames=("num_resamples", "block_size"))
-_sign_flip = jax.jit(resampling.sign_flip, static_argnames=("num_resamples", "block_size"))
+_bootstrap = compilation.jit(resampling.bootstrap, static_argnames=("num_resamples", "block_size"))
+_sign_flip = compilation.jit(resampling.sign_flip, static_argnames=("num_resamples", "block_size"))
 
 
 class Outcome(NamedTuple):

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mfjax import compilation
 from mfjax.histories import Histories, Packed, Side
 from mfjax.types import Array, Factors, Key
 
@@ -143,4 +144,4 @@ def _product(side: Side, columns: Array, row_means: Array | None = None, column_
     return result
 
 
-_decompose = jax.jit(decompose, static_argnames=("dim", "missing", "oversampling", "num_iterations"))
+_decompose = compilation.jit(decompose, static_argnames=("dim", "missing", "oversampling", "num_iterations"))

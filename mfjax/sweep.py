@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfjax import persist
+from mfjax import compilation, persist
 from mfjax.types import Array
 
 Cell = Callable[..., Any]
@@ -92,9 +92,9 @@ def run(
     """Return the results of all settings x keys, leaves [setting, key, ...], on the host.
 
     The program is compiled once per group of settings; the next chunk of cells is under way while the results of the
-    last are fetched. In map mode the program is `jax.jit(cell)`, called cell by cell, so every cell has the bits of its
-    single run, whatever the chunk, the other cells and the process. In vmap mode it is `jax.jit(over(cell, "vmap"))`
-    over chunks, the last one filled with repeats, and last bits differ.
+    last are fetched. In map mode the program is `compilation.jit(cell)`, called cell by cell, so every cell has the
+    bits of its single run, whatever the chunk, the other cells and the process. In vmap mode it is
+    `compilation.jit(over(cell, "vmap"))` over chunks, the last one filled with repeats, and last bits differ.
 
     With a `folder` each finished cell is a file there, written whole or not at all, and is read instead of computed
     when it is asked for again: a sweep that was killed goes on where it stopped. A file's name is the hash of all that
@@ -132,8 +132,8 @@ def run(
     if len(settings) == 0 or len(keys) == 0:
         raise ValueError(f"settings, keys: {len(settings)} settings, {len(keys)} keys; pass at least one of each")
     settings = [jax.tree.map(_strong, setting) for setting in settings]
-    single = jax.jit(cell)
-    start = _one_by_one(single) if mode == "map" else _together(jax.jit(over(cell, "vmap")), chunk)
+    single = jax.jit(cell, compiler_options=compilation.options())
+    start = _one_by_one(single) if mode == "map" else _together(compilation.jit(over(cell, "vmap")), chunk)
     results: dict[Place, Any] = {}
     num_cells = len(settings) * len(keys)
 
@@ -218,7 +218,9 @@ def _arrange(results: list[Any], num_settings: int, num_keys: int) -> Any:
 def _names(program: str, keys: Array, settings: list[Any], data: Any) -> list[str]:
     """Return the file names of one group's cells, settings outermost."""
     device = jax.devices()[0]
-    shared = hashlib.sha256(f"{jax.__version__} {device.platform} {device.device_kind} {program}".encode())
+    shared = hashlib.sha256(
+        f"{jax.__version__} {device.platform} {device.device_kind} {compilation.options()} {program}".encode()
+    )
     _add(shared, data)
     names = []
     for setting, key in itertools.product(settings, np.asarray(jax.random.key_data(keys))):

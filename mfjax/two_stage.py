@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
-from mfjax import complement, recommend
+from mfjax import compilation, complement, recommend
 from mfjax.histories import Ragged
 from mfjax.types import Array, Factors, Scorer
 
@@ -144,7 +144,7 @@ def latency(
     repeats: int = 20,
 ) -> Latency:
     """Measure both stages on a batch of users, each after a call that compiles it; on the host."""
-    first, second = jax.jit(retrieve, static_argnames="candidates"), jax.jit(rerank)
+    first, second = compilation.jit(retrieve, static_argnames="candidates"), compilation.jit(rerank)
     found = partial(first, retriever, users, candidates=candidates, exclude=exclude)
     return Latency(_median(found, repeats), _median(partial(second, reranker, users, *found()), repeats))
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import als, cells, histories, objectives, ranking, sweep
+from mfjax import als, cells, compilation, histories, objectives, ranking, sweep
 from mfjax.evaluate import evaluate
 from mfjax.types import Interactions
 
@@ -63,7 +63,7 @@ def test_grid_is_the_product_in_order():
 def test_map_has_the_bits_of_single_runs_whatever_the_chunk(data):
     found = sweep.run(CELL, keys_of(range(2)), SETTINGS, data, mode="map")
     assert found.per_user.shape == (3, 2, 2, NUM_USERS)
-    single = jax.jit(CELL)
+    single = compilation.jit(CELL)
     for row, setting in enumerate(SETTINGS):
         for column in range(2):
             alone = single(jax.random.key(column), setting, data)

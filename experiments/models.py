@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import jax
 
 from experiments.task import Task
-from mfjax import als, baselines, objectives, ranking, recommend, sampling, two_stage
+from mfjax import als, baselines, objectives, ranking, sampling, two_stage
 from mfjax.histories import Ragged
 from mfjax.sampling import Sampler
-from mfjax.types import Key, Scorer
+from mfjax.types import Factors, Key, Scorer
 
-Fit = Callable[[Key, Task, int | None], Scorer]
-"""(key, task, dim) -> scorer; `dim` is None for the model's own number of factors."""
+Fit = Callable[[Key, Task, int | None], Scorer | Factors]
+"""(key, task, dim) -> scorer or factors; `dim` is None for the model's own number of factors."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,15 @@ class Model:
         fit: what fits it.
         random: whether the result depends on the key.
         about: one line for `--help` and the table.
+        config: the settings, for the record of a saved model.
+        repeats: whether it may recommend what the user has rated but not liked, as one published run does.
     """
 
     fit: Fit
     random: bool
     about: str
+    config: Any = None
+    repeats: bool = False
 
 
 # Published: 64 factors, reg .001, 20 iterations, alpha 10 on binary counts; there c = alpha r (not 1 + alpha r).
@@ -52,10 +57,9 @@ ALS_TUNED_STEPS = 12
 def fit_als(config: als.Config, num_steps: int) -> Fit:
     """Return the fit of one ALS configuration."""
 
-    def fit(key: Key, task: Task, dim: int | None) -> Scorer:
+    def fit(key: Key, task: Task, dim: int | None) -> Factors:
         chosen = config if dim is None else replace(config, dim=dim)
-        state = als.fit(key, task.histories, chosen, num_steps=num_steps)
-        return recommend.scorer(als.factors(state, chosen))
+        return als.factors(als.fit(key, task.histories, chosen, num_steps=num_steps), chosen)
 
     return fit
 
@@ -63,10 +67,10 @@ def fit_als(config: als.Config, num_steps: int) -> Fit:
 def fit_ranking(config: ranking.Config, num_epochs: int, sampler: Callable[[Ragged], Sampler]) -> Fit:
     """Return the fit of one ranking configuration from a random start; `sampler` is made from the positives."""
 
-    def fit(key: Key, task: Task, dim: int | None) -> Scorer:
+    def fit(key: Key, task: Task, dim: int | None) -> Factors:
         chosen = config if dim is None else replace(config, dim=dim)
         data = ranking.data(task.seen, sampler(task.seen))
-        return recommend.scorer(ranking.factors(ranking.fit(key, data, chosen, num_epochs=num_epochs)))
+        return ranking.factors(ranking.fit(key, data, chosen, num_epochs=num_epochs))
 
     return fit
 
@@ -101,8 +105,8 @@ MODELS: dict[str, Model] = {
         lambda key, task, dim: baselines.item_knn(task.train, num_neighbours=200), False, "cosine, 200 neighbours"
     ),
     "ease": Model(lambda key, task, dim: baselines.ease(task.train, reg=100.0), False, "linear, L2 100"),
-    "als": Model(_als, True, "implicit ALS with the published settings"),
-    "als-tuned": Model(_als_tuned, True, "iALS, settings chosen on validation"),
-    "bpr": Model(_bpr, True, "BPR with the published settings"),
+    "als": Model(_als, True, "implicit ALS with the published settings", ALS_PUBLISHED),
+    "als-tuned": Model(_als_tuned, True, "iALS, settings chosen on validation", ALS_TUNED),
+    "bpr": Model(_bpr, True, "BPR with the published settings", BPR_PUBLISHED),
     "als+bpr": Model(fit_two_stages(_als, _bpr), True, "the 100 best of als in the order of bpr, as published"),
 }

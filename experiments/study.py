@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -13,13 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from experiments.models import MODELS
+from experiments.models import MODELS, Model
 from experiments.results import Row
 from experiments.task import Task
 from mfjax import compilation
 from mfjax.evaluate import Evaluation, evaluate
+from mfjax.histories import Ragged
 from mfjax.resampling import bootstrap
-from mfjax.types import Key, Scorer
+from mfjax.types import Factors, Key, Scorer
 
 KEYS = "model: fold_in(key(seed), crc32(name)); split with random ties: fold_in(key(seed), 0)"
 
@@ -30,13 +31,13 @@ class Outcome:
 
     Attributes:
         model: its name.
-        scorers, evaluations: one per seed, in the order of the seeds.
+        fitted, evaluations: one per seed, in the order of the seeds.
         seconds_first: the first fit, compilation included.
         seconds_warm: median of the fits after it.
     """
 
     model: str
-    scorers: tuple[Scorer, ...]
+    fitted: tuple[Scorer | Factors, ...]
     evaluations: tuple[Evaluation, ...]
     seconds_first: float
     seconds_warm: float
@@ -60,57 +61,59 @@ def run(
     cutoffs: Sequence[int],
     dim: int | None = None,
     progress: bool = True,
+    catalogue: Mapping[str, Model] = MODELS,
 ) -> list[Outcome]:
     """Fit and evaluate every model under every seed.
 
     Args:
-        models: names of `experiments.models.MODELS`.
+        models: names in `catalogue`.
         seeds: one fit each; a model that takes no key is fitted once per distinct task.
         task_of: seed -> task; the same object for the same split.
         cutoffs: the k of the metrics.
         dim: number of factors, or None for each model's own.
         progress: whether to show a bar on stderr.
+        catalogue: models by name.
     """
     with tqdm(total=len(models) * len(seeds), unit="fit", disable=not progress, leave=False) as bar:
-        return [_run_one(name, seeds, task_of, cutoffs, dim, bar) for name in models]
+        return [_run_one(name, catalogue[name], seeds, task_of, cutoffs, dim, bar) for name in models]
 
 
 def _run_one(
-    name: str, seeds: Sequence[int], task_of: Callable, cutoffs: Sequence[int], dim: int | None, bar
+    name: str, model: Model, seeds: Sequence[int], task_of: Callable, cutoffs: Sequence[int], dim: int | None, bar
 ) -> Outcome:
     bar.set_description(name)
-    fitted: dict[tuple, tuple[Scorer, Evaluation]] = {}
+    fitted: dict[tuple, tuple[Scorer | Factors, Evaluation]] = {}
     seconds, order = [], []
     for seed in seeds:
         task = task_of(seed)
         # A deterministic model gives the same answer for the same task under every seed.
-        same = (id(task), seed if MODELS[name].random else None)
+        same = (id(task), seed if model.random else None)
         if same not in fitted:
-            scorer, taken = _timed_fit(name, seed, task, dim)
-            fitted[same] = scorer, _evaluate(scorer, task, cutoffs)
+            found, taken = _timed_fit(model, model_key(name, seed), task, dim)
+            fitted[same] = found, _evaluate(found, task, task.seen if model.repeats else task.exclude, cutoffs)
             seconds.append(taken)
         order.append(same)
         bar.update()
     if len(seconds) == 1:
-        seconds.append(_timed_fit(name, seeds[0], task_of(seeds[0]), dim)[1])
-    scorers, evaluations = zip(*(fitted[same] for same in order), strict=True)
-    return Outcome(name, scorers, evaluations, seconds[0], statistics.median(seconds[1:]))
+        seconds.append(_timed_fit(model, model_key(name, seeds[0]), task_of(seeds[0]), dim)[1])
+    models, evaluations = zip(*(fitted[same] for same in order), strict=True)
+    return Outcome(name, models, evaluations, seconds[0], statistics.median(seconds[1:]))
 
 
-def _timed_fit(name: str, seed: int, task: Task, dim: int | None) -> tuple[Scorer, float]:
-    """Return the fitted scorer and the seconds until its arrays are ready."""
+def _timed_fit(model: Model, key: Key, task: Task, dim: int | None) -> tuple[Scorer | Factors, float]:
+    """Return the fitted model and the seconds until its arrays are ready."""
     jax.block_until_ready((task.histories, task.seen, task.item_counts))
     started = time.perf_counter()
-    scorer = MODELS[name].fit(model_key(name, seed), task, dim)
-    jax.block_until_ready(jax.tree.leaves(scorer))
-    return scorer, time.perf_counter() - started
+    fitted = model.fit(key, task, dim)
+    jax.block_until_ready(jax.tree.leaves(fitted))
+    return fitted, time.perf_counter() - started
 
 
-def _evaluate(scorer: Scorer, task: Task, cutoffs: Sequence[int]) -> Evaluation:
+def _evaluate(fitted: Scorer | Factors, task: Task, exclude: Ragged, cutoffs: Sequence[int]) -> Evaluation:
     return evaluate(
-        scorer,
+        fitted,
         task.targets,
-        exclude=task.exclude,
+        exclude=exclude,
         candidates=task.candidates,
         cutoffs=cutoffs,
         item_counts=task.item_counts,

@@ -8,7 +8,7 @@ from functools import cached_property
 import jax.numpy as jnp
 
 from mfjax import histories
-from mfjax.data.splits import Split, leave_last_out
+from mfjax.data.splits import Split, leave_last_out, temporal
 from mfjax.histories import Histories, Ragged
 from mfjax.types import Array, Interactions, Key
 
@@ -79,3 +79,26 @@ def test_task(split: Split) -> Task:
 def validation_task(split: Split) -> Task:
     """Fit on train, find the validation items; the test items stay out of sight."""
     return Task(train=split.train, hidden=split.validation, excluded=split.train)
+
+
+NUM_TEST, NUM_VALIDATION = 5, 1
+
+
+def last_ratings(ratings: Interactions, *, ties: str, key: Key | None) -> Split:
+    """Return the split of the MovieLens-1M study: each user's last five ratings by time to test, the one before to
+    validation; a user with fewer than eleven stays in train."""
+    least = 2 * NUM_TEST + NUM_VALIDATION
+    key = key if ties == "random" else None
+    return temporal(ratings, test=NUM_TEST, validation=NUM_VALIDATION, min_count=least, ties=ties, key=key)
+
+
+def positive_task(split: Split, hidden: Interactions, *, min_rating: float) -> Task:
+    """Fit on the train ratings that are positive, find the positive ones of `hidden`, recommend nothing rated in train.
+
+    Args:
+        split: of ratings.
+        hidden: its validation or test part.
+        min_rating: the least rating that is a positive.
+    """
+    train, found = (part.select(part.values >= min_rating).with_values(1.0) for part in (split.train, hidden))
+    return Task(train=train, hidden=found, excluded=split.train)

@@ -22,7 +22,7 @@ from mfjax.data import movielens
 from mfjax.data.splits import TIES
 from mfjax.evaluate import evaluate
 from mfjax.resampling import bootstrap
-from mfjax.types import Scorer
+from mfjax.types import Factors, Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ def _pair(text: str) -> tuple[str, str]:
 _ceiling = compilation.jit(two_stage.ceiling, static_argnames="candidates")
 
 
-def measure(names: tuple[str, str], stages: Sequence[Sequence[Scorer]], task: Task, candidates: int, k: int) -> Line:
+def measure(names: tuple[str, str], stages: Sequence[Sequence[Scorer | Factors]], task: Task, candidates: int, k: int) -> Line:
     """Return one line: `stages` holds the retrievers and the rerankers, one per seed."""
     users = jnp.asarray(np.flatnonzero(task.hidden.user_counts()), jnp.int32)
     ceilings, both, alone, recalls = [], [], [], []
@@ -127,7 +127,7 @@ def measure(names: tuple[str, str], stages: Sequence[Sequence[Scorer]], task: Ta
     )
 
 
-def _per_user(model: Scorer, task: Task, k: int) -> dict[str, np.ndarray]:
+def _per_user(model: Scorer | Factors, task: Task, k: int) -> dict[str, np.ndarray]:
     options: dict[str, Any] = {"exclude": task.exclude, "candidates": task.candidates}
     return evaluate(model, task.targets, cutoffs=(k,), metrics=("recall", "ndcg"), **options).per_user
 

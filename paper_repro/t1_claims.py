@@ -13,7 +13,7 @@ from experiments.models import BPR_PUBLISHED_EPOCHS, MODELS
 from experiments.task import Task, last_positive, test_task
 from mfjax import two_stage
 from mfjax.evaluate import evaluate
-from mfjax.types import Interactions, Scorer
+from mfjax.types import Factors, Interactions, Scorer
 from paper_repro.verdict import Check
 
 
@@ -27,7 +27,7 @@ def measure(ratings: Interactions) -> list[Check]:
     return [*_ceilings(als, task), *_stages(task), *_spaces(task)]
 
 
-def _ceilings(als: Scorer, task: Task) -> list[Check]:
+def _ceilings(als: Scorer | Factors, task: Task) -> list[Check]:
     users = jnp.asarray(np.flatnonzero(task.hidden.user_counts()), jnp.int32)
     reached = jax.jit(two_stage.ceiling, static_argnames="candidates")
     wrong = (

@@ -157,7 +157,10 @@ def loss(state: State, data: Histories, config: Config) -> Array:
     weighted = by_user.column_weights[:, None] * state.items
     items_gramian = jnp.matmul(state.items.T, weighted, precision="highest")
     background = config.objective.unobserved_weight * jnp.sum(users_gramian * items_gramian)
-    penalty = jnp.sum(by_user.ridge * state.users**2) + jnp.sum(by_item.ridge * state.items**2)
+    penalty = sum(
+        jnp.sum(role.strength * jnp.matmul(table**2, role.reg, precision="highest"))
+        for role, table in ((by_user, state.users), (by_item, state.items))
+    )
     return fitted + background + penalty
 
 

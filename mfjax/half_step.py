@@ -65,13 +65,15 @@ class Role(NamedTuple):
 
     Attributes:
         row_weights, column_weights: float32 [num_rows], [num_columns], the background weight p of either side.
-        ridge: float32 [num_rows, width], lambda of every coordinate.
+        strength: float32 [num_rows], the factor of lambda.
+        reg: float32 [width], lambda of every coordinate.
         free: float32 [width], 0 for the coordinate that is held at 1.
     """
 
     row_weights: Array
     column_weights: Array
-    ridge: Array
+    strength: Array
+    reg: Array
     free: Array
 
 
@@ -82,14 +84,12 @@ def role_of(side: Side, config: Config, by: str) -> Role:
     else:
         row_weights, column_weights = config.objective.item_weights(side.counts), ones_columns
     strength = regularization(side.counts, row_weights * jnp.sum(column_weights), config)
-    ridge = jnp.broadcast_to((strength * config.reg)[:, None], (side.num_rows, config.dim))
-    free = jnp.ones(config.dim)
+    reg, free = jnp.broadcast_to(jnp.asarray(config.reg, jnp.float32), config.dim), jnp.ones(config.dim)
     if config.biases:
         own, held = (0, 1) if by == "user" else (1, 0)
-        columns = jnp.zeros((side.num_rows, NUM_BIAS_COORDINATES)).at[:, own].set(strength * config.bias_reg)
-        ridge = jnp.concatenate([columns, ridge], axis=1)
+        reg = jnp.concatenate([jnp.zeros(NUM_BIAS_COORDINATES).at[own].set(config.bias_reg), reg])
         free = jnp.concatenate([jnp.ones(NUM_BIAS_COORDINATES).at[held].set(0.0), free])
-    return Role(row_weights, column_weights, ridge, free)
+    return Role(row_weights, column_weights, strength, reg, free)
 
 
 def regularization(counts: Array, background: Array, config: Config) -> Array:
@@ -123,14 +123,13 @@ class Shared(NamedTuple):
     """What all chunks of a half-step read: explicit, so that chunks can be spread over devices.
 
     Attributes:
-        columns, start: the other side's table and the rows' starting values, in the basis.
+        columns: the other side's table, in the basis.
         gramian, spread: the background, and the diagonal of the mean outer product of `columns`, in the basis.
         role, counts, column_counts: of the side that is solved.
         config: the model.
     """
 
     columns: Array
-    start: Array
     gramian: Array
     spread: Array
     role: Role
@@ -139,9 +138,31 @@ class Shared(NamedTuple):
     config: Config
 
 
-def _solve_chunk(by: str, shared: Shared, block: Packed) -> Array:
+class Chunk(NamedTuple):
+    """What one chunk reads; with a leading axis, what all of them do.
+
+    Attributes:
+        histories: the packed histories.
+        start: float32 [slots, width], the rows' starting values, in the basis.
+        scale, strength: float32 [slots], the rows' weight of the background and factor of lambda.
+    """
+
+    histories: Packed
+    start: Array
+    scale: Array
+    strength: Array
+
+
+def _chunks(block: Packed, start: Array, role: Role) -> Chunk:
+    """Return the chunks of a block with the numbers of their rows: looked up for all at once, for a lookup a chunk
+    costs as much as a pass over its entries."""
+    return Chunk(block, start[block.rows], role.row_weights[block.rows], role.strength[block.rows])
+
+
+def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
     """Return the solved rows of one chunk, [slots, width], in the basis."""
-    entry = entry_of(block, shared.counts, shared.column_counts, shared.config, by)
+    block, config = chunk.histories, shared.config
+    entry = entry_of(block, shared.counts, shared.column_counts, config, by)
     system = solvers.System(
         features=shared.columns[block.ids],
         owners=block.owners,
@@ -149,24 +170,23 @@ def _solve_chunk(by: str, shared: Shared, block: Packed) -> Array:
         linear=entry.linear,
         gramian=shared.gramian,
         spread=shared.spread,
-        scale=shared.role.row_weights[block.rows],
-        ridge=shared.role.ridge[block.rows],
-        start=shared.start[block.rows],
+        scale=chunk.scale,
+        ridge=chunk.strength[:, None] * shared.role.reg[None],
+        start=chunk.start,
         free=shared.role.free,
     )
-    config = shared.config
     if config.solver == "conjugate_gradient":
         return solvers.conjugate_gradient(system, steps=config.cg_steps, tolerance=config.cg_tolerance)
     return solvers.cholesky(system)
 
 
-MapChunks = Callable[[Callable, Shared, Packed], Array]
+MapChunks = Callable[[Callable, Shared, Chunk], Array]
 """(solve, shared, chunks) -> `solve(shared, chunk)` of every chunk, [chunks, slots, width]."""
 
 
-def map_on_one_device(solve: Callable, shared: Shared, block: Packed) -> Array:
+def map_on_one_device(solve: Callable, shared: Shared, chunks: Chunk) -> Array:
     """Return `solve(shared, chunk)` of every chunk in turn, [chunks, slots, width]."""
-    return jax.lax.map(partial(solve, shared), block)
+    return jax.lax.map(partial(solve, shared), chunks)
 
 
 def half_step(
@@ -199,7 +219,6 @@ def half_step(
     spread = jnp.matmul(basis.T, jnp.matmul(spread, basis, precision="highest"), precision="highest")
     shared = Shared(
         columns=jnp.matmul(columns, basis, precision="highest"),
-        start=jnp.matmul(rows, basis, precision="highest"),
         gramian=config.objective.unobserved_weight * total * spread,
         spread=jnp.diagonal(spread),
         role=role,
@@ -207,9 +226,10 @@ def half_step(
         column_counts=side.column_counts,
         config=config,
     )
+    start = jnp.matmul(rows, basis, precision="highest")
     solved = jnp.zeros_like(rows) + (1.0 - role.free)[None]
     for block in side.blocks:
-        found = map_chunks(partial(_solve_chunk, by), shared, block).reshape(-1, rows.shape[1])
+        found = map_chunks(partial(_solve_chunk, by), shared, _chunks(block, start, role)).reshape(-1, rows.shape[1])
         # Padding slots point past the table, where the scatter drops them.
         target = jnp.where(block.row_mask, block.rows, side.num_rows).reshape(-1)
         solved = solved.at[target].set(jnp.matmul(found, basis.T, precision="highest"), mode="drop")

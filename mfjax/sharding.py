@@ -14,7 +14,8 @@ import jax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from mfjax.histories import Histories, Packed, Side
+from mfjax.half_step import Chunk
+from mfjax.histories import Histories, Side
 from mfjax.types import Array
 
 AXIS = "chunks"
@@ -49,7 +50,7 @@ class MapOverDevices:
 
     mesh: Mesh
 
-    def __call__(self, solve: Callable, shared, chunks: Packed) -> Array:
+    def __call__(self, solve: Callable, shared, chunks: Chunk) -> Array:
         if shared.config.solver == "cholesky" and self.mesh.size > 1 and self.mesh.devices.flat[0].platform == "cpu":
             raise ValueError(
                 "solver: 'cholesky' can deadlock on several CPU devices; pass solver='conjugate_gradient' or one device"

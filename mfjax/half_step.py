@@ -84,7 +84,7 @@ def role_of(side: Side, config: Config, by: str) -> Role:
     else:
         row_weights, column_weights = config.objective.item_weights(side.counts), ones_columns
     strength = regularization(side.counts, row_weights * jnp.sum(column_weights), config)
-    reg, free = jnp.broadcast_to(jnp.asarray(config.reg, jnp.float32), config.dim), jnp.ones(config.dim)
+    reg, free = jnp.broadcast_to(jnp.asarray(config.reg, float), config.dim), jnp.ones(config.dim)
     if config.biases:
         own, held = (0, 1) if by == "user" else (1, 0)
         reg = jnp.concatenate([jnp.zeros(NUM_BIAS_COORDINATES).at[own].set(config.bias_reg), reg])

@@ -133,35 +133,73 @@ def diagonal(system: System) -> Array:
 def conjugate_gradient(system: System, *, steps: int = 2, tolerance: float | None = None) -> Array:
     """Solve by preconditioned conjugate gradient from `system.start`: O(entries dim) a step, no normal matrices.
 
-    The preconditioner is `diagonal`; it is good where `gramian` is diagonal, that is, in the eigenbasis.
+    The preconditioner is `diagonal`; it is good where `gramian` is diagonal, that is, in the eigenbasis. The
+    derivative, forward or reverse, is that of the solution and not of the steps, solved for by as many steps from 0.
 
     Args:
         system: the equations.
         steps: the number of steps, or the most if there is a tolerance.
-        tolerance: None runs all steps, and can be differentiated in reverse. A number stops a slot once its
-            residual is below that share of |b|, and the chunk once all its slots have stopped.
+        tolerance: None runs all steps. A number stops a slot once its residual is below that share of |b|, and the
+            chunk once all its slots have stopped.
     """
-    inverse = system.free[None] / jnp.maximum(diagonal(system), 1e-30)
 
-    def advance(x: Array, r: Array, p: Array, rho: Array) -> tuple[Array, Array, Array, Array]:
-        product = _product(system, p)
-        # A slot that has converged has p = 0: it must stay where it is, not become 0 / 0.
-        alpha = rho / jnp.maximum(jnp.sum(p * product, axis=-1), 1e-30)
-        x, r = x + alpha[:, None] * p, r - alpha[:, None] * product
-        z = inverse * r
-        rho_next = jnp.sum(r * z, axis=-1)
-        p = z + (rho_next / jnp.maximum(rho, 1e-30))[:, None] * p
-        return x, r, p, rho_next
+    @jax.custom_jvp
+    def solved(system: System) -> Array:
+        start = system.start
+        if tolerance is None:
+            return _all_steps(system, start, residual(system, start), steps)
+        goal = tolerance**2 * jnp.sum(_combine(system, system.linear) ** 2, axis=-1)
+        return _until(system, start, residual(system, start), steps, goal)
 
-    r = residual(system, system.start)
+    @solved.defjvp
+    def derivative(primals: tuple[System], tangents: tuple[System]) -> tuple[Array, Array]:
+        (system,) = primals
+        x = solved(system)
+        _, right = jax.jvp(lambda system: residual(system, x), primals, tangents)
+        solution = jax.lax.custom_linear_solve(
+            lambda x: _product(system, system.free[None] * x) + (1.0 - system.free)[None] * x,
+            right,
+            lambda _, right: _all_steps(system, jnp.zeros_like(right), right, steps),
+            symmetric=True,
+        )
+        return x, solution
+
+    return solved(system)
+
+
+def _advance(
+    system: System, inverse: Array, x: Array, r: Array, p: Array, rho: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Take one step: x, residual, direction, and the residual's square in the norm of the preconditioner."""
+    product = _product(system, p)
+    # A slot that has converged has p = 0: it must stay where it is, not become 0 / 0.
+    alpha = rho / jnp.maximum(jnp.sum(p * product, axis=-1), 1e-30)
+    x, r = x + alpha[:, None] * p, r - alpha[:, None] * product
+    z = inverse * r
+    rho_next = jnp.sum(r * z, axis=-1)
+    p = z + (rho_next / jnp.maximum(rho, 1e-30))[:, None] * p
+    return x, r, p, rho_next
+
+
+def _preconditioner(system: System) -> Array:
+    return system.free[None] / jnp.maximum(diagonal(system), 1e-30)
+
+
+def _all_steps(system: System, x: Array, r: Array, steps: int) -> Array:
+    """Return x after `steps` steps; r is the residual at x."""
+    inverse = _preconditioner(system)
     p = inverse * r
-    carry = (system.start, r, p, jnp.sum(r * p, axis=-1))
-    if tolerance is None:
-        x, _, p, rho = jax.lax.fori_loop(0, steps - 1, lambda _, carry: advance(*carry), carry)
-        # The last step needs its length only, not the residual after it.
-        return x + (rho / jnp.maximum(_curvature(system, p), 1e-30))[:, None] * p
+    carry = (x, r, p, jnp.sum(r * p, axis=-1))
+    x, _, p, rho = jax.lax.fori_loop(0, steps - 1, lambda _, carry: _advance(system, inverse, *carry), carry)
+    # The last step needs its length only, not the residual after it.
+    return x + (rho / jnp.maximum(_curvature(system, p), 1e-30))[:, None] * p
 
-    goal = tolerance**2 * jnp.sum(_combine(system, system.linear) ** 2, axis=-1)
+
+def _until(system: System, x: Array, r: Array, steps: int, goal: Array) -> Array:
+    """Return x after at most `steps` steps, a slot's last one that which took its |r|^2 to its goal."""
+    inverse = _preconditioner(system)
+    p = inverse * r
+    carry = (x, r, p, jnp.sum(r * p, axis=-1))
 
     def unfinished(carry: tuple) -> Array:
         step, (_, r, _, _) = carry
@@ -170,7 +208,7 @@ def conjugate_gradient(system: System, *, steps: int = 2, tolerance: float | Non
     def one(carry: tuple) -> tuple:
         step, (x, r, p, rho) = carry
         running = (jnp.sum(r**2, axis=-1) > goal)[:, None]
-        x_next, r_next, p_next, rho_next = advance(x, r, p, rho)
+        x_next, r_next, p_next, rho_next = _advance(system, inverse, x, r, p, rho)
         kept = tuple(jnp.where(running, new, old) for new, old in ((x_next, x), (r_next, r), (p_next, p)))
         return step + 1, (*kept, jnp.where(running[:, 0], rho_next, rho))
 

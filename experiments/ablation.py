@@ -98,23 +98,26 @@ def run(
     return [
         values
         for model, of_model in axes.items()
-        for values in _run_model(model, of_model, seeds, task_of, cutoffs, dim, folder, progress)
+        for values in run_points(
+            model, sweep.grid(of_model), seeds, task_of, cutoffs=cutoffs, dim=dim, folder=folder, progress=progress
+        )
     ]
 
 
-def _run_model(
+def run_points(
     model: str,
-    axes: Mapping[str, Sequence[float]],
+    points: Sequence[Parameters],
     seeds: Sequence[int],
     task_of: Callable[[int], Task],
+    *,
     cutoffs: Sequence[int],
-    dim: int | None,
-    folder: Path | None,
-    progress: bool,
+    dim: int | None = None,
+    folder: Path | None = None,
+    progress: bool = True,
 ) -> list[Values]:
-    family, points = FAMILIES[model], sweep.grid(axes)
-    fixed = {"dim": dim} if dim is not None and "dim" in family.defaults else {}
-    settings = [family.setting(family.parameters(fixed | point)) for point in points]
+    """Return the values of some settings of one model; arguments as in `run`."""
+    family = FAMILIES[model]
+    settings = [family.setting(family.parameters({**family.fixed(dim), **point})) for point in points]
     cell = cells.measured(family.fit, metrics=DEFAULT_METRICS, cutoffs=cutoffs)
     tasks = {id(task): task for task in map(task_of, seeds)}
     found, users = {}, np.zeros(0, np.int32)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+import jax
 
 from experiments.models import (
     ALS_PUBLISHED,
@@ -16,11 +18,15 @@ from experiments.models import (
     BPR_PUBLISHED_SAMPLER,
 )
 from experiments.task import Task
-from mfjax import baselines, cells, objectives, ranking
+from mfjax import als, baselines, cells, objectives, ranking
+from mfjax.search_spaces import Choice, Space, Uniform
 from mfjax.types import Factors, Key, Scorer
 
 Parameters = Mapping[str, Any]
 """Name -> number."""
+
+PARTS = 5
+"""Times that a model is looked at while it is trained in a search."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +38,21 @@ class Family:
         setting: parameters -> setting of a sweep.
         fit: (key, setting, data) -> factors or scorer, pure.
         data: task -> what `fit` takes.
+        path: (key, setting, data) -> the models on the way to that of `fit`, in PARTS parts, each going on from the
+            last; one for a model that is not trained step by step.
+        space: what a search draws from.
     """
 
     defaults: Parameters
     setting: Callable[[Parameters], Any]
     fit: Callable[[Key, Any, Any], Factors | Scorer]
     data: Callable[[Task], Any]
+    path: Callable[[Key, Any, Any], Iterator[Factors | Scorer]]
+    space: Space
+
+    def fixed(self, dim: int | None) -> dict[str, Any]:
+        """Return {"dim": dim}, or {} where there is none or the model has no factors."""
+        return {} if dim is None or "dim" not in self.defaults else {"dim": dim}
 
     def parameters(self, chosen: Parameters) -> Parameters:
         """Return the defaults with those chosen. Raises ValueError for an unknown name or a fraction for an integer."""
@@ -93,6 +108,31 @@ def _ease(key: Key, setting: Any, data: Any) -> Scorer:
     return baselines.linear(baselines.ease_weights(gramian, setting["reg"]), seen)
 
 
+def _parts(num_steps: int) -> Iterator[int]:
+    """Yield the steps of every part: equal but for rounding, none of them empty."""
+    parts = min(PARTS, num_steps)
+    yield from (num_steps * (part + 1) // parts - num_steps * part // parts for part in range(parts))
+
+
+def _als_path(key: Key, setting: cells.Training, data: Any) -> Iterator[Factors]:
+    state = None
+    for size in _parts(int(setting.num_steps)):
+        state = als.fit(key, data, setting.config, num_steps=size, state=state)
+        yield als.factors(state, setting.config)
+
+
+def _ranking_path(key: Key, setting: cells.Training, data: ranking.Data) -> Iterator[Factors]:
+    state = None
+    for size in _parts(int(setting.num_steps)):
+        # Each part goes on with the key of the whole.
+        state = ranking.fit(jax.random.clone(key), data, setting.config, num_epochs=size, state=state)
+        yield ranking.factors(state)
+
+
+def _ease_path(key: Key, setting: Any, data: Any) -> Iterator[Scorer]:
+    yield _ease(key, setting, data)
+
+
 FAMILIES: dict[str, Family] = {
     "als": Family(
         defaults={
@@ -106,6 +146,13 @@ FAMILIES: dict[str, Family] = {
         setting=_als,
         fit=cells.als_factors,
         data=lambda task: task.histories,
+        path=_als_path,
+        space={
+            "reg": Uniform(0.1, 300.0, log=True),
+            "alpha": Uniform(1.0, 80.0, log=True),
+            "dim": Choice((32, 64, 128)),
+            "steps": Choice((10, 20, 30)),
+        },
     ),
     "als-tuned": Family(
         defaults={
@@ -120,6 +167,13 @@ FAMILIES: dict[str, Family] = {
         setting=_als_tuned,
         fit=cells.als_factors,
         data=lambda task: task.histories,
+        path=_als_path,
+        space={
+            "reg": Uniform(0.03, 3.0, log=True),
+            "unobserved_weight": Uniform(0.05, 1.5, log=True),
+            "popularity_exponent": Uniform(0.0, 0.8),
+            "dim": Choice((64, 128, 192)),
+        },
     ),
     "bpr": Family(
         defaults={
@@ -132,12 +186,21 @@ FAMILIES: dict[str, Family] = {
         setting=_bpr,
         fit=cells.ranking_factors,
         data=lambda task: ranking.data(task.seen, BPR_PUBLISHED_SAMPLER(task.seen)),
+        path=_ranking_path,
+        space={
+            "learning_rate": Uniform(0.01, 0.3, log=True),
+            "reg": Uniform(1e-4, 0.1, log=True),
+            "dim": Choice((32, 64, 128)),
+            "epochs": Choice((25, 50, 100)),
+        },
     ),
     "ease": Family(
         defaults={"reg": 100.0},
         setting=dict,
         fit=_ease,
         data=lambda task: (baselines.co_occurrence(task.train), task.seen),
+        path=_ease_path,
+        space={"reg": Uniform(10.0, 3000.0, log=True)},
     ),
 }
 """The models that `--sweep` and `--tune` know."""

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from experiments import ablation, config, rerun, results, study
+from experiments import ablation, config, rerun, results, study, tuning
 from experiments import options as command_line
+from experiments.families import FAMILIES, Parameters
 from experiments.models import MODELS
 from experiments.options import option
 from experiments.task import Task, last_positive, test_task
@@ -42,7 +43,9 @@ class Options:
     compare: tuple[str, ...] = option(
         (), "models to fit instead of --models and to compare in pairs, every swept setting for itself", tuple(MODELS)
     )
-    timings: bool = option(True, "take the seconds of fits; never taken with --sweep")
+    tune: int = option(0, "settings to try on validation for every model that has a search space; the best is added")
+    tune_method: str = option("random", "how --tune searches; tpe needs the extra of that name", tuning.METHODS)
+    timings: bool = option(True, "take the seconds of fits; never taken with --sweep or --tune")
     config: Path | None = option(None, "file with options: .toml, or the results.json of a run to repeat")
 
 
@@ -104,8 +107,31 @@ def _measure(options: Options, axes: ablation.Axes, seeds: range, task_of: Calla
     folder = None if options.out is None else options.out / "cells"
     swept = ablation.run(axes, seeds, task_of, folder=folder, **common)
     names = options.compare if axes or options.compare else options.models
-    fitted = study.run([name for name in names if name not in axes], seeds, task_of, **common)
-    return swept + [study.values(outcome, timings=options.timings and not axes) for outcome in fitted]
+    names = tuple(name for name in names if name not in axes)
+    tuned = [
+        values
+        for name in names
+        if options.tune and name in FAMILIES
+        for values in ablation.run_points(
+            name, [_tune(name, options, task_of)], seeds, task_of, folder=folder, **common
+        )
+    ]
+    fitted = study.run(names, seeds, task_of, **common)
+    timings = options.timings and not axes and not options.tune
+    return swept + tuned + [study.values(outcome, timings=timings) for outcome in fitted]
+
+
+def _tune(name: str, options: Options, task_of: Callable[[int], Task]) -> Parameters:
+    return tuning.run(
+        name,
+        task_of(options.first_seed).train,
+        trials=options.tune,
+        method=options.tune_method,
+        seed=options.first_seed,
+        fixed=FAMILIES[name].fixed(options.dim),
+        folder=options.out,
+        progress=options.progress,
+    )
 
 
 def _check(options: Options) -> None:
@@ -113,6 +139,10 @@ def _check(options: Options) -> None:
         raise ValueError(f"seeds: {options.seeds} is below 1; pass a number of seeds")
     if not options.k or min(options.k) < 1:
         raise ValueError(f"k: {options.k} has no length, or one below 1; pass such as 10 or 5,10,20")
+    if options.tune and options.ties == "random":
+        raise ValueError("tune: with --ties random what one seed hides another trains on; pass another rule")
+    if options.tune and not set(options.compare or options.models) & FAMILIES.keys():
+        raise ValueError(f"tune: none of the models has a search space; choose from {', '.join(FAMILIES)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

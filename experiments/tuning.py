@@ -1,0 +1,170 @@
+"""`--tune`: settings chosen by NDCG@10 on positives held out of the train part; no test positive has a say.
+
+Every user's last train positive is to be found. Many positives share one second, so a setting is judged on three
+splits that break those ties differently; its score is their mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from experiments import study
+from experiments.families import FAMILIES, Family, Parameters
+from experiments.results import align
+from experiments.task import Task
+from mfjax import als, cells, hypergradients, smooth_metrics, tune
+from mfjax.cells import Judge
+from mfjax.data.splits import leave_last_out
+from mfjax.evaluate import evaluate, measure
+from mfjax.recommend import scorer
+from mfjax.search_spaces import Uniform
+from mfjax.trials import Trial, best
+from mfjax.types import Interactions
+
+METHODS = (*tune.METHODS, "gradient")
+NUM_SPLITS = 3
+METRIC = "ndcg@10"
+GRADIENT_CG_STEPS = 8
+"""Steps of conjugate gradient, more than a fit needs: derivatives are those of exact solves."""
+
+
+def tasks(train: Interactions) -> list[Task]:
+    """Return the validation tasks, all within the train part."""
+    rules = [("file-order", None), *(("random", study.split_key(seed)) for seed in range(1, NUM_SPLITS))]
+    splits = [leave_last_out(train, ties=ties, key=key) for ties, key in rules]
+    return [Task(train=split.train, hidden=split.test, excluded=split.train) for split in splits]
+
+
+def run(
+    model: str,
+    train: Interactions,
+    *,
+    trials: int,
+    method: str,
+    seed: int = 0,
+    fixed: Parameters | None = None,
+    folder: Path | None = None,
+    progress: bool = True,
+) -> Parameters:
+    """Return the best setting of a model, and print the best few.
+
+    Args:
+        model: a name of `FAMILIES`.
+        train: positives that no model is judged by in the end.
+        trials: settings to try.
+        method: one of METHODS; "gradient" walks through the ranges and leaves choices at their defaults.
+        seed: draws settings and starts.
+        fixed: parameters that are not searched.
+        folder: where `study-MODEL.json` is kept, so that a search that was stopped goes on; or None.
+        progress: whether to show a bar on stderr.
+
+    Raises:
+        ValueError: a model or method that does not fit, or a study of another search.
+    """
+    if model not in FAMILIES:
+        raise ValueError(f"tune: {model!r} has no parameters to tune; choose from {', '.join(FAMILIES)}")
+    family, fixed = FAMILIES[model], dict(fixed or {})
+    space = {name: one for name, one in family.space.items() if name not in fixed}
+    judged = tasks(train)
+    common: dict[str, Any] = {"trials": trials, "path": None if folder is None else folder / f"study-{model}.json"}
+    with tqdm(desc=f"tune {model}", unit="trial", disable=not progress, leave=False) as bar:
+        common["on_trial"] = lambda trial: _show(bar, trial)
+        if method == "gradient":
+            ranges = {name: one for name, one in space.items() if isinstance(one, Uniform)}
+            found = tune.ascend(slope(family, judged, seed, fixed), ranges, **common)
+        else:
+            found = tune.METHODS[method](curve(family, judged, seed, fixed), space, seed=seed, **common)
+    print(f"{model}: {len(found)} settings by {method}, the best by {METRIC} on {NUM_SPLITS} validation splits\n")
+    print(f"{table(found)}\n")
+    return fixed | best(found).values
+
+
+def _show(bar: tqdm, trial: Trial) -> None:
+    bar.set_postfix_str(f"{METRIC} {trial.score():.4f}", refresh=False)
+    bar.update()
+
+
+def curve(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) -> tune.Curve:
+    """Return the validation curve of a setting: the mean over tasks after every part of its training."""
+
+    def of_setting(values: Mapping[str, Any]) -> Iterator[float]:
+        setting = family.setting(family.parameters({**fixed, **values}))
+        paths = [family.path(study.model_key(METRIC, seed), setting, family.data(task)) for task in judged]
+        try:
+            for models in zip(*paths, strict=True):
+                yield float(np.mean([_score(model, task) for model, task in zip(models, judged, strict=True)]))
+        except ValueError:  # no finite solution
+            yield math.nan
+
+    return of_setting
+
+
+def _score(model: Any, task: Task) -> float:
+    found = evaluate(
+        model, task.targets, exclude=task.exclude, candidates=task.candidates, cutoffs=(10,), metrics=("ndcg",)
+    )
+    return found.mean()[METRIC]
+
+
+def slope(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) -> tune.Slope:
+    """Return the score of a setting of least squares and the gradient of smooth NDCG, means over tasks.
+
+    Raises:
+        ValueError: for a model that is not fitted by least squares.
+    """
+    if family.fit is not cells.als_factors:
+        raise ValueError("tune: the gradient is that of least squares; use another method, or als")
+    chosen = family.parameters(fixed)
+    training = family.setting(chosen)
+
+    def config_of(values: Mapping[str, Any]) -> als.Config:
+        return replace(family.setting({**chosen, **values}).config, cg_steps=GRADIENT_CG_STEPS)
+
+    def smooth(values: Mapping[str, Any], start: als.State, data: tuple[Any, Judge]) -> tuple[Any, Any]:
+        histories, judge = data
+        model = hypergradients.als_factors(start, values, histories, config_of=config_of, num_steps=training.num_steps)
+        exact = measure(
+            scorer(model),
+            judge.blocks,
+            judge.targets,
+            judge.exclude,
+            judge.candidates,
+            cutoffs=(10,),
+            metrics=("ndcg",),
+        )
+        return smooth_metrics.ndcg(model, judge), jnp.mean(exact.per_user[METRIC])
+
+    compiled = jax.jit(jax.value_and_grad(smooth, has_aux=True))
+    problems = []
+    for task in judged:
+        data = family.data(task), cells.judge(task.targets, exclude=task.exclude, candidates=task.candidates)
+        sizes = {"num_users": task.train.num_users, "num_items": task.train.num_items}
+        problems.append((als.init(study.model_key(METRIC, seed), training.config, **sizes), data))
+
+    def of_setting(values: Mapping[str, float]) -> tuple[float, Mapping[str, float]]:
+        traced = {name: jnp.float32(value) for name, value in values.items()}
+        found = [compiled(traced, *problem) for problem in problems]
+        gradient = jax.tree.map(lambda *slopes: float(np.mean(slopes)), *(slopes for _, slopes in found))
+        return float(np.mean([exact for (_, exact), _ in found])), gradient
+
+    return of_setting
+
+
+def table(found: Sequence[Trial], shown: int = 5) -> str:
+    """Return the best trials as text."""
+    ranked = sorted(
+        (trial for trial in found if trial.status == "finished"), key=lambda one: (-one.score(), one.number)
+    )
+    lines = [[METRIC, "trial", *ranked[0].values]]
+    for trial in ranked[:shown]:
+        lines.append([f"{trial.score():.4f}", str(trial.number), *(f"{value:.4g}" for value in trial.values.values())])
+    return align(lines)

@@ -1,0 +1,251 @@
+"""The tasks of the benchmark: what each times, for mfjax and for its peers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse as sparse
+
+from experiments import devices, peers, timing
+from mfjax import als, cells, compilation, evaluate, histories, objectives, ranking, recommend, sampling, sweep
+from mfjax.half_step import Config, MapChunks
+from mfjax.histories import Histories, Ragged, ragged
+from mfjax.types import Factors, Interactions
+
+GOAL = 1.001
+"""Time to objective is that to a loss of at most this much times the lowest of all contestants."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of `benchmark.json`.
+
+    Attributes:
+        task, data, dim, solver: what was timed.
+        first_s: the first call, compilation included.
+        warm_s: median of the later calls.
+        peak_mb: peak memory of a process that does this alone, where it was measured.
+        peers: peer -> median seconds of the same work; its solver is part of the name where it is not ours.
+        ratio_best_peer: warm_s over the least of the peers' seconds.
+        curves: contestant -> (seconds so far, loss) after every sweep, for time to objective.
+    """
+
+    task: str
+    data: str
+    dim: int
+    solver: str
+    first_s: float
+    warm_s: float
+    peak_mb: float | None = None
+    peers: dict[str, float] = field(default_factory=dict)
+    ratio_best_peer: float | None = None
+    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """The matrix of a benchmark and how often to time it."""
+
+    name: str
+    interactions: Interactions
+    dim: int
+    repeats: int
+    memory: bool
+
+    @cached_property
+    def matrix(self) -> sparse.csr_matrix:
+        pairs = self.interactions
+        ones = np.ones(len(pairs), np.float32)
+        return sparse.csr_matrix((ones, (pairs.users, pairs.items)), shape=(pairs.num_users, pairs.num_items))
+
+    @cached_property
+    def threads(self) -> int:
+        return jax.device_count() if jax.default_backend() == "cpu" else os.cpu_count() or 1
+
+    def config(self, **options: Any) -> Config:
+        """Return the common objective of all contestants."""
+        implicit = objectives.implicit(alpha=peers.ALPHA)
+        return als.Config(objective=implicit, reg=peers.REG, reg_exponent=0.0, dim=self.dim, **options)
+
+
+class Ours(NamedTuple):
+    """mfjax on a case: its data, its start and a compiled sweep that goes on from any state."""
+
+    data: Histories
+    map_chunks: MapChunks
+    state: als.State
+    sweep: Callable[[als.State], als.State]
+
+
+def ours(case: Case, config: Config) -> Ours:
+    data, map_chunks = devices.place(replace(case.interactions, values=np.ones(len(case.interactions), np.float32)))
+    state = devices.start(jax.random.key(0), config, data)
+    program = partial(als.fit, jax.random.key(0), num_steps=1, map_chunks=map_chunks)
+    return Ours(data, map_chunks, state, lambda state: program(data, config, state=state))
+
+
+SOLVERS = {
+    "cg, 3 steps": (3, ("cg",)),
+    "exact, 3 steps": (3, ("cholesky", "ials++")),
+    "default, 2 steps": (2, ("cg", "cholesky", "ials++")),
+}
+"""Ours -> its steps of conjugate gradient in the eigenbasis, and the peers' solvers that it stands beside."""
+
+
+def _sweepers(case: Case, tables: tuple[np.ndarray, np.ndarray], solvers: tuple[str, ...]) -> dict[str, peers.Sweeper]:
+    if not peers.available():
+        return {}
+    offered = {"implicit": ("cg", "cholesky"), "irspack": ("cg", "cholesky", "ials++")}
+    return {
+        f"{name} {solver}": peers.SWEEPERS[name](case.matrix, *tables, solver=solver, threads=case.threads)
+        for name, known in offered.items()
+        for solver in solvers
+        if solver in known
+    }
+
+
+def sweeps(case: Case) -> list[Line]:
+    """Time one sweep of both sides, from the same start."""
+    steps = {count: ours(case, case.config(cg_steps=count)) for count, _ in SOLVERS.values()}
+    tables = tuple(np.array(table) for table in steps[2].state[:2])
+    contestants = _sweepers(case, tables, ("cg", "cholesky", "ials++"))  # type: ignore[arg-type]
+    calls: dict[str, Callable[[], Any]] = {f"{count}": partial(one.sweep, one.state) for count, one in steps.items()}
+    seconds = timing.in_turns(calls | {name: one.sweep for name, one in contestants.items()}, case.repeats)
+    lines = []
+    for name, (count, beside) in SOLVERS.items():
+        others = {peer: seconds[peer].warm for peer in contestants if peer.split(" ", 1)[1] in beside}
+        peak = timing.peak_mb(_one_sweep, case, count, jax.device_count()) if case.memory else None
+        lines.append(_line("sweep", case, name, seconds[f"{count}"], others, peak_mb=peak))
+    return lines
+
+
+def _one_sweep(case: Case, cg_steps: int, cores: int) -> None:
+    devices.use_cores(cores)
+    model = ours(case, case.config(cg_steps=cg_steps))
+    jax.block_until_ready(model.sweep(model.state))
+
+
+def _line(task: str, case: Case, solver: str, seconds: timing.Seconds, others: dict[str, float], **more: Any) -> Line:
+    ratio = seconds.warm / min(others.values()) if others else None
+    return Line(task, case.name, case.dim, solver, *seconds, peers=others, ratio_best_peer=ratio, **more)
+
+
+def time_to_objective(case: Case, num_sweeps: int = 40) -> list[Line]:
+    """Time every contestant, with every solver, to a loss within .1 % of the lowest that any of them ends at."""
+    begin = time.perf_counter()
+    model = ours(case, case.config(cg_steps=2))
+    jax.block_until_ready(model.sweep(model.state))
+    first = time.perf_counter() - begin
+    tables = tuple(np.array(table) for table in model.state[:2])
+    contestants = _sweepers(case, tables, ("cg", "cholesky", "ials++"))  # type: ignore[arg-type]
+    names = ["mfjax", *contestants]
+    state, spent = model.state, dict.fromkeys(names, 0.0)
+    curves: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    for _ in range(num_sweeps):
+        for name in names:
+            begin = time.perf_counter()
+            if name == "mfjax":
+                state = jax.block_until_ready(model.sweep(state))
+            else:
+                contestants[name].sweep()
+            spent[name] += time.perf_counter() - begin
+            now = (np.array(state.users), np.array(state.items)) if name == "mfjax" else contestants[name].tables()
+            curves[name].append((spent[name], peers.loss(case.matrix, *now)))
+    goal = GOAL * min(curve[-1][1] for curve in curves.values())
+    reached = {name: _reached(curve, goal) for name, curve in curves.items()}
+    own = timing.Seconds(first + reached["mfjax"], reached.pop("mfjax"))
+    others = {name: seconds for name, seconds in reached.items() if np.isfinite(seconds)}
+    return [_line("time-to-objective", case, "default, 2 steps", own, others, curves=curves)]
+
+
+def _reached(curve: list[tuple[float, float]], goal: float) -> float:
+    return next((seconds for seconds, loss in curve if loss <= goal), float("inf"))
+
+
+def bpr_epoch(case: Case, epochs: int = 5) -> list[Line]:
+    """Time epochs of BPR with verified negatives; the preparation of a fit is spread over five of them."""
+    positives = ragged(case.interactions)
+    data = ranking.data(positives, sampling.uniform(positives, false_negatives="skip"))
+    config = ranking.Config(dim=case.dim, batch_size=1024)
+    calls: dict[str, Callable[[], Any]] = {
+        "mfjax": lambda: ranking.fit(jax.random.key(0), data, config, num_epochs=epochs)
+    }
+    if peers.available():
+        calls["implicit"] = peers.implicit_bpr(case.matrix, dim=case.dim, epochs=epochs, threads=case.threads)
+    seconds = timing.in_turns(calls, case.repeats)
+    own = timing.Seconds(seconds["mfjax"].first, seconds["mfjax"].warm / epochs)
+    return [
+        _line("bpr-epoch", case, "sgd", own, {"implicit": seconds["implicit"].warm / epochs} if len(calls) > 1 else {})
+    ]
+
+
+def top_and_evaluation(case: Case, k: int = 10) -> list[Line]:
+    """Time the ten best unseen items of all users, and all metrics of a full ranking, a tenth of the pairs held out."""
+    rng = np.random.default_rng(0)
+    held = rng.random(len(case.interactions)) < 0.1
+    seen, targets = (ragged(case.interactions.select(mask)) for mask in (~held, held))
+    tables = [rng.normal(size=(rows, case.dim)).astype(np.float32) for rows in (seen.num_rows, seen.num_columns)]
+    factors = Factors(*map(jnp.asarray, tables))
+    top = compilation.jit(recommend.top_k, static_argnames="k")
+    users = jnp.arange(seen.num_rows, dtype=jnp.int32)
+    calls: dict[str, Callable[[], Any]] = {
+        "top": lambda: top(factors, users, k=k, exclude=seen),
+        "evaluation": lambda: evaluate.evaluate(factors, targets, exclude=seen).per_user,
+    }
+    if peers.available():
+        known = sparse.csr_matrix(case.matrix.shape, dtype=np.float32) + _matrix_of(seen)
+        calls["implicit"] = peers.implicit_top(known.tocsr(), *tables, k=k, threads=case.threads)
+    seconds = timing.in_turns(calls, case.repeats)
+    others = {"implicit": seconds["implicit"].warm} if "implicit" in seconds else {}
+    return [
+        _line("top-10", case, "exact", seconds["top"], others),
+        _line("evaluation", case, "all metrics", seconds["evaluation"], {"mfjax top-10": seconds["top"].warm}),
+    ]
+
+
+def _matrix_of(lists: Ragged) -> sparse.csr_matrix:
+    offsets = np.asarray(lists.offsets)
+    ids = np.asarray(lists.ids)[: offsets[-1]]
+    return sparse.csr_matrix((np.ones(len(ids), np.float32), ids, offsets), shape=(lists.num_rows, lists.num_columns))
+
+
+def sixteen_models(case: Case, num_steps: int = 16) -> list[Line]:
+    """Time sixteen fits of different regularisation: one sweep, and a loop over the quicker peer's sweeps."""
+    data = histories.build(replace(case.interactions, values=np.ones(len(case.interactions), np.float32)))
+    regs = np.geomspace(1.0, 100.0, 16)
+    settings = [cells.Training(replace(case.config(), reg=float(reg)), num_steps) for reg in regs]
+    keys = jax.random.split(jax.random.key(0), 1)
+    calls: dict[str, Callable[[], Any]] = {"mfjax": lambda: sweep.run(_item_norm, keys, settings, data)}
+    state = als.init(keys[0], case.config(), num_users=data.users.num_rows, num_items=data.items.num_rows)
+    tables = tuple(np.array(table) for table in state[:2])
+    for name, one in _sweepers(case, tables, ("cg",)).items():  # type: ignore[arg-type]
+        calls[name] = partial(_repeat, one.sweep, 16 * num_steps)
+    seconds = timing.in_turns(calls, max(1, case.repeats // 3))
+    others = {name: taken.warm for name, taken in seconds.items() if name != "mfjax"}
+    return [_line("sweep-16", case, "default, 2 steps", seconds["mfjax"], others)]
+
+
+def _repeat(call: Callable[[], None], times: int) -> None:
+    for _ in range(times):
+        call()
+
+
+def _item_norm(key: Any, setting: cells.Training, data: Histories) -> Any:
+    return jnp.linalg.norm(cells.als_factors(key, setting, data).items)
+
+
+TASKS: dict[str, Callable[[Case], list[Line]]] = {
+    "sweep": sweeps,
+    "time-to-objective": time_to_objective,
+    "bpr-epoch": bpr_epoch,
+    "top-10": top_and_evaluation,
+    "sweep-16": sixteen_models,
+}

@@ -1,0 +1,41 @@
+"""All cores of a CPU as devices, which is how JAX uses them for one program: `mfjax.sharding` does the rest."""
+
+from __future__ import annotations
+
+import os
+
+import jax
+
+from mfjax import als, histories, sharding
+from mfjax.half_step import Config, MapChunks
+from mfjax.histories import Histories
+from mfjax.types import Array, Interactions, Key
+
+
+def use_cores(count: int | None = None) -> None:
+    """Make `count` CPU cores devices, or all that this process may run on; before JAX first computes.
+
+    Where there is a GPU or a TPU that stays the default, and nothing changes.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jax.config.update("jax_num_cpu_devices", cores if count is None else count)
+
+
+def place(interactions: Interactions) -> tuple[Histories, MapChunks]:
+    """Return the histories on all devices, and how `als.step` maps over them."""
+    if jax.device_count() == 1:
+        return histories.build(interactions), als.map_on_one_device
+    mesh = sharding.mesh()
+    built = histories.build(interactions, multiple_of=mesh.size)
+    return sharding.place(built, mesh), sharding.MapOverDevices(mesh)
+
+
+def start(key: Key, config: Config, data: Histories) -> als.State:
+    """Return the random start of ALS, on every device."""
+    state = als.init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
+    return state if jax.device_count() == 1 else sharding.replicate(state, sharding.mesh())
+
+
+def on_one(table: Array) -> Array:
+    """Return a table that every device holds, on the first one: what follows a fit runs there."""
+    return jax.device_put(table, jax.devices()[0])

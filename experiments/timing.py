@@ -1,0 +1,56 @@
+"""Seconds of several ways to do one thing, in turns, so that a noisy machine is noisy for all of them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+
+
+class Seconds(NamedTuple):
+    """First call, compilation included, and the median of the later ones."""
+
+    first: float
+    warm: float
+
+
+def once(call: Callable[[], Any]) -> float:
+    """Return the seconds of one call; the result is waited for."""
+    begin = time.perf_counter()
+    jax.block_until_ready(call())
+    return time.perf_counter() - begin
+
+
+def in_turns(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, Seconds]:
+    """Return the seconds of every call, made one after the other, `repeats` times round after a first one."""
+    first = {name: once(call) for name, call in calls.items()}
+    later: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            later[name].append(once(call))
+    return {name: Seconds(first[name], statistics.median(later[name])) for name in calls}
+
+
+def peak_mb(function: Callable[..., None], *args: Any) -> float:
+    """Return the peak memory in MB of a fresh process that calls the function, interpreter and libraries included."""
+    context = multiprocessing.get_context("spawn")
+    receive, send = context.Pipe(duplex=False)
+    child = context.Process(target=_measured, args=(send, function, args))
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise RuntimeError(f"{function.__name__} ended with exit code {child.exitcode}")
+    return receive.recv()
+
+
+def _measured(send: Any, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+    function(*args)
+    # Linux counts in KiB, macOS in bytes.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    send.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)

@@ -21,7 +21,7 @@ from experiments import study
 from experiments.families import FAMILIES, Family, Parameters
 from experiments.results import align
 from experiments.task import Task
-from mfjax import als, cells, hypergradients, smooth_metrics, tune
+from mfjax import als, cells, compilation, hypergradients, smooth_metrics, tune
 from mfjax.cells import Judge
 from mfjax.data.splits import leave_last_out
 from mfjax.evaluate import evaluate, measure
@@ -143,7 +143,7 @@ def slope(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) 
         )
         return smooth_metrics.ndcg(model, judge), jnp.mean(exact.per_user[METRIC])
 
-    compiled = jax.jit(jax.value_and_grad(smooth, has_aux=True))
+    compiled = compilation.jit(jax.value_and_grad(smooth, has_aux=True))
     problems = []
     for task in judged:
         data = family.data(task), cells.judge(task.targets, exclude=task.exclude, candidates=task.candidates)

@@ -158,29 +158,49 @@ def side(
     multiple_of: int = 1,
 ) -> Side:
     """Return the padded histories of one side; arguments and errors as in `build`."""
-    for name, number in (("chunk_entries", chunk_entries), ("width", width), ("multiple_of", multiple_of)):
-        if number < 1:
-            raise ValueError(f"{name}: {number} is below 1; pass a positive number of entries or devices")
     _check(interactions)
     rows, columns, num_rows, num_columns = _sides(interactions, by)
     counts = np.bincount(rows, minlength=num_rows)
-    order = _sorted_by_row(rows, columns)
-    rows, columns, values = rows[order], columns[order], interactions.values[order]
-    position = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
-    segments = -(-counts // width)
-    capacity = max(chunk_entries // width, 1)
-    common = segments <= capacity
-    blocks = []
-    for chosen in (common, ~common):
-        if not segments[chosen].any():
-            continue
-        here = np.where(chosen, segments, 0)
-        plan = packing.balance(here, max(capacity, int(here.max())), multiple_of)
-        part = slice(None) if chosen.all() else chosen[rows]
-        arrays = packing.fill(plan, rows[part], position[part], columns[part], values[part], width)
-        blocks.append(Packed(*map(jnp.asarray, arrays)))
-    column_counts = np.bincount(columns, minlength=num_columns)
-    return Side(tuple(blocks), jnp.asarray(counts, jnp.float32), jnp.asarray(column_counts, jnp.float32))
+    packed = Packing(counts, chunk_entries=chunk_entries, width=width, multiple_of=multiple_of)
+    order, starts = _sorted_by_row(rows, columns), np.cumsum(counts) - counts
+    for first in range(0, len(order), PART):
+        part = order[first : first + PART]
+        position = np.arange(first, first + len(part)) - starts[rows[part]]
+        packed.write(rows[part], position, columns[part], interactions.values[part])
+    return packed.side(np.bincount(columns, minlength=num_columns))
+
+
+PART = 1 << 20
+"""Entries that are packed at once: what is needed beside the result has this size."""
+
+
+class Packing:
+    """Histories of one side in the making, from the number of entries of every row; arguments as in `build`."""
+
+    def __init__(self, counts: np.ndarray, *, chunk_entries: int, width: int, multiple_of: int) -> None:
+        for name, number in (("chunk_entries", chunk_entries), ("width", width), ("multiple_of", multiple_of)):
+            if number < 1:
+                raise ValueError(f"{name}: {number} is below 1; pass a positive number of entries or devices")
+        segments = -(-counts // width)
+        capacity = max(chunk_entries // width, 1)
+        self._counts, self._common, self._writers = counts, segments <= capacity, []
+        for chosen in (self._common, ~self._common):
+            here = np.where(chosen, segments, 0)
+            plan = packing.balance(here, max(capacity, int(here.max())), multiple_of) if here.any() else None
+            self._writers.append(None if plan is None else packing.Writer(plan, width, len(counts)))
+
+    def write(self, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
+        """Add entries, [n] each; `position` is an entry's place within its row, from 0."""
+        common = self._common[rows]
+        for writer, chosen in zip(self._writers, (common, ~common), strict=True):
+            if writer is not None and chosen.any():
+                part = slice(None) if chosen.all() else chosen
+                writer.write(rows[part], position[part], columns[part], values[part])
+
+    def side(self, column_counts: np.ndarray) -> Side:
+        """Return what was written."""
+        blocks = tuple(Packed(*map(jnp.asarray, writer.arrays())) for writer in self._writers if writer is not None)
+        return Side(blocks, jnp.asarray(self._counts, jnp.float32), jnp.asarray(column_counts, jnp.float32))
 
 
 def _check(interactions: Interactions) -> None:

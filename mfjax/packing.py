@@ -47,43 +47,40 @@ def balance(segments: np.ndarray, capacity: int, multiple_of: int) -> Plan:
     return Plan(chunk, slot, start, order, (num_chunks, max(int(load.max()), 1), max(int(used.max()), 1)))
 
 
-def fill(
-    plan: Plan, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, values: np.ndarray, width: int
-) -> tuple[np.ndarray, ...]:
-    """Write entries into the arrays of `plan`.
+class Writer:
+    """The arrays of a plan, written part by part, so that nothing of the size of the whole is needed beside them.
 
-    Args:
-        plan: the placement of every live row.
-        rows, columns, values: [n], only rows of the plan.
-        position: int64 [n], the place of an entry within its row, from 0.
-        width: entries a segment.
-
-    Returns:
-        ids int32, values float32 and mask bool, each [chunks, segments, width]; owners int32 [chunks, segments];
-        rows int32 and row_mask bool [chunks, slots].
+    Attributes:
+        ids, values, mask: [chunks * segments * width], int32, float32 and bool; padding is 0 and False.
+        owners: int32 [chunks * segments].
     """
-    num_chunks, num_segments, num_slots = plan.shape
-    num_rows = int(plan.rows.max()) + 1
-    place, slot_of_row = np.zeros(num_rows, np.int64), np.zeros(num_rows, np.int64)
-    place[plan.rows] = plan.chunk * num_segments + plan.start
-    slot_of_row[plan.rows] = plan.slot
-    flat = (place[rows] + position // width) * width + position % width
 
-    def scatter(source: np.ndarray, dtype: type) -> np.ndarray:
-        target: np.ndarray = np.zeros(num_chunks * num_segments * width, dtype)
-        target[flat] = source
-        return target.reshape(num_chunks, num_segments, width)
+    def __init__(self, plan: Plan, width: int, num_rows: int) -> None:
+        num_chunks, num_segments, _ = plan.shape
+        self.plan, self.width = plan, width
+        self._segment, self._slot = np.zeros(num_rows, np.int64), np.zeros(num_rows, np.int32)
+        self._segment[plan.rows] = plan.chunk * num_segments + plan.start
+        self._slot[plan.rows] = plan.slot
+        self.owners = np.zeros(num_chunks * num_segments, np.int32)
+        entries = len(self.owners) * width
+        self.ids, self.values, self.mask = (
+            np.zeros(entries, np.int32),
+            np.zeros(entries, np.float32),
+            np.zeros(entries, bool),
+        )
 
-    owners = np.zeros(num_chunks * num_segments, np.int32)
-    owners[flat // width] = slot_of_row[rows]
-    row_ids, row_mask = np.zeros((num_chunks, num_slots), np.int32), np.zeros((num_chunks, num_slots), bool)
-    row_ids[plan.chunk, plan.slot], row_mask[plan.chunk, plan.slot] = plan.rows, True
-    mask = scatter(np.ones(1, bool), bool)
-    return (
-        scatter(columns, np.int32),
-        scatter(values, np.float32),
-        mask,
-        owners.reshape(num_chunks, num_segments),
-        row_ids,
-        row_mask,
-    )
+    def write(self, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
+        """Write entries, [n] each: their rows, all of the plan, and their places within the rows, from 0."""
+        segment = self._segment[rows] + position // self.width
+        entry = segment * self.width + position % self.width
+        self.ids[entry], self.values[entry], self.mask[entry] = columns, values, True
+        self.owners[segment] = self._slot[rows]
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Return ids, values and mask [chunks, segments, width], owners [chunks, segments], and rows int32 and
+        row_mask bool [chunks, slots]."""
+        num_chunks, num_segments, num_slots = self.plan.shape
+        row_ids, row_mask = np.zeros((num_chunks, num_slots), np.int32), np.zeros((num_chunks, num_slots), bool)
+        row_ids[self.plan.chunk, self.plan.slot], row_mask[self.plan.chunk, self.plan.slot] = self.plan.rows, True
+        entries = (table.reshape(num_chunks, num_segments, self.width) for table in (self.ids, self.values, self.mask))
+        return (*entries, self.owners.reshape(num_chunks, num_segments), row_ids, row_mask)

@@ -1,0 +1,144 @@
+"""Histories of interactions that stay on disk: two passes over batches, in memory of the size of the result."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mfjax.histories import Histories, Packing
+from mfjax.types import Interactions
+
+Batches = Callable[[], Iterator[Interactions]]
+"""Starts a pass over all interactions: calling it again gives the same batches in the same order."""
+
+BATCH = 1 << 20
+
+
+def build(batches: Batches, *, chunk_entries: int = 4096, width: int = 32, multiple_of: int = 1) -> Histories:
+    """Return what `histories.build` returns for all interactions, batch by batch.
+
+    The first pass counts, the second packs. Entries of a history stand in the order of the batches, and not by id, so
+    sums over a history may differ in their last bits from those of `histories.build`.
+
+    Args:
+        batches: starts a pass; the id spaces of every batch must hold all ids, `num_users` and `num_items` may grow.
+        chunk_entries, width, multiple_of: as in `histories.build`.
+
+    Raises:
+        ValueError: when there is nothing, or an id is outside its batch's id space, or a value is not finite.
+
+    Example:
+        >>> pairs = Interactions(np.array([1, 0, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 2, 3)
+        >>> build(lambda: iter([pairs.select(slice(0, 2)), pairs.select(slice(2, 3))])).users.counts.tolist()
+        [1.0, 2.0]
+    """
+    user_counts, item_counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    for number, batch in enumerate(batches()):
+        _check(batch, number)
+        user_counts = _added(user_counts, batch.users, batch.num_users)
+        item_counts = _added(item_counts, batch.items, batch.num_items)
+    if not user_counts.sum():
+        raise ValueError("batches: there are no interactions; check the path or the filter that made them")
+    options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+    by_user, by_item = Packing(user_counts, **options), Packing(item_counts, **options)
+    users_seen, items_seen = np.zeros_like(user_counts), np.zeros_like(item_counts)
+    for batch in batches():
+        by_user.write(batch.users, _positions(batch.users, users_seen), batch.items, batch.values)
+        by_item.write(batch.items, _positions(batch.items, items_seen), batch.users, batch.values)
+    return Histories(by_user.side(item_counts), by_item.side(user_counts))
+
+
+def _added(counts: np.ndarray, ids: np.ndarray, size: int) -> np.ndarray:
+    found = np.bincount(ids, minlength=max(size, len(counts)))
+    found[: len(counts)] += counts
+    return found
+
+
+def _positions(rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Return the places of a batch's entries within their rows, of which `seen` were there; `seen` goes on."""
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    first = np.searchsorted(ordered, ordered, side="left")
+    positions = np.empty(len(rows), np.int64)
+    positions[order] = seen[ordered] + np.arange(len(rows)) - first
+    np.add.at(seen, rows, 1)
+    return positions
+
+
+def _check(batch: Interactions, number: int) -> None:
+    for name, ids, size in (("users", batch.users, batch.num_users), ("items", batch.items, batch.num_items)):
+        if len(ids) and (ids.min() < 0 or ids.max() >= size):
+            raise ValueError(
+                f"{name}: an id in batch {number} is outside 0..{size - 1}; map raw ids with a Vocabulary first"
+            )
+    if not np.isfinite(batch.values).all():
+        raise ValueError(f"values: one in batch {number} is not finite; drop or repair the row")
+
+
+def parquet(
+    path: str | Path, *, user: str = "user", item: str = "item", value: str | None = None, batch: int = BATCH
+) -> Batches:
+    """Return passes over a Parquet file of integer ids from 0, `batch` rows at once.
+
+    Raises:
+        ImportError: without pyarrow (extra `tables`).
+        ValueError: at the pass, for a column that is missing.
+    """
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImportError('parquet needs pyarrow: pip install "mfjax[tables]"') from error
+
+    def batches() -> Iterator[Interactions]:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            missing = {user, item, *([value] if value else [])} - set(file.schema_arrow.names)
+            if missing:
+                raise ValueError(f"columns: {path} has no {sorted(missing)[0]!r}; it has {file.schema_arrow.names}")
+            for part in file.iter_batches(batch, columns=[user, item, *([value] if value else [])]):
+                users, items = (part.column(name).to_numpy(zero_copy_only=False) for name in (user, item))
+                yield _interactions(users, items, None if value is None else part.column(value).to_numpy())
+
+    return batches
+
+
+def npz(
+    path: str | Path, *, user: str = "users", item: str = "items", value: str | None = None, batch: int = BATCH
+) -> Batches:
+    """Return passes over arrays of a file by `np.savez`, integer ids from 0, `batch` entries at once.
+
+    Raises:
+        ValueError: at the pass, for an array that is missing, or arrays of different lengths.
+    """
+
+    def batches() -> Iterator[Interactions]:
+        with zipfile.ZipFile(path) as archive:
+            names = [user, item, *([value] if value else [])]
+            missing = [name for name in names if f"{name}.npy" not in archive.namelist()]
+            if missing:
+                raise ValueError(f"arrays: {path} has no {missing[0]!r}; it has {archive.namelist()}")
+            for parts in zip(*(_parts(archive, name, batch) for name in names), strict=True):
+                yield _interactions(parts[0], parts[1], parts[2] if value else None)
+
+    return batches
+
+
+def _parts(archive: zipfile.ZipFile, name: str, size: int) -> Iterator[np.ndarray]:
+    with archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+        for first in range(0, shape[0], size):
+            count = min(size, shape[0] - first)
+            yield np.frombuffer(file.read(count * dtype.itemsize), dtype)
+
+
+def _interactions(users: np.ndarray, items: np.ndarray, values: np.ndarray | None) -> Interactions:
+    for name, ids in (("user", users), ("item", items)):
+        if ids.dtype.kind not in "iu":
+            raise ValueError(f"{name}: ids have dtype {ids.dtype}; map them to integers from 0 with a Vocabulary first")
+    values = np.ones(len(users), np.float32) if values is None else values.astype(np.float32)
+    num_users, num_items = (int(ids.max(initial=-1)) + 1 for ids in (users, items))
+    return Interactions(users.astype(np.int32), items.astype(np.int32), values, num_users, num_items)

@@ -1,0 +1,162 @@
+"""`python -m experiments.scale`: one sweep of ALS on more devices, more processes and more interactions.
+
+Every measurement runs in processes of its own (`experiments.scale_worker`), so that devices can be counted anew and
+peak memory is that of the one run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments import options as command_line
+from experiments import results
+from experiments.options import option
+
+PARTS = ("devices", "interactions", "rows")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Measure how ALS scales: with devices and processes, with interactions, and BPR's step with the table's rows."""
+
+    parts: tuple[str, ...] = option(PARTS, "what to measure, separated by commas", PARTS)
+    devices: tuple[int, ...] = option((1, 2, 4, 8), "numbers of CPU devices, separated by commas")
+    interactions: tuple[float, ...] = option((1e5, 1e6, 1e7), "numbers of made-up interactions, separated by commas")
+    rows: tuple[float, ...] = option((1e4, 1e5, 1e6), "numbers of items of the ranking step, separated by commas")
+    size: float = option(1e6, "interactions of the runs over devices")
+    dim: int = option(64, "number of factors")
+    repeats: int = option(5, "warm calls of each run")
+    out: Path | None = option(None, "folder for scale.json; none writes nothing")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One measurement.
+
+    Attributes:
+        part: of PARTS.
+        devices, processes: CPU devices in all, and the processes they are in.
+        size: interactions, or rows of the item table.
+        seconds: median of the warm sweeps or steps.
+        first_s: the first one, compilation included.
+        build_s: seconds to build the histories.
+        peak_mb, base_mb: peak memory of a process, and what it held before there was any data.
+        data_mb: bytes of the interactions and of both tables.
+        difference: largest difference of a factor from one device's, relative to the largest factor.
+    """
+
+    part: str
+    devices: int
+    processes: int
+    size: int
+    seconds: float
+    first_s: float
+    build_s: float
+    peak_mb: float
+    base_mb: float
+    data_mb: float
+    difference: float | None = None
+
+
+def run(options: Options) -> list[Run]:
+    """Run the measurements, print their tables, write scale.json, and return them."""
+    parts = {"devices": devices, "interactions": interactions, "rows": rows}
+    runs: list[Run] = []
+    for part in options.parts:
+        runs += parts[part](options)
+    if options.out is not None:
+        document = {"runs": [asdict(one) for one in runs], "options": command_line.to_json(options)}
+        print(f"wrote {results.write_json(options.out / 'scale.json', document)}")
+    return runs
+
+
+def devices(options: Options) -> list[Run]:
+    """Sweep the same interactions on more and more devices, and on two processes over loopback."""
+    common = {"part": "devices", "size": int(options.size), "dim": options.dim, "repeats": options.repeats}
+    layouts = [(count, 1) for count in options.devices] + [(2, 2)]
+    found, reference = [], None
+    with tempfile.TemporaryDirectory() as folder:
+        for count, processes in layouts:
+            path = Path(folder) / f"{count}-{processes}.npz"
+            measured = _start(common | {"devices": count // processes, "save": str(path)}, processes)
+            factors = np.load(path)
+            reference = factors if reference is None else reference
+            found.append(Run(**measured | {"devices": count, "difference": _difference(factors, reference)}))
+    lines = [["devices", "processes", "sweep, ms", "speed-up", "difference"]]
+    for one in found:
+        speed = found[0].seconds / one.seconds
+        texts = [f"{1e3 * one.seconds:.1f}", f"{speed:.2f}", f"{one.difference:.1e}"]
+        lines.append([str(one.devices), str(one.processes), *texts])
+    print(f"{int(options.size):,} interactions, dim {options.dim}\n{results.align(lines)}\n", flush=True)
+    return found
+
+
+def _difference(one: Any, other: Any) -> float:
+    return float(max(np.abs(one[name] - other[name]).max() / np.abs(other[name]).max() for name in ("users", "items")))
+
+
+def interactions(options: Options) -> list[Run]:
+    """Sweep more and more interactions on all cores; print the slope of seconds in a log-log plot."""
+    common = {"part": "interactions", "dim": options.dim, "repeats": options.repeats, "devices": None}
+    found = [Run(**_start(common | {"size": int(size)}, 1)) for size in options.interactions]
+    lines = [["interactions", "build, s", "first, s", "sweep, s", "slope", "peak, MB", "of data"]]
+    for previous, one in zip([None, *found], found, strict=False):
+        slope = "-" if previous is None else f"{_slope(previous, one):.2f}"
+        memory = [f"{one.peak_mb:.0f}", f"{(one.peak_mb - one.base_mb) / one.data_mb:.2f}"]
+        seconds = [f"{one.build_s:.2f}", f"{one.first_s:.2f}", f"{one.seconds:.4f}"]
+        lines.append([f"{one.size:,}", *seconds, slope, *memory])
+    print(f"dim {options.dim}, {found[0].devices} devices; memory above the libraries', as a multiple of the data's")
+    print(f"{results.align(lines)}\n", flush=True)
+    return found
+
+
+def _slope(one: Run, other: Run) -> float:
+    return math.log(other.seconds / one.seconds) / math.log(other.size / one.size)
+
+
+def rows(options: Options) -> list[Run]:
+    """Take row-sparse steps of BPR on larger and larger item tables."""
+    common = {"part": "rows", "dim": options.dim, "repeats": options.repeats, "devices": 1}
+    found = [Run(**_start(common | {"size": int(size)}, 1)) for size in options.rows]
+    lines = [["items", "step, ms", "of the first"]]
+    for one in found:
+        lines.append([f"{one.size:,}", f"{1e3 * one.seconds:.3f}", f"{one.seconds / found[0].seconds:.2f}"])
+    print(f"BPR with row-sparse Adagrad, dim {options.dim}, batches of 1,024\n{results.align(lines)}\n", flush=True)
+    return found
+
+
+def _start(spec: dict[str, Any], processes: int) -> dict[str, Any]:
+    """Run one measurement and return what its first process says."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    specs = [spec | {"process": number, "processes": processes, "address": address} for number in range(processes)]
+    command = [sys.executable, "-m", "experiments.scale_worker"]
+    children = [subprocess.Popen([*command, json.dumps(one)], stdout=subprocess.PIPE, text=True) for one in specs]
+    said = [child.communicate()[0] for child in children]
+    if any(child.returncode for child in children):
+        raise RuntimeError(f"a run of {spec} failed; its message is above")
+    return json.loads(said[0].splitlines()[-1])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    try:
+        run(command_line.parse(Options, arguments, program="experiments.scale"))
+    except (ValueError, RuntimeError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""One measurement of `experiments.scale` in a process of its own: `python -m experiments.scale_worker JSON`."""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import sys
+import time
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiments import devices
+from mfjax import als, objectives, ranking
+from mfjax.data import synthetic
+from mfjax.histories import Ragged
+from mfjax.types import Interactions
+
+CONFIG = als.Config(objective=objectives.ials(unobserved_weight=0.1), reg=0.003, reg_exponent=1.0)
+
+
+def run(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the measurement that the specification asks for, as JSON values."""
+    devices.use_cores(spec["devices"])
+    if spec["processes"] > 1:
+        jax.distributed.initialize(spec["address"], spec["processes"], spec["process"])
+    measured = {"rows": ranking_step, "devices": als_sweep, "interactions": als_sweep}[spec["part"]](spec)
+    shared = {"part": spec["part"], "size": spec["size"], "processes": spec["processes"]}
+    return shared | {"devices": jax.device_count(), "peak_mb": _memory_mb()} | measured
+
+
+def _memory_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def made_up(size: int) -> Interactions:
+    """Return power-law interactions of about as many rows a side as real data of that size have."""
+    return synthetic.power_law(0, num_users=max(size // 150, 50), num_items=max(size // 300, 50), num_interactions=size)
+
+
+def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
+    pairs = made_up(spec["size"])
+    pairs = Interactions(pairs.users, pairs.items, pairs.values, pairs.num_users, pairs.num_items)
+    config = als.Config(objective=CONFIG.objective, reg=CONFIG.reg, dim=spec["dim"])
+    base = _memory_mb() - _megabytes(pairs.users, pairs.items, pairs.values)
+    begin = time.perf_counter()
+    data, map_chunks = devices.place(pairs)
+    jax.block_until_ready(data)
+    build = time.perf_counter() - begin
+    state = devices.start(jax.random.key(0), config, data)
+    seconds = []
+    for _ in range(spec["repeats"] + 1):
+        begin = time.perf_counter()
+        state = als.fit(jax.random.key(0), data, config, num_steps=1, state=state, map_chunks=map_chunks)
+        jax.block_until_ready(state)
+        seconds.append(time.perf_counter() - begin)
+    if spec.get("save") and spec["process"] == 0:
+        np.savez(spec["save"], users=_local(state.users), items=_local(state.items))
+    return {
+        "first_s": seconds[0],
+        "seconds": statistics.median(seconds[1:]),
+        "build_s": build,
+        "base_mb": base,
+        "data_mb": _megabytes(pairs.users, pairs.items, pairs.values, _local(state.users), _local(state.items)),
+    }
+
+
+def _local(table: jax.Array) -> np.ndarray:
+    return np.asarray(table.addressable_data(0))
+
+
+def _megabytes(*arrays: np.ndarray) -> float:
+    return sum(array.nbytes for array in arrays) / 2**20
+
+
+def ranking_step(spec: dict[str, Any], num_users: int = 10_000, num_positives: int = 200_000) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, spec["size"], (num_users, num_positives // num_users))
+    ids.sort(axis=1)
+    offsets = jnp.arange(num_users + 1, dtype=jnp.int32) * ids.shape[1]
+    flat = jnp.asarray(ids.reshape(-1), jnp.int32)
+    positives = Ragged(offsets, flat, jnp.ones(num_positives), num_columns=spec["size"], longest=ids.shape[1])
+    config = ranking.Config(dim=spec["dim"], batch_size=1024, learning_rate=0.05, optimizer=optax.adagrad(1.0))
+    data = ranking.data(positives)
+    base, begin = _memory_mb(), time.perf_counter()
+    ranking.fit(jax.random.key(0), data, config, num_epochs=1)
+    first, seconds = time.perf_counter() - begin, []
+    state = ranking.fit(jax.random.key(0), data, config, num_epochs=1)
+    for _ in range(spec["repeats"]):
+        began: list[float] = []
+        # The state is copied before the first epoch: the second one is timed.
+        note = partial(_note, began)
+        ranking.fit(jax.random.key(0), data, config, num_epochs=2, state=state, on_epoch=note)
+        seconds.append((began[1] - began[0]) / ranking.steps_per_epoch(data, config))
+    tables = _megabytes(*(np.asarray(table) for table in jax.tree.leaves(state.tables)))
+    return {
+        "first_s": first,
+        "seconds": statistics.median(seconds),
+        "build_s": 0.0,
+        "base_mb": base,
+        "data_mb": tables + _megabytes(ids),
+    }
+
+
+def _note(times: list[float], state: ranking.State, _: ranking.Info) -> None:
+    jax.block_until_ready(state)
+    times.append(time.perf_counter())
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(json.loads(sys.argv[1]))))

@@ -202,7 +202,8 @@ def _groups(settings: Sequence[Any]) -> list[list[int]]:
 
 def _fresh(keys: Array, columns: list[int]) -> Array:
     """Return the keys of `columns`: all settings meet the same ones, which is no reuse."""
-    return jax.random.wrap_key_data(jax.random.key_data(keys)[np.array(columns)], impl=jax.random.key_impl(keys))
+    words = np.asarray(jax.random.key_data(keys))[columns]
+    return jax.random.wrap_key_data(words, impl=jax.random.key_impl(keys))
 
 
 def _arrange(results: list[Any], num_settings: int, num_keys: int) -> Any:

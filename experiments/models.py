@@ -13,7 +13,7 @@ from experiments.task import Task
 from mfjax import als, baselines, objectives, ranking, sampling, two_stage
 from mfjax.histories import Ragged
 from mfjax.sampling import Sampler
-from mfjax.types import Factors, Key, Scorer
+from mfjax.types import Factors, Interactions, Key, Scorer
 
 Fit = Callable[[Key, Task, int | None], Scorer | Factors]
 """(key, task, dim) -> scorer or factors; `dim` is None for the model's own number of factors."""
@@ -29,6 +29,8 @@ class Model:
         about: one line for `--help` and the table.
         config: the settings, for the record of a saved model.
         repeats: whether it may recommend what the user has rated but not liked, as one published run does.
+        solved: task -> the ALS configuration and the histories that user rows are solved from, for explanations;
+            None where they are `config` and the train part.
     """
 
     fit: Fit
@@ -36,6 +38,7 @@ class Model:
     about: str
     config: Any = None
     repeats: bool = False
+    solved: Callable[[Task], tuple[als.Config, Interactions]] | None = None
 
 
 # Published: 64 factors, reg .001, 20 iterations, alpha 10 on binary counts; there c = alpha r (not 1 + alpha r).

@@ -91,16 +91,20 @@ def write_json(path: Path, document: Mapping[str, Any]) -> Path:
 
 def table(rows: Sequence[Row], metrics: Sequence[str]) -> str:
     """Return the rows as text: a line per model, mean and interval of each of `metrics`, and the seconds of a fit."""
+    return align(cells(rows, metrics))
+
+
+def cells(rows: Sequence[Row], metrics: Sequence[str]) -> list[list[str]]:
+    """Return the cells of `table`, its head first."""
     models = list(dict.fromkeys(row.model for row in rows))
     by_name = {(row.model, row.metric): row for row in rows}
-    head = ["model", *metrics, "first fit, s", "warm fit, s"]
-    lines = [head]
+    lines = [["model", *metrics, "first fit, s", "warm fit, s"]]
     for model in models:
         shown = [by_name[model, metric] for metric in metrics]
-        cells = [f"{row.mean:.4f} [{row.low:.4f}, {row.high:.4f}]" for row in shown]
+        measured = [f"{row.mean:.4f} [{row.low:.4f}, {row.high:.4f}]" for row in shown]
         seconds = (shown[0].seconds_first, shown[0].seconds_warm)
-        lines.append([model, *cells, *("-" if taken is None else f"{taken:.3f}" for taken in seconds)])
-    return align(lines)
+        lines.append([model, *measured, *("-" if taken is None else f"{taken:.3f}" for taken in seconds)])
+    return lines
 
 
 def align(lines: Sequence[Sequence[str]], *, left: int = 1) -> str:

@@ -1,0 +1,85 @@
+"""Results by the activity of users: means and intervals of one metric within each bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.sections import Section
+from experiments.study import Values
+from experiments.task import Task
+from mfjax import groups
+from mfjax.groups import Groups
+from mfjax.resampling import bootstrap
+
+RATINGS_EDGES, POSITIVES_EDGES = (20, 100), (10, 50)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One model within one bucket of users.
+
+    Attributes:
+        by: what is counted: "train ratings" or "train positives".
+        label: the counts of the bucket, such as "20-99".
+        users: how many users are in it.
+        mean: over seeds and users.
+        low, high: 95 % bootstrap interval over users, each user's value being its mean over seeds.
+    """
+
+    model: str
+    metric: str
+    by: str
+    label: str
+    users: int
+    mean: float
+    low: float
+    high: float
+
+
+_bootstrap = jax.jit(bootstrap, static_argnames=("level", "num_resamples", "block_size"))
+
+
+def activity(task: Task) -> dict[str, Groups]:
+    """Return the users by all they rated in train, and by the positives among it."""
+    return {
+        "train ratings": groups.activity(task.excluded.user_counts(), RATINGS_EDGES),
+        "train positives": groups.activity(task.train.user_counts(), POSITIVES_EDGES),
+    }
+
+
+def measure(
+    measured: Sequence[Values], partitions: Mapping[str, Groups], metric: str, *, num_resamples: int = 10_000
+) -> list[Bucket]:
+    """Return every model in every bucket that has users."""
+    means = np.stack([one.per_user[metric].mean(axis=0) for one in measured])  # [model, user]
+    found = []
+    for by, partition in partitions.items():
+        group_of = partition.ids[measured[0].users]
+        for group, label in enumerate(partition.labels):
+            inside = means[:, group_of == group]
+            if not inside.shape[1]:
+                continue
+            interval = _bootstrap(jax.random.key(0), jnp.asarray(inside), num_resamples=num_resamples)
+            mean = inside.mean(axis=1, dtype=np.float64)
+            found += [
+                Bucket(one.model, metric, by, label, inside.shape[1], float(mean[i]), float(low), float(high))
+                for i, (one, low, high) in enumerate(zip(measured, interval.low, interval.high, strict=True))
+            ]
+    return found
+
+
+def section(found: Sequence[Bucket]) -> Section:
+    """Return the buckets as a table, a line per model."""
+    columns = {(one.by, one.label): one.users for one in found}
+    head = [f"{by} {label} ({users:,})" for (by, label), users in columns.items()]
+    cells = {(one.model, one.by, one.label): f"{one.mean:.4f} [{one.low:.4f}, {one.high:.4f}]" for one in found}
+    lines = [["model", *head]]
+    for model in dict.fromkeys(one.model for one in found):
+        lines.append([model, *(cells[model, *column] for column in columns)])
+    note = "By number of train ratings and of train positives (users in brackets); 95 % interval over users."
+    return Section(f"{found[0].metric} by activity", note, lines)

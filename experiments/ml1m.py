@@ -1,0 +1,217 @@
+"""`python -m experiments.ml1m`: a complete study of recommenders on MovieLens-1M, or on any other ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from experiments import ablation, buckets, config, inspection, models_ml1m, rerun, results, search_ml1m, study
+from experiments import options as command_line
+from experiments import tables_ml1m as tables
+from experiments.models import Model
+from experiments.options import option
+from experiments.sections import Section
+from experiments.study import Outcome, Values
+from experiments.task import Task, last_ratings, positive_task
+from mfjax import persist
+from mfjax.data import movielens
+from mfjax.data.leaks import check_no_leak
+from mfjax.data.movielens import Dataset
+from mfjax.data.splits import TIES
+from mfjax.model import Model as SavedModel
+from mfjax.trials import Trial, best
+from mfjax.types import Factors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """A study on MovieLens-1M: baselines, factor models, a search, behaviour by activity, similar items, saved models.
+
+    Each user's last five ratings by time are hidden, the one before is for validation. Models are fitted on the
+    positives of the rest, rank all items that have one except what the user rated in train, and are judged by the
+    ranks of the hidden positives.
+    """
+
+    dataset: str = option("ml-1m", "ml-1m, ml-100k, or the path of any ratings folder or file")
+    models: tuple[str, ...] = option(models_ml1m.NAMES, "models to run, separated by commas", models_ml1m.NAMES)
+    seeds: int = option(3, "number of seeds; each draws its own start, and its own split with --ties random")
+    first_seed: int = option(0, "the first seed; the others follow it")
+    trials: int = option(30, "settings to try on validation for als-tuned and als-recent; 0 takes the recorded ones")
+    ties: str = option("file-order", "which of a user's ratings of equal time is the last", TIES)
+    min_rating: float = option(4.0, "the least rating that counts as a positive")
+    k: tuple[int, ...] = option((1, 5, 10, 20), "lengths of the recommended list, separated by commas; 10 is added")
+    dim: int | None = option(None, "number of factors of every factor model; none takes each model's own")
+    compare: tuple[str, ...] = option((), "models to compare in pairs, separated by commas", models_ml1m.NAMES)
+    inspect: str = option("als", "the model that --user, --similar and --explain ask", models_ml1m.NAMES)
+    user: str | None = option(None, "raw id of a user whose history and recommendations are printed")
+    similar: str | None = option(None, "title of an item whose nearest items are printed")
+    explain: bool = option(False, "print which items of the user speak for each recommendation")
+    out: Path | None = option(None, "folder for results, models, plots and report.html; none writes nothing")
+    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    progress: bool = option(True, "show a progress bar")
+    timings: bool = option(True, "take the seconds of fits")
+    config: Path | None = option(None, "file with options: .toml, or the results.json of a run to repeat")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Study:
+    """All that a run found.
+
+    Attributes:
+        dataset: what was studied.
+        task, validation: of the first seed.
+        catalogue: the models by name, with the settings that were chosen.
+        outcomes, values, rows, buckets: what was measured.
+        searches: model -> its trials.
+        sections: tables for people.
+        sizes: of the data, in words.
+    """
+
+    dataset: Dataset
+    task: Task
+    validation: Task
+    catalogue: Mapping[str, Model]
+    outcomes: Sequence[Outcome]
+    values: Sequence[Values]
+    rows: Sequence[results.Row]
+    buckets: Sequence[buckets.Bucket]
+    searches: Mapping[str, Sequence[Trial]]
+    sections: Sequence[Section]
+    sizes: str
+
+
+def run(options: Options) -> Study:
+    """Run the study, print its tables, write what --out asks for, and return what was found."""
+    options = _checked(options)
+    repeated = options.config if config.is_manifest(options.config) else None
+    dataset = movielens.load(options.dataset, options.data_dir)
+    if repeated is not None:
+        rerun.check_data(repeated, dataset.checksum)
+    splits: dict[str, str] = {}
+
+    @cache
+    def tasks_of_ties(seed: int | None) -> tuple[Task, Task, str]:
+        key = None if seed is None else study.split_key(seed)
+        split = last_ratings(dataset.interactions, ties=options.ties, key=key)
+        check_no_leak(split)
+        splits["all" if seed is None else str(seed)] = split.checksum()
+        test, validation = (
+            positive_task(split, part, min_rating=options.min_rating) for part in (split.test, split.validation)
+        )
+        return test, validation, tables.sizes(dataset, split, test)
+
+    def tasks_of(seed: int) -> tuple[Task, Task, str]:
+        return tasks_of_ties(seed if options.ties == "random" else None)
+
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    task, validation, sizes = tasks_of(options.first_seed)
+    print(f"{sizes}\n")
+    searches = _search(options, validation)
+    sections = [search_ml1m.section(name, trials) for name, trials in searches.items()]
+    catalogue = models_ml1m.catalogue({name: best(trials).values for name, trials in searches.items()})
+    fitted: dict[str, Any] = {"cutoffs": options.k, "dim": options.dim, "progress": options.progress}
+    outcomes = study.run(options.models, seeds, lambda seed: tasks_of(seed)[0], catalogue=catalogue, **fitted)
+    measured = [tables.values(outcome, dataset, timings=options.timings) for outcome in outcomes]
+    rows, found = study.rows(measured), buckets.measure(measured, buckets.activity(task), "recall@10")
+    sections = [*tables.models(rows, options.k, options.seeds), buckets.section(found), *sections]
+    if len(compared := [one for one in measured if one.model in options.compare]) > 1:
+        sections.append(tables.comparison(compared))
+    asked = next((outcome for outcome in outcomes if outcome.model == options.inspect), None)
+    if asked is not None:
+        words: dict[str, Any] = {"user": options.user, "similar": options.similar, "explain": options.explain}
+        sections += inspection.sections(dataset, task, catalogue[asked.model], asked, **words)
+    for section in sections:
+        print(section.text())
+    print(f"{tables.nothing_seen(outcomes, catalogue, [tasks_of(seed)[0] for seed in seeds])}\n")
+    if repeated is not None:
+        rows = rerun.with_recorded_seconds(rows, repeated)
+        print(f"{rerun.verdict(rows, repeated)}\n")
+    whole = Study(
+        dataset=dataset,
+        task=task,
+        validation=validation,
+        catalogue=catalogue,
+        outcomes=outcomes,
+        values=measured,
+        rows=rows,
+        buckets=found,
+        searches=searches,
+        sections=sections,
+        sizes=sizes,
+    )
+    if options.out is not None:
+        manifest = results.manifest("experiments.ml1m", dataset, splits, study.KEYS, command_line.to_json(options))
+        _write(options.out, whole, manifest, seeds)
+    return whole
+
+
+def _search(options: Options, validation: Task) -> dict[str, list[Trial]]:
+    common: dict[str, Any] = {"trials": options.trials, "seed": options.first_seed, "dim": options.dim}
+    common |= {"folder": options.out, "progress": options.progress}
+    names = [name for name in options.models if options.trials and name in models_ml1m.SEARCHED]
+    return {name: search_ml1m.search(name, validation, **common) for name in names}
+
+
+def _write(folder: Path, found: Study, manifest: Mapping[str, Any], seeds: Sequence[int]) -> None:
+    document = {
+        "rows": [asdict(row) for row in found.rows],
+        "buckets": [asdict(bucket) for bucket in found.buckets],
+        "settings": {name: best(trials).values for name, trials in found.searches.items()},
+        "manifest": manifest,
+    }
+    results.write_json(folder / "results.json", document)
+    ablation.write_per_user(folder / "per_user.npz", found.values, seeds, found.dataset.interactions)
+    for outcome in found.outcomes:
+        if isinstance(outcome.fitted[0], Factors):
+            persist.save(folder / "models" / f"{outcome.model}.mfjax", model(found, outcome, manifest))
+    print(f"wrote results.json, per_user.npz and models in {folder}")
+
+
+def model(found: Study, outcome: Outcome, manifest: Mapping[str, Any]) -> SavedModel:
+    """Return the factors of a model's first seed with all that is needed to use them from raw ids.
+
+    Raises:
+        ValueError: for a model without factors.
+    """
+    if not isinstance(outcome.fitted[0], Factors):
+        raise ValueError(f"outcome: {outcome.model} has no factors to save; pass such as als")
+    users, items = found.dataset.interactions.user_vocabulary, found.dataset.interactions.item_vocabulary
+    assert users is not None and items is not None
+    described = found.catalogue[outcome.model]
+    return SavedModel(
+        factors=outcome.fitted[0],
+        user_vocabulary=users,
+        item_vocabulary=items,
+        seen=found.task.exclude,
+        objective=described.about,
+        config=described.config,
+        manifest=manifest,
+    )
+
+
+def _checked(options: Options) -> Options:
+    if options.seeds < 1:
+        raise ValueError(f"seeds: {options.seeds} is below 1; pass a number of seeds")
+    if not options.k or min(options.k) < 1:
+        raise ValueError(f"k: {options.k} has no length, or one below 1; pass such as 10 or 5,10,20")
+    if options.explain and options.user is None:
+        raise ValueError("explain: needs a user whose recommendations to explain; pass --user too")
+    if (options.user or options.similar) and options.inspect not in options.models:
+        raise ValueError(f"inspect: {options.inspect} is not among --models; add it, or pass one of them")
+    search_ml1m.check(options.trials if set(options.models) & models_ml1m.SEARCHED.keys() else 0)
+    return replace(options, k=tuple(sorted({*options.k, 10})))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    try:
+        run(command_line.parse(Options, arguments, program="experiments.ml1m"))
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The searches of the MovieLens-1M study: tree-structured Parzen estimators on validation NDCG@10 (extra `tune`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from importlib import util
+from pathlib import Path
+
+from tqdm import tqdm
+
+from experiments import study
+from experiments.models_ml1m import SEARCHED, Settings
+from experiments.sections import Section
+from experiments.task import Task
+from mfjax import tune
+from mfjax.evaluate import evaluate
+from mfjax.trials import Trial
+
+METRIC = "ndcg@10"
+
+
+def check(trials: int) -> None:
+    """Raise ValueError when a search is asked for that can not run."""
+    if trials < 0:
+        raise ValueError(f"trials: {trials} is below 0; pass 0 for the recorded settings")
+    if trials and util.find_spec("optuna") is None:
+        raise ValueError(
+            'trials: the search needs Optuna; python -m pip install -e ".[experiments,tune]", or pass --trials 0 '
+            "for the recorded settings"
+        )
+
+
+def search(
+    name: str, task: Task, *, trials: int, seed: int, dim: int | None, folder: Path | None, progress: bool
+) -> list[Trial]:
+    """Return the trials of a model of SEARCHED.
+
+    Args:
+        name: of the model.
+        task: validation; every trial is fitted on its train part under the same key.
+        trials: settings to try.
+        seed: draws the settings.
+        dim: number of factors, or None for the setting's own.
+        folder: where `study-NAME.json` is kept, so that a search that was stopped goes on; or None.
+        progress: whether to show a bar on stderr.
+    """
+    searched = SEARCHED[name]
+
+    def curve(values: Settings) -> Iterator[float]:
+        try:
+            model = searched.model(values).fit(study.model_key(name, seed), task, dim)
+        except ValueError:  # no finite solution
+            yield math.nan
+            return
+        lists = {"exclude": task.exclude, "candidates": task.candidates}
+        yield evaluate(model, task.targets, **lists, metrics=("ndcg",)).mean()[METRIC]
+
+    path = None if folder is None else folder / f"study-{name}.json"
+    with tqdm(desc=f"search {name}", total=trials, unit="trial", disable=not progress, leave=False) as bar:
+        return tune.tpe(curve, searched.space, trials=trials, seed=seed, path=path, on_trial=lambda _: bar.update())
+
+
+def section(name: str, found: Sequence[Trial], shown: int = 5) -> Section:
+    """Return the best trials as a table."""
+    ranked = sorted(found, key=lambda one: (-one.score(), one.number))[:shown]
+    lines = [[f"validation {METRIC}", "trial", *ranked[0].values]]
+    for trial in ranked:
+        lines.append([f"{trial.score():.5f}", str(trial.number), *(f"{value:.4g}" for value in trial.values.values())])
+    return Section(f"Search of {name}", f"The best of {len(found)} settings on validation.", lines, left=0)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mfjax import compilation
+from mfjax import compilation, footprint
 from mfjax.half_step import (
     NUM_BIAS_COORDINATES,
     Config,
@@ -200,9 +200,11 @@ def fit(
         map_chunks: as in `step`.
 
     Raises:
-        ValueError: for numbers out of range, or when rows came out NaN or infinite.
+        ValueError: for numbers out of range, a model that the device's memory can not hold, or when rows came out NaN
+            or infinite.
     """
     _check(config)
+    footprint.check(footprint.of(data, dim=config.dim), footprint.limit())
     if state is None:
         state = _compiled_init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
     info = None

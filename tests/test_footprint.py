@@ -1,0 +1,40 @@
+"""mfjax.footprint: what the compiler says a step needs, foretold."""
+
+from __future__ import annotations
+
+import jax
+import pytest
+
+from mfjax import als, footprint, histories
+from mfjax.data import synthetic
+
+
+@pytest.mark.parametrize(("num_users", "num_items"), [(2000, 500), (300, 4000)])
+def test_the_estimate_is_above_what_the_program_takes_and_near_it(num_users, num_items):
+    pairs = synthetic.power_law(0, num_users=num_users, num_items=num_items, num_interactions=20_000)
+    data, config = histories.build(pairs, chunk_entries=512), als.Config(dim=32)
+    state = als.init(jax.random.key(0), config, num_users=num_users, num_items=num_items)
+    taken = jax.jit(als.step).lower(state, data, config).compile().memory_analysis()
+    needed = taken.temp_size_in_bytes + taken.argument_size_in_bytes + taken.output_size_in_bytes
+    assert needed <= footprint.of(data, dim=32).total <= 2 * needed
+    foretold = footprint.expected(num_users, num_items, len(pairs), dim=32, chunk_entries=512)
+    assert 0.7 < foretold.histories / footprint.of(data, dim=32).histories < 1.4
+
+
+def test_more_devices_share_the_histories_only():
+    one, eight = (footprint.expected(1000, 1000, 10**6, dim=8, num_devices=count) for count in (1, 8))
+    assert eight.histories == one.histories // 8
+    assert eight.tables == one.tables
+
+
+def test_a_fit_that_would_not_fit_is_refused_before_it_allocates(monkeypatch):
+    monkeypatch.setattr(footprint, "limit", lambda: 10_000)
+    pairs = synthetic.power_law(0, num_users=30, num_items=20, num_interactions=100)
+    with pytest.raises(ValueError, match=r"dim: a fit needs .* GiB on each device .* lower dim, or share"):
+        als.fit(jax.random.key(0), histories.build(pairs), als.Config(dim=64))
+    assert footprint.limit() == 10_000
+
+
+def test_the_limit_of_this_machine():
+    found = footprint.limit()
+    assert found is None or found > 2**28

@@ -1,7 +1,7 @@
 """`--tune`: settings chosen by NDCG@10 on positives held out of the train part; no test positive has a say.
 
 Every user's last train positive is to be found. Many positives share one second, so a setting is judged on three
-splits that break those ties differently; its score is their mean.
+splits that break those ties differently, each from a start of its own; its score is their mean.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mfjax.evaluate import evaluate, measure
 from mfjax.recommend import scorer
 from mfjax.search_spaces import Uniform
 from mfjax.trials import Trial, best
-from mfjax.types import Interactions
+from mfjax.types import Interactions, Key
 
 METHODS = (*tune.METHODS, "gradient")
 NUM_SPLITS = 3
@@ -93,12 +93,17 @@ def _show(bar: tqdm, trial: Trial) -> None:
     bar.update()
 
 
+def _key(seed: int, number: int) -> Key:
+    """Return the key of the model of one task: a start of its own for each, so that no start is chosen."""
+    return study.model_key(f"validation {number}", seed)
+
+
 def curve(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) -> tune.Curve:
     """Return the validation curve of a setting: the mean over tasks after every part of its training."""
 
     def of_setting(values: Mapping[str, Any]) -> Iterator[float]:
         setting = family.setting(family.parameters({**fixed, **values}))
-        paths = [family.path(study.model_key(METRIC, seed), setting, family.data(task)) for task in judged]
+        paths = [family.path(_key(seed, at), setting, family.data(task)) for at, task in enumerate(judged)]
         try:
             for models in zip(*paths, strict=True):
                 yield float(np.mean([_score(model, task) for model, task in zip(models, judged, strict=True)]))
@@ -145,10 +150,10 @@ def slope(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) 
 
     compiled = compilation.jit(jax.value_and_grad(smooth, has_aux=True))
     problems = []
-    for task in judged:
+    for at, task in enumerate(judged):
         data = family.data(task), cells.judge(task.targets, exclude=task.exclude, candidates=task.candidates)
         sizes = {"num_users": task.train.num_users, "num_items": task.train.num_items}
-        problems.append((als.init(study.model_key(METRIC, seed), training.config, **sizes), data))
+        problems.append((als.init(_key(seed, at), training.config, **sizes), data))
 
     def of_setting(values: Mapping[str, float]) -> tuple[float, Mapping[str, float]]:
         traced = {name: jnp.float32(value) for name, value in values.items()}

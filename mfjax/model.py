@@ -199,12 +199,12 @@ def _find(vocabulary: Vocabulary, side: str, raw_ids, unknown: str) -> tuple[np.
     raw_ids = np.asarray(raw_ids)
     if raw_ids.size and (raw_ids.dtype.kind == "U") != (vocabulary.raw.dtype.kind == "U"):
         raise ValueError(
-            f"{side}s: {raw_ids.reshape(-1)[0]!r} is of dtype {raw_ids.dtype}, but the {side} ids of this model are "
-            f"{vocabulary.raw.dtype}; convert it"
+            f"{side}s: {raw_ids.reshape(-1)[0].item()!r} is of dtype {raw_ids.dtype}, but the {side} ids of this model "
+            f"are {vocabulary.raw.dtype}; convert it"
         )
     ids, known = vocabulary.find(raw_ids)
     if unknown == "error" and not known.all():
-        first = raw_ids[~known][0]
+        first = raw_ids[~known][0].item()
         raise ValueError(
             f"{side}s: {side} {first!r} is unknown ({(~known).sum()} of {known.size} pairs); drop it, or pass "
             "unknown='bias' to predict from what is known"

@@ -113,6 +113,7 @@ def run(options: Options) -> Study:
     sections = [search_ml1m.section(name, trials) for name, trials in searches.items()]
     catalogue = models_ml1m.catalogue({name: best(trials).values for name, trials in searches.items()})
     fitted: dict[str, Any] = {"cutoffs": options.k, "dim": options.dim, "progress": options.progress}
+    fitted["metrics"] = tables.MEASURED
     outcomes = study.run(options.models, seeds, lambda seed: tasks_of(seed)[0], catalogue=catalogue, **fitted)
     measured = [tables.values(outcome, dataset, timings=options.timings) for outcome in outcomes]
     rows, found = study.rows(measured), buckets.measure(measured, buckets.activity(task), "recall@10")
@@ -156,6 +157,8 @@ def _search(options: Options, validation: Task) -> dict[str, list[Trial]]:
 
 
 def _write(folder: Path, found: Study, manifest: Mapping[str, Any], seeds: Sequence[int]) -> None:
+    from experiments import report_ml1m  # matplotlib is slow to import
+
     document = {
         "rows": [asdict(row) for row in found.rows],
         "buckets": [asdict(bucket) for bucket in found.buckets],
@@ -167,7 +170,8 @@ def _write(folder: Path, found: Study, manifest: Mapping[str, Any], seeds: Seque
     for outcome in found.outcomes:
         if isinstance(outcome.fitted[0], Factors):
             persist.save(folder / "models" / f"{outcome.model}.mfjax", model(found, outcome, manifest))
-    print(f"wrote results.json, per_user.npz and models in {folder}")
+    page = report_ml1m.write(folder, found, manifest)
+    print(f"wrote results.json, per_user.npz, models and plots in {folder}, and {page}")
 
 
 def model(found: Study, outcome: Outcome, manifest: Mapping[str, Any]) -> SavedModel:

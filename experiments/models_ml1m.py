@@ -13,7 +13,7 @@ from jax.tree_util import Partial
 from experiments.models import MODELS as SHARED
 from experiments.models import Fit, Model, fit_als, fit_ranking, fit_two_stages
 from experiments.task import Task
-from mfjax import als, baselines, histories, losses, objectives, ranking, sampling
+from mfjax import als, baselines, compilation, histories, losses, objectives, ranking, sampling
 from mfjax.data.recency import decayed
 from mfjax.objectives import Entry, Objective
 from mfjax.search_spaces import Choice, Space, Uniform
@@ -88,7 +88,10 @@ def recent_history(config: als.Config, half_life: float, task: Task) -> tuple[al
 def recent_users(config: als.Config, half_life: float, items: Array, task: Task) -> Array:
     """Return user rows folded in from histories whose older entries weigh less, float32 [num_users, dim]."""
     recent, weighted = recent_history(config, half_life, task)
-    return als.fold_in(histories.side(weighted), items, recent, item_counts=task.histories.items.counts)
+    return _fold_in(histories.side(weighted), items, recent, item_counts=task.histories.items.counts)
+
+
+_fold_in = compilation.jit(als.fold_in)
 
 
 def fit_recent_als(config: als.Config, num_steps: int, half_life: float) -> Fit:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from importlib import util
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -53,7 +54,7 @@ def search(
         except ValueError:  # no finite solution
             yield math.nan
             return
-        lists = {"exclude": task.exclude, "candidates": task.candidates}
+        lists: dict[str, Any] = {"exclude": task.exclude, "candidates": task.candidates}
         yield evaluate(model, task.targets, **lists, metrics=("ndcg",)).mean()[METRIC]
 
     path = None if folder is None else folder / f"study-{name}.json"

@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from experiments.models import MODELS, Model
 from experiments.results import Row
 from experiments.task import Task
 from mfjax import compilation
-from mfjax.evaluate import Evaluation, evaluate
+from mfjax.evaluate import DEFAULT_METRICS, Evaluation, evaluate
 from mfjax.histories import Ragged
 from mfjax.resampling import bootstrap
 from mfjax.types import Factors, Key, Scorer
@@ -62,6 +63,7 @@ def run(
     dim: int | None = None,
     progress: bool = True,
     catalogue: Mapping[str, Model] = MODELS,
+    metrics: Sequence[str] = DEFAULT_METRICS,
 ) -> list[Outcome]:
     """Fit and evaluate every model under every seed.
 
@@ -73,13 +75,21 @@ def run(
         dim: number of factors, or None for each model's own.
         progress: whether to show a bar on stderr.
         catalogue: models by name.
+        metrics: what is measured, as in `evaluate`; fewer compile sooner.
     """
     with tqdm(total=len(models) * len(seeds), unit="fit", disable=not progress, leave=False) as bar:
-        return [_run_one(name, catalogue[name], seeds, task_of, cutoffs, dim, bar) for name in models]
+        asked: dict[str, Any] = {"cutoffs": cutoffs, "metrics": metrics}
+        return [_run_one(name, catalogue[name], seeds, task_of, dim, asked, bar) for name in models]
 
 
 def _run_one(
-    name: str, model: Model, seeds: Sequence[int], task_of: Callable, cutoffs: Sequence[int], dim: int | None, bar
+    name: str,
+    model: Model,
+    seeds: Sequence[int],
+    task_of: Callable[[int], Task],
+    dim: int | None,
+    asked: Mapping[str, Any],
+    bar: tqdm,
 ) -> Outcome:
     bar.set_description(name)
     fitted: dict[tuple, tuple[Scorer | Factors, Evaluation]] = {}
@@ -90,7 +100,7 @@ def _run_one(
         same = (id(task), seed if model.random else None)
         if same not in fitted:
             found, taken = _timed_fit(model, model_key(name, seed), task, dim)
-            fitted[same] = found, _evaluate(found, task, task.seen if model.repeats else task.exclude, cutoffs)
+            fitted[same] = found, _evaluate(found, task, task.seen if model.repeats else task.exclude, asked)
             seconds.append(taken)
         order.append(same)
         bar.update()
@@ -109,14 +119,14 @@ def _timed_fit(model: Model, key: Key, task: Task, dim: int | None) -> tuple[Sco
     return fitted, time.perf_counter() - started
 
 
-def _evaluate(fitted: Scorer | Factors, task: Task, exclude: Ragged, cutoffs: Sequence[int]) -> Evaluation:
+def _evaluate(fitted: Scorer | Factors, task: Task, exclude: Ragged, asked: Mapping[str, Any]) -> Evaluation:
     return evaluate(
         fitted,
         task.targets,
         exclude=exclude,
         candidates=task.candidates,
-        cutoffs=cutoffs,
         item_counts=task.item_counts,
+        **asked,
     )
 
 

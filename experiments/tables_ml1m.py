@@ -21,6 +21,7 @@ FIRST_USERS = 1000
 """Users behind the published coverage."""
 FIRST_COVERAGE = f"coverage_first_{FIRST_USERS}@10"
 METRICS = ("recall@10", "ndcg@10")
+MEASURED = ("recall", "ndcg", "mrr", "hit_rate")
 
 
 def sizes(dataset: Dataset, split: Split, task: Task) -> str:
@@ -77,7 +78,7 @@ def values(outcome: Outcome, dataset: Dataset, *, timings: bool) -> Values:
 
 def models(rows: Sequence[Row], cutoffs: Sequence[int], num_seeds: int) -> list[Section]:
     """Return the main table, the metrics by length of the list, and what the lists look like."""
-    seeds = f"Mean over {num_seeds} seeds"
+    seeds = f"Mean over {num_seeds} seeds" if num_seeds > 1 else "One seed"
     lengths = {f"{metric}@{k}": f"{metric}@{k}" for metric in ("recall", "ndcg") for k in cutoffs}
     lists = {
         "mrr@10": "MRR@10",

@@ -202,7 +202,7 @@ def _groups(settings: Sequence[Any]) -> list[list[int]]:
 
 def _fresh(keys: Array, columns: list[int]) -> Array:
     """Return the keys of `columns`: all settings meet the same ones, which is no reuse."""
-    words = np.asarray(jax.random.key_data(keys))[columns]
+    words = jnp.asarray(np.asarray(jax.random.key_data(keys))[columns])
     return jax.random.wrap_key_data(words, impl=jax.random.key_impl(keys))
 
 

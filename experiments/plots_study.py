@@ -132,7 +132,7 @@ def item_space(name: str, items: np.ndarray, counts: np.ndarray, genres: Sequenc
             common = [genre for genre, _ in Counter(first.tolist()).most_common() if genre][:NUM_GENRES]
             for genre, tint in zip(common, theme.genres, strict=False):
                 right.scatter(*space.coordinates[first == genre].T, color=tint, **shown)
-            dots = [Line2D([], [], marker="o", ls="", markersize=5, color=tint) for tint in theme.genres]
+            dots = [Line2D([], [], marker="o", ls="", markersize=5, color=tint) for tint in theme.genres[: len(common)]]
             right.legend(dots, common, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.13), handletextpad=0.1)
             right.get_legend().set_in_layout(False)  # it has the room that the colour bar takes
         for axis in (left, right):

@@ -14,7 +14,7 @@ from experiments.study import Values
 from experiments.task import Task
 from mfjax import groups
 from mfjax.groups import Groups
-from mfjax.resampling import bootstrap
+from mfjax.resampling import bootstrap_means
 
 RATINGS_EDGES, POSITIVES_EDGES = (20, 100), (10, 50)
 
@@ -41,7 +41,7 @@ class Bucket:
     high: float
 
 
-_bootstrap = jax.jit(bootstrap, static_argnames=("level", "num_resamples", "block_size"))
+_means = jax.jit(bootstrap_means, static_argnames=("num_resamples", "block_size"))
 
 
 def activity(task: Task) -> dict[str, Groups]:
@@ -57,19 +57,22 @@ def measure(
 ) -> list[Bucket]:
     """Return every model in every bucket that has users."""
     means = np.stack([one.per_user[metric].mean(axis=0) for one in measured])  # [model, user]
+    labels = [(by, group) for by, partition in partitions.items() for group in range(len(partition.labels))]
+    inside = np.stack([partitions[by].ids[measured[0].users] == group for by, group in labels])  # [bucket, user]
+    # All users are drawn, and each bucket's mean is a ratio: one program for buckets of all sizes.
+    weighted = np.concatenate([inside, (inside[:, None] * means[None]).reshape(-1, means.shape[1])])
+    drawn = np.asarray(_means(jax.random.key(0), jnp.asarray(weighted, jnp.float32), num_resamples=num_resamples))
+    shares, sums = drawn[: len(labels)], drawn[len(labels) :].reshape(len(labels), len(measured), num_resamples)
     found = []
-    for by, partition in partitions.items():
-        group_of = partition.ids[measured[0].users]
-        for group, label in enumerate(partition.labels):
-            inside = means[:, group_of == group]
-            if not inside.shape[1]:
-                continue
-            interval = _bootstrap(jax.random.key(0), jnp.asarray(inside), num_resamples=num_resamples)
-            mean = inside.mean(axis=1, dtype=np.float64)
-            found += [
-                Bucket(one.model, metric, by, label, inside.shape[1], float(mean[i]), float(low), float(high))
-                for i, (one, low, high) in enumerate(zip(measured, interval.low, interval.high, strict=True))
-            ]
+    for (by, group), members, share, total in zip(labels, inside, shares, sums, strict=True):
+        if not members.any():
+            continue
+        low, high = np.quantile(total[:, share > 0] / share[share > 0], (0.025, 0.975), axis=-1)
+        mean, label = means[:, members].mean(axis=1, dtype=np.float64), partitions[by].labels[group]
+        found += [
+            Bucket(one.model, metric, by, label, int(members.sum()), float(mean[i]), float(low[i]), float(high[i]))
+            for i, one in enumerate(measured)
+        ]
     return found
 
 

@@ -62,7 +62,7 @@ LAMBDARANK = ranking.Config(
     dim=64,
     batch_size=4096,
 )
-LAMBDARANK_EPOCHS = 20
+LAMBDARANK_EPOCHS = 10
 EASE_REG = 300.0
 RECENT_EASE_REG, RECENT_EASE_HALF_LIFE = 1000.0, 3.0
 
@@ -146,7 +146,7 @@ SEARCHED: dict[str, Searched] = {
             "alpha": Choice((5, 10, 20, 40, 80)),
             "steps": Choice((10, 20, 30)),
         },
-        {"dim": 128, "reg": 0.00556, "alpha": 5, "steps": 30},
+        {"dim": 32, "reg": 0.0404, "alpha": 5, "steps": 30},
         _tuned_als,
     ),
     "als-recent": Searched(
@@ -156,7 +156,7 @@ SEARCHED: dict[str, Searched] = {
             "reg": Uniform(1e-3, 3e-2, log=True),
             "half_life": Uniform(1.0, 8.0, log=True),
         },
-        {"dim": 256, "unobserved_weight": 0.5, "reg": 0.005, "half_life": 2.8},
+        {"dim": 128, "unobserved_weight": 0.283, "reg": 0.00614, "half_life": 2.75},
         _recent_als,
     ),
 }

@@ -27,7 +27,11 @@ class Options:
     rank all items that have one except the user's own, and are judged by the rank of the hidden item.
     """
 
-    models: tuple[str, ...] = option(tuple(MODELS), "models to run, separated by commas", tuple(MODELS))
+    models: tuple[str, ...] = option(
+        tuple(name for name, model in MODELS.items() if not model.slow),
+        f"models to run, separated by commas, of {', '.join(MODELS)}",
+        tuple(MODELS),
+    )
     seeds: int = option(3, "number of seeds; each draws its own start, and its own split with --ties random")
     first_seed: int = option(0, "the first seed; the others follow it")
     ties: str = option("file-order", "which of a user's positives of equal time is the last", TIES)

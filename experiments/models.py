@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from experiments.ranking_settings import TUNED
 from experiments.task import Task
 from mfjax import als, baselines, objectives, ranking, sampling, two_stage
 from mfjax.histories import Ragged
@@ -29,6 +30,7 @@ class Model:
         about: one line for `--help` and the table.
         config: the settings, for the record of a saved model.
         repeats: whether it may recommend what the user has rated but not liked, as one published run does.
+        slow: whether a fit takes so many seconds that it is left out unless asked for.
         solved: task -> the ALS configuration and the histories that user rows are solved from, for explanations;
             None where they are `config` and the train part.
     """
@@ -38,6 +40,7 @@ class Model:
     about: str
     config: Any = None
     repeats: bool = False
+    slow: bool = False
     solved: Callable[[Task], tuple[als.Config, Interactions]] | None = None
 
 
@@ -95,9 +98,12 @@ BPR_PUBLISHED = ranking.Config(dim=64, learning_rate=0.05, batch_size=1024)
 BPR_PUBLISHED_EPOCHS = 50
 BPR_PUBLISHED_SAMPLER = partial(sampling.uniform, false_negatives="skip")
 
+_tuned = "settings chosen on validation"
+
 _als = fit_als(ALS_PUBLISHED, ALS_PUBLISHED_STEPS)
 _als_tuned = fit_als(ALS_TUNED, ALS_TUNED_STEPS)
 _bpr = fit_ranking(BPR_PUBLISHED, BPR_PUBLISHED_EPOCHS, BPR_PUBLISHED_SAMPLER)
+_ranking = {loss: fit_ranking(*setting) for loss, setting in TUNED.items()}
 
 MODELS: dict[str, Model] = {
     "random": Model(lambda key, task, dim: baselines.random(key, task.train.num_items), True, "scores drawn by key"),
@@ -111,5 +117,12 @@ MODELS: dict[str, Model] = {
     "als": Model(_als, True, "implicit ALS with the published settings", ALS_PUBLISHED),
     "als-tuned": Model(_als_tuned, True, "iALS, settings chosen on validation", ALS_TUNED),
     "bpr": Model(_bpr, True, "BPR with the published settings", BPR_PUBLISHED),
+    "bpr-tuned": Model(_ranking["bpr"], True, f"BPR, {_tuned}", TUNED["bpr"].config),
+    "warp": Model(_ranking["warp"], True, f"WARP, {_tuned}", TUNED["warp"].config, slow=True),
+    "softmax": Model(_ranking["softmax"], True, f"sampled softmax, {_tuned}", TUNED["softmax"].config, slow=True),
+    "lambdarank": Model(_ranking["lambdarank"], True, f"LambdaRank, {_tuned}", TUNED["lambdarank"].config, slow=True),
+    "als+lambdarank": Model(
+        fit_two_stages(_als, _ranking["lambdarank"]), True, "the 100 best of als in the order of lambdarank", slow=True
+    ),
     "als+bpr": Model(fit_two_stages(_als, _bpr), True, "the 100 best of als in the order of bpr, as published"),
 }

@@ -34,7 +34,7 @@ class Options:
     """
 
     pairs: tuple[str, ...] = option(
-        ("als:bpr", "als-tuned:bpr", "popularity:als-tuned"), "retriever:reranker pairs, separated by commas"
+        ("als:bpr", "als:lambdarank", "popularity:als-tuned"), "retriever:reranker pairs, separated by commas"
     )
     candidates: tuple[int, ...] = option((10, 50, 100, 200, 500), "numbers of candidates, separated by commas")
     seeds: int = option(3, "number of seeds")
@@ -99,7 +99,9 @@ def _pair(text: str) -> tuple[str, str]:
 _ceiling = compilation.jit(two_stage.ceiling, static_argnames="candidates")
 
 
-def measure(names: tuple[str, str], stages: Sequence[Sequence[Scorer | Factors]], task: Task, candidates: int, k: int) -> Line:
+def measure(
+    names: tuple[str, str], stages: Sequence[Sequence[Scorer | Factors]], task: Task, candidates: int, k: int
+) -> Line:
     """Return one line: `stages` holds the retrievers and the rerankers, one per seed."""
     users = jnp.asarray(np.flatnonzero(task.hidden.user_counts()), jnp.int32)
     ceilings, both, alone, recalls = [], [], [], []

@@ -1,0 +1,109 @@
+"""`python -m experiments.ranking_losses`: the ranking losses from the same start, with the same budget, in pairs.
+
+Every loss trains on as many examples, with as many negatives drawn for each, from the same random factors; its other
+settings are its own, chosen on validation. Differences are paired by user, each user's value its mean over the seeds.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from experiments import options as command_line
+from experiments import results, study
+from experiments.options import option
+from experiments.ranking_settings import NUM_NEGATIVES, TUNED
+from experiments.task import Task, last_positive, test_task
+from mfjax import compilation, ranking, sampling
+from mfjax.data import movielens
+from mfjax.data.splits import TIES
+from mfjax.evaluate import evaluate
+from mfjax.resampling import bootstrap
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Compare ranking losses on MovieLens-100K from the same start and with the same budget."""
+
+    losses: tuple[str, ...] = option(("bpr", "lambdarank"), "losses to compare, separated by commas", tuple(TUNED))
+    epochs: int = option(20, "epochs of every loss")
+    seeds: int = option(10, "number of seeds")
+    ties: str = option("file-order", "which of a user's positives of equal time is the last", TIES[:-1])
+    out: Path | None = option(None, "folder for ranking_losses.json; none writes nothing")
+    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    progress: bool = option(True, "show a progress bar")
+
+
+METRICS = ("recall@10", "ndcg@10")
+_bootstrap = compilation.jit(bootstrap)
+
+
+def run(options: Options) -> list[dict[str, Any]]:
+    """Run the comparison, print its tables, write its results, and return a row per pair and metric."""
+    dataset = movielens.load("ml-100k", options.data_dir)
+    task = test_task(last_positive(dataset.interactions, min_rating=4.0, ties=options.ties, key=None))
+    cases = list(itertools.product(options.losses, range(options.seeds)))
+    found: dict[str, list[dict[str, np.ndarray]]] = {loss: [] for loss in options.losses}
+    for loss, seed in tqdm(cases, unit="fit", disable=not options.progress, leave=False):
+        found[loss].append(fit(loss, task, seed, options.epochs))
+    values = {
+        loss: {metric: np.mean([one[metric] for one in seeds], axis=0) for metric in METRICS}
+        for loss, seeds in found.items()
+    }
+    lines = [["loss", *METRICS], *([loss, *(f"{row[m].mean():.4f}" for m in METRICS)] for loss, row in values.items())]
+    print(f"{options.epochs} epochs, {NUM_NEGATIVES} negatives an example, {options.seeds} seeds")
+    print(f"{results.align(lines)}\n")
+    rows = [
+        _difference(pair, metric, values) for pair in itertools.combinations(options.losses, 2) for metric in METRICS
+    ]
+    lines = [["pair", "metric", "difference [95 % interval over users]"]]
+    for row in rows:
+        text = f"{row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
+        lines.append([f"{row['loss']} less {row['other']}", row["metric"], text])
+    print(results.align(lines, left=2))
+    if options.out is not None:
+        manifest = results.manifest(
+            "experiments.ranking_losses", dataset, {}, study.KEYS, command_line.to_json(options)
+        )
+        path = results.write_json(options.out / "ranking_losses.json", {"rows": rows, "manifest": manifest})
+        print(f"\nwrote {path}")
+    return rows
+
+
+def fit(loss: str, task: Task, seed: int, num_epochs: int) -> dict[str, np.ndarray]:
+    """Return the per-user metrics of one loss; the key of the start and of the positives is the seed's alone."""
+    config, _, sampler = TUNED[loss]
+    # Thirty draws for every loss: what BPR looks at is their mean, and not the hardest few.
+    beta = sampler.keywords["beta"] if isinstance(sampler, partial) else 0.0
+    data = ranking.data(task.seen, sampling.popularity(task.seen, num=NUM_NEGATIVES, beta=beta))
+    state = ranking.fit(jax.random.key(seed), data, config, num_epochs=num_epochs)
+    shown = {"exclude": task.exclude, "candidates": task.candidates, "cutoffs": (10,), "metrics": ("recall", "ndcg")}
+    return evaluate(ranking.factors(state), task.targets, **shown).per_user  # type: ignore[arg-type]
+
+
+def _difference(pair: tuple[str, str], metric: str, values: dict[str, dict[str, np.ndarray]]) -> dict[str, Any]:
+    other, loss = pair
+    interval = _bootstrap(jax.random.key(0), jnp.asarray(values[loss][metric] - values[other][metric]))
+    figures = {"difference": float(interval.mean), "low": float(interval.low), "high": float(interval.high)}
+    return {"loss": loss, "other": other, "metric": metric, **figures}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    try:
+        run(command_line.parse(Options, arguments, program="experiments.ranking_losses"))
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""`python -m experiments.search_ranking --loss softmax`: the search behind the tuned ranking models (extra `tune`).
+
+Every user's last positive stays out of sight; models are fitted without the last two and judged on the second-last,
+on several validation splits that break ties in time differently. The number of epochs is read off the curve of NDCG
+over training, mean over the splits, so it costs no trials of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from experiments import options as command_line
+from experiments.options import option
+from experiments.ranking_settings import Setting, setting
+from experiments.results import align
+from experiments.search_ml100k import tasks
+from experiments.task import Task
+from mfjax import ranking, recommend
+from mfjax.data import movielens
+from mfjax.evaluate import evaluate
+from mfjax.losses import LOSSES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Search the settings of a ranking loss on MovieLens-100K by validation NDCG@10, with Parzen estimators."""
+
+    loss: str = option("softmax", "loss to train on", tuple(LOSSES))
+    trials: int = option(30, "number of settings to try")
+    splits: int = option(2, "validation splits: file order first, then random ties; one fit each")
+    epochs: int = option(24, "epochs of every fit")
+    every: int = option(2, "epochs between two measurements")
+    seed: int = option(0, "draws the settings")
+    shown: int = option(8, "settings to print")
+    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    progress: bool = option(True, "show a progress bar")
+
+
+def draw(trial, loss: str) -> dict[str, Any]:
+    """Return the numbers of one trial."""
+    found = {
+        "learning_rate": trial.suggest_float("learning_rate", 0.002, 0.03, log=True),
+        "reg": trial.suggest_float("reg", 0.003, 0.6, log=True),
+        "reg_negative": trial.suggest_float("reg_negative", 0.001, 0.6, log=True),
+        "beta": trial.suggest_float("beta", 0.0, 0.7),
+    }
+    if loss == "bpr":
+        found["draws"] = trial.suggest_categorical("draws", [1, 4, 16])
+    return found
+
+
+def curve(setting: Setting, task: Task, seed: int, every: int) -> list[float]:
+    """Return the validation NDCG@10 after every `every` epochs."""
+    config, num_epochs, sampler = setting
+    values: list[float] = []
+
+    def measure(state: ranking.State, _: ranking.Info) -> None:
+        if int(state.step) % (every * ranking.steps_per_epoch(data, config)) == 0:
+            scorer = recommend.scorer(ranking.factors(state))
+            found = evaluate(scorer, task.targets, exclude=task.exclude, candidates=task.candidates, metrics=("ndcg",))
+            values.append(found.mean()["ndcg@10"])
+
+    data = ranking.data(task.seen, sampler(task.seen))
+    ranking.fit(jax.random.key(seed), data, config, num_epochs=num_epochs, on_epoch=measure)
+    return values
+
+
+def run(options: Options) -> list:
+    """Return the trials, best first, and print the best."""
+    try:
+        import optuna
+    except ImportError:
+        raise SystemExit('error: the search needs Optuna; python -m pip install -e ".[tune]"') from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    validation = tasks(movielens.load("ml-100k", options.data_dir).interactions, options.splits)
+    search = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.TPESampler(seed=options.seed, multivariate=True)
+    )
+    for _ in tqdm(range(options.trials), unit="setting", leave=False, disable=not options.progress):
+        asked = search.ask()
+        chosen = setting(options.loss, num_epochs=options.epochs, **draw(asked, options.loss))
+        curves = [curve(chosen, task, seed, options.every) for seed, task in enumerate(validation)]
+        mean = np.mean(curves, axis=0)
+        asked.set_user_attr("epochs", options.every * (int(mean.argmax()) + 1))
+        search.tell(asked, float(mean.max()))
+    best = sorted(search.trials, key=lambda trial: -trial.values[0])
+    names = list(best[0].params)
+    lines = [["validation NDCG@10", "epochs", *names]]
+    for trial in best[: options.shown]:
+        numbers = [trial.values[0], trial.user_attrs["epochs"], *(trial.params[name] for name in names)]
+        lines.append([f"{number:.4g}" for number in numbers])
+    print(align(lines))
+    return best
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    run(command_line.parse(Options, arguments, program="experiments.search_ranking"))
+
+
+if __name__ == "__main__":
+    main()

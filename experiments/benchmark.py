@@ -70,9 +70,7 @@ def _dataset(name: str, folder: Path | None) -> Dataset:
         count = int(float(name))
     except ValueError:
         return movielens.load(name, folder)
-    made_up = synthetic.power_law(
-        0, num_users=max(count // 150, 50), num_items=max(count // 300, 50), num_interactions=count
-    )
+    made_up = synthetic.of_size(0, count)
     return _made(name, made_up, "mfjax.data.synthetic.power_law")
 
 

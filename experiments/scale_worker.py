@@ -38,14 +38,11 @@ def _memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def made_up(size: int) -> Interactions:
-    """Return power-law interactions of about as many rows a side as real data of that size have."""
-    return synthetic.power_law(0, num_users=max(size // 150, 50), num_items=max(size // 300, 50), num_interactions=size)
-
-
 def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
-    pairs = made_up(spec["size"])
-    pairs = Interactions(pairs.users, pairs.items, pairs.values, pairs.num_users, pairs.num_items)
+    made_up = synthetic.of_size(0, spec["size"])
+    # Without the timestamps, which ALS does not read.
+    pairs = Interactions(made_up.users, made_up.items, made_up.values, made_up.num_users, made_up.num_items)
+    del made_up
     config = als.Config(objective=CONFIG.objective, reg=CONFIG.reg, dim=spec["dim"])
     base = _memory_mb() - _megabytes(pairs.users, pairs.items, pairs.values)
     begin = time.perf_counter()

@@ -47,6 +47,21 @@ def power_law(
     return Interactions(users, items, np.ones(num_interactions, np.float32), num_users, num_items, timestamps)
 
 
+def of_size(seed: int | np.random.Generator, num_interactions: int) -> Interactions:
+    """Return `power_law` interactions of about as many users (n / 150) and items (n / 300) as real data of that size.
+
+    Example:
+        >>> of_size(0, 60_000).num_users
+        400
+    """
+    return power_law(
+        seed,
+        num_users=max(num_interactions // 150, 100),
+        num_items=max(num_interactions // 300, 100),
+        num_interactions=num_interactions,
+    )
+
+
 def low_rank(
     seed: int | np.random.Generator,
     *,

@@ -1,0 +1,78 @@
+"""experiments.benchmark: every contestant minimises the same objective, and the results follow the schema."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import peers, plots_benchmark, timing
+from experiments.benchmark_tasks import Case, Line, ours
+from mfjax import als
+from mfjax.data import synthetic
+
+CASE = Case("made-up", synthetic.power_law(0, num_users=60, num_items=40, num_interactions=600), 8, 1, False)
+
+
+def test_the_common_loss_is_that_of_als():
+    config = CASE.config()
+    model = ours(CASE, config)
+    state = model.sweep(model.state)
+    expected = float(als.loss(state, model.data, config))
+    found = peers.loss(CASE.matrix, np.array(state.users), np.array(state.items))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("peer", "solver"), [("implicit", "cholesky"), ("irspack", "cholesky"), ("irspack", "ials++"), ("irspack", "cg")]
+)
+def test_an_exact_sweep_of_a_peer_is_ours(peer, solver):
+    pytest.importorskip(peer, reason=f"the extra `peers` has {peer}")
+    model = ours(CASE, CASE.config(solver="cholesky"))
+    tables = tuple(np.array(table) for table in model.state[:2])
+    sweeper = peers.SWEEPERS[peer](CASE.matrix, *tables, solver=solver, threads=1)
+    sweeper.sweep()
+    state = model.sweep(model.state)
+    expected = peers.loss(CASE.matrix, np.array(state.users), np.array(state.items))
+    # Three steps of conjugate gradient from a random start are near the solution, not at it.
+    assert peers.loss(CASE.matrix, *sweeper.tables()) == pytest.approx(expected, rel=0.05 if solver == "cg" else 1e-4)
+
+
+def test_calls_are_made_in_turns_and_the_first_is_told_apart():
+    made = []
+    seconds = timing.in_turns({"a": lambda: made.append("a"), "b": lambda: made.append("b")}, 2)
+    assert made == ["a", "b"] * 3
+    assert all(one.first >= 0 and one.warm >= 0 for one in seconds.values())
+
+
+def test_the_figures_are_drawn(tmp_path):
+    curves = {"mfjax": [(0.1, 5.0), (0.2, 4.0)], "irspack cg": [(0.2, 4.5), (0.4, 4.0)]}
+    lines = [
+        Line("sweep", data, dim, "cg", 1.0, 0.01 * dim, peers={"irspack cg": 0.02 * dim})
+        for data in ("small", "large")
+        for dim in (8, 16)
+    ]
+    lines.append(Line("time-to-objective", "small", 8, "cg", 1.0, 0.2, curves=curves))
+    paths = plots_benchmark.write(tmp_path, lines, {"small": 100, "large": 1000})
+    assert [path.name for path in paths] == ["time_by_interactions.png", "time_by_dim.png", "loss_small_8.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_command_writes_the_schema(tmp_path):
+    command = [sys.executable, "-m", "experiments.benchmark", "--data", "2000", "--dims", "8", "--repeats", "1"]
+    options = ["--tasks", "sweep", "--cores", "2", "--memory", "--out", str(tmp_path)]
+    done = subprocess.run(command + options, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "benchmark.json").read_text())
+    assert found["schema"] == 1
+    fields = {"task", "data", "dim", "solver", "first_s", "warm_s", "peak_mb", "peers", "ratio_best_peer"}
+    assert all(fields <= row.keys() for row in found["rows"])
+    assert [row["task"] for row in found["rows"]] == ["sweep"] * 3
+    assert found["rows"][0]["peak_mb"] > 50
+    assert found["manifest"]["device"]["count"] == (2 if jax.default_backend() == "cpu" else jax.device_count())

@@ -40,6 +40,7 @@ class Config:
         reg: lambda.
         reg_exponent: nu; 0 regularises every row alike, 1 in proportion to its entries (ALS-WR, iALS).
         bias_reg: lambda of the biases; only used with `biases`.
+        relaxation: omega in (0, 2), see `als.step`; 1 is plain alternating least squares.
         init_scale: the initial factors are N(0, init_scale^2 / dim).
         dim: the number of factors (static).
         biases: whether rows have biases (static).
@@ -52,6 +53,7 @@ class Config:
     reg: float | Array = 0.003
     reg_exponent: float | Array = 1.0
     bias_reg: float | Array = 0.003
+    relaxation: float | Array = 1.0
     init_scale: float | Array = 0.1
     dim: int = field(default=64, metadata={"static": True})
     biases: bool = field(default=False, metadata={"static": True})

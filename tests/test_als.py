@@ -137,6 +137,22 @@ def test_loss_never_rises(name, solver, data):
     assert np.all(np.diff(losses) <= 1e-5 * np.abs(losses[:-1]))
 
 
+def test_relaxation_never_raises_the_loss_and_gets_there_in_half_the_steps(data):
+    def losses(relaxation):
+        config = config_of("ials", solver="cholesky", reg=0.01, relaxation=relaxation)
+
+        def scanned(state, _):
+            state, _ = step(state, data, config)
+            return state, loss(state, data, config)
+
+        return np.asarray(jax.lax.scan(scanned, start(config), length=24)[1])
+
+    plain, relaxed = losses(1.0), losses(1.7)
+    assert np.all(np.diff(relaxed) <= 1e-5 * np.abs(relaxed[:-1]))
+    assert relaxed[12] < plain[24 - 1]
+    np.testing.assert_array_equal(relaxed[0], plain[0])
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_conjugate_gradient_to_tolerance_equals_cholesky(name, data):
     exact = config_of(name)
@@ -290,6 +306,7 @@ def test_unregularised_short_histories_are_reported(data):
     ("options", "message"),
     [
         ({"reg": -1.0}, r"reg: -1\.0 is not a number of at least 0"),
+        ({"relaxation": 2.0}, r"relaxation: 2\.0 is outside \(0, 2\)"),
         ({"reg": float("nan")}, r"reg: nan is not a number"),
         ({"dim": 0}, r"dim: 0 is below 1"),
         ({"solver": "qr"}, r"solver: 'qr' is unknown; pass one of"),

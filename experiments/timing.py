@@ -28,11 +28,15 @@ def once(call: Callable[[], Any]) -> float:
 
 
 def in_turns(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, Seconds]:
-    """Return the seconds of every call, made one after the other, `repeats` times round after a first one."""
+    """Return the seconds of every call, made one after the other, `repeats` times round after a first one.
+
+    A turn is two calls, of which the second counts: the first finds the caches full of another's data.
+    """
     first = {name: once(call) for name, call in calls.items()}
     later: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
+            once(call)
             later[name].append(once(call))
     return {name: Seconds(first[name], statistics.median(later[name])) for name in calls}
 

@@ -36,9 +36,7 @@ class Options:
 def run(options_: Options) -> list[Line]:
     """Run the benchmark, print its table, write its results and plots, and return its lines."""
     devices.use_cores(options_.cores)
-    if peers.available():
-        peers.one_blas_thread()
-    else:
+    if not peers.available():
         print('No peers: python -m pip install -e ".[peers]" for implicit and irspack.\n')
     lines: list[Line] = []
     datasets = _datasets(options_)

@@ -34,13 +34,6 @@ def available() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("implicit", "irspack"))
 
 
-def one_blas_thread() -> None:
-    """Leave threading to the peers, as implicit asks for: BLAS threads below its own cost it a multiple."""
-    import threadpoolctl
-
-    threadpoolctl.threadpool_limits(1, "blas")
-
-
 def implicit_als(matrix: sparse.csr_matrix, users: Table, items: Table, *, solver: str, threads: int) -> Sweeper:
     """Return implicit's compiled half-sweeps; "cg" takes three steps, its default."""
     from implicit.cpu import _als

@@ -1,7 +1,8 @@
 """The same step on many devices: chunks of histories are shared out, factor tables are held by every device.
 
 A chunk holds whole histories, so devices exchange solved rows only, once a half-step. CPU cores become devices by
-`jax.config.update("jax_num_cpu_devices", n)` before JAX first computes.
+`jax.config.update("jax_num_cpu_devices", n)` before JAX first computes; set `OPENBLAS_NUM_THREADS=1` in the environment
+as well, or the threads of LAPACK take the cores from the devices.
 """
 
 from __future__ import annotations

@@ -89,9 +89,16 @@ def popularity_bias(rows: Sequence[Row]) -> Plot:
             axis.set_xlim(0, max(x) * 1.35)
             axis.set_ylim(0, max(y) * 1.12)
             for model, left, place, up in zip(models, x, spread(y, max(y) * 0.048), y, strict=True):
-                axis.plot(left, up, "o", color=colour(model, theme), markersize=7)
+                axis.plot(left, up, "o", color=colour(model, theme), markersize=7, zorder=4)
+                # Right of every dot that would stand under the label.
+                near = [
+                    other
+                    for other, level in zip(x, y, strict=True)
+                    if abs(level - place) < max(y) / 20 and left <= other < left + max(x) / 5
+                ]
+                beside = max([left, *near])
                 axis.annotate(
-                    model, (left, up), (left + max(x) * 0.035, place), fontsize=9, va="center",
+                    model, (left, up), (beside + max(x) * 0.04, place), fontsize=9, va="center",
                     color=colour(model, theme),
                     arrowprops={"arrowstyle": "-", "color": theme.grid, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 3},
                 )  # fmt: skip

@@ -137,7 +137,9 @@ def _table(section: Section, best: str) -> str:
 
     def row(tag: str, line: Sequence[str]) -> str:
         left = [' class="left"' if column < section.left else "" for column in range(len(line))]
-        return "".join(f"<{tag}{kind}>{_cell(text)}</{tag}>" for kind, text in zip(left, line, strict=True))
+        # A hyphen in a head, as of 20-99, is no place to break a line.
+        cells = [_cell(text).replace("-", "&#8209;" if tag == "th" else "-") for text in line]
+        return "".join(f"<{tag}{kind}>{text}</{tag}>" for kind, text in zip(left, cells, strict=True))
 
     rows = [
         f"<tr{' class=' + chr(34) + 'best' + chr(34) if line[0] == best else ''}>{row('td', line)}</tr>"

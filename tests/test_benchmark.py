@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import peers, plots_benchmark, timing
+from experiments import peers, plots_benchmark, roofline, timing
 from experiments.benchmark_tasks import Case, Line, ours
 from mfjax import als
 from mfjax.data import synthetic
@@ -76,3 +76,10 @@ def test_the_command_writes_the_schema(tmp_path):
     assert [row["task"] for row in found["rows"]] == ["sweep"] * 3
     assert found["rows"][0]["peak_mb"] > 50
     assert found["manifest"]["device"]["count"] == (2 if jax.default_backend() == "cpu" else jax.device_count())
+
+
+def test_the_roofline_says_what_share_is_reached():
+    found = roofline.Roofline(0.1, 2e9, 4e9, 1e11, 8e10, 1e10)
+    text = roofline.table(found)
+    assert "a sweep takes 100.0 ms" in text
+    assert [line.split()[-1] for line in text.splitlines()[3:]] == ["20%", "50%", "400%"]

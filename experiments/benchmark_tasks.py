@@ -208,8 +208,7 @@ def top_and_evaluation(case: Case, k: int = 10) -> list[Line]:
         "evaluation": lambda: evaluate.evaluate(factors, targets, exclude=seen).per_user,
     }
     if peers.available():
-        known = sparse.csr_matrix(case.matrix.shape, dtype=np.float32) + _matrix_of(seen)
-        calls["implicit"] = peers.implicit_top(known.tocsr(), *tables, k=k, threads=case.threads)
+        calls["implicit"] = peers.implicit_top(_matrix_of(seen), *tables, k=k, threads=case.threads)
     seconds = timing.in_turns(calls, case.repeats)
     others = {"implicit": seconds["implicit"].warm} if "implicit" in seconds else {}
     return [

@@ -50,16 +50,15 @@ def power_law(
 def of_size(seed: int | np.random.Generator, num_interactions: int) -> Interactions:
     """Return `power_law` interactions of about as many users (n / 150) and items (n / 300) as real data of that size.
 
+    There are at least 100 of either, and as many items as leave half of the pairs free.
+
     Example:
         >>> of_size(0, 60_000).num_users
         400
     """
-    return power_law(
-        seed,
-        num_users=max(num_interactions // 150, 100),
-        num_items=max(num_interactions // 300, 100),
-        num_interactions=num_interactions,
-    )
+    num_users = max(num_interactions // 150, 100)
+    num_items = max(num_interactions // 300, 2 * num_interactions // num_users + 1, 100)
+    return power_law(seed, num_users=num_users, num_items=num_items, num_interactions=num_interactions)
 
 
 def low_rank(

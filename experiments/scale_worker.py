@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import sys
 import time
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import devices
+from experiments import devices, timing
 from mfjax import als, objectives, ranking
 from mfjax.data import synthetic
 from mfjax.histories import Ragged
@@ -31,11 +30,7 @@ def run(spec: dict[str, Any]) -> dict[str, Any]:
         jax.distributed.initialize(spec["address"], spec["processes"], spec["process"])
     measured = {"rows": ranking_step, "devices": als_sweep, "interactions": als_sweep}[spec["part"]](spec)
     shared = {"part": spec["part"], "size": spec["size"], "processes": spec["processes"]}
-    return shared | {"devices": jax.device_count(), "peak_mb": _memory_mb()} | measured
-
-
-def _memory_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return shared | {"devices": jax.device_count(), "peak_mb": timing.memory_mb()} | measured
 
 
 def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
@@ -44,7 +39,7 @@ def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
     pairs = Interactions(made_up.users, made_up.items, made_up.values, made_up.num_users, made_up.num_items)
     del made_up
     config = als.Config(objective=CONFIG.objective, reg=CONFIG.reg, dim=spec["dim"])
-    base = _memory_mb() - _megabytes(pairs.users, pairs.items, pairs.values)
+    base = timing.memory_mb() - _megabytes(pairs.users, pairs.items, pairs.values)
     begin = time.perf_counter()
     data, map_chunks = devices.place(pairs)
     jax.block_until_ready(data)
@@ -84,7 +79,7 @@ def ranking_step(spec: dict[str, Any], num_users: int = 10_000, num_positives: i
     positives = Ragged(offsets, flat, jnp.ones(num_positives), num_columns=spec["size"], longest=ids.shape[1])
     config = ranking.Config(dim=spec["dim"], batch_size=1024, learning_rate=0.05, optimizer=optax.adagrad(1.0))
     data = ranking.data(positives)
-    base, begin = _memory_mb(), time.perf_counter()
+    base, begin = timing.memory_mb(), time.perf_counter()
     ranking.fit(jax.random.key(0), data, config, num_epochs=1)
     first, seconds = time.perf_counter() - begin, []
     state = ranking.fit(jax.random.key(0), data, config, num_epochs=1)

@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -55,6 +56,15 @@ def peak_mb(function: Callable[..., None], *args: Any) -> float:
 
 def _measured(send: Any, function: Callable[..., None], args: tuple[Any, ...]) -> None:
     function(*args)
-    # Linux counts in KiB, macOS in bytes.
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    send.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+    send.send(memory_mb())
+
+
+def memory_mb() -> float:
+    """Return the peak memory of this process so far, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # The resource usage of a process begins with that of the one that started it; this begins anew.
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) / 2**10
+    # macOS counts in bytes, others in KiB.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -178,10 +178,13 @@ def _reached(curve: list[tuple[float, float]], goal: float) -> float:
 
 
 def bpr_epoch(case: Case, epochs: int = 5) -> list[Line]:
-    """Time epochs of BPR with verified negatives; the preparation of a fit is spread over five of them."""
+    """Time epochs of BPR with verified negatives, ours in batches of the default size.
+
+    The preparation of a fit is spread over five epochs.
+    """
     positives = ragged(case.interactions)
     data = ranking.data(positives, sampling.uniform(positives, false_negatives="skip"))
-    config = ranking.Config(dim=case.dim, batch_size=1024)
+    config = ranking.Config(dim=case.dim)
     calls: dict[str, Callable[[], Any]] = {
         "mfjax": lambda: ranking.fit(jax.random.key(0), data, config, num_epochs=epochs)
     }

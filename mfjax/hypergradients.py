@@ -136,14 +136,17 @@ def als_factors(
     if through not in ("steps", "fixed_point"):
         raise ValueError(f"through: {through!r} is unknown; pass 'steps' or 'fixed_point'")
 
-    def step(tables: tuple[Array, Array], hyper: Any, data: Histories) -> tuple[Array, Array]:
-        users, items = tables
-        after, _ = als.step(als.State(users, items, jnp.int32(0)), data, config_of(hyper))
+    def step(state: als.State, hyper: Any, data: Histories) -> als.State:
+        return als.step(state, data, config_of(hyper))[0]
+
+    def plain_step(tables: tuple[Array, Array], hyper: Any, data: Histories) -> tuple[Array, Array]:
+        # At step 0 there is no relaxation, which has the same fixed point and would only depend on the way to it.
+        after = step(als.State(*tables, jnp.int32(0)), hyper, data)
         return after.users, after.items
 
-    tables = start.users, start.items
     if through == "steps":
-        users, items = unrolled(step, tables, hyper, data, num_steps=num_steps)
+        state = unrolled(step, start, hyper, data, num_steps=num_steps)
     else:
-        users, items = fixed_point(step, tables, hyper, data, num_steps)
-    return als.factors(als.State(users, items, start.step + num_steps), config_of(hyper))
+        users, items = fixed_point(plain_step, (start.users, start.items), hyper, data, num_steps)
+        state = als.State(users, items, start.step + num_steps)
+    return als.factors(state, config_of(hyper))

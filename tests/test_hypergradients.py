@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -117,3 +118,17 @@ def test_an_unknown_route_is_refused():
     data, _ = problem()
     with pytest.raises(ValueError, match="through: 'time' is unknown"):
         hypergradients.als_factors(start_of(), HYPER, data, config_of=config_of, num_steps=1, through="time")
+
+
+def test_the_steps_are_those_of_fit_with_relaxation_too():
+    data, _ = problem()
+
+    def relaxed(hyper) -> als.Config:
+        return replace(config_of(hyper), relaxation=1.7)
+
+    start = start_of()
+    state = als.fit(jax.random.key(0), data, relaxed(HYPER), num_steps=10, state=start)
+    found = jax.jit(partial(hypergradients.als_factors, config_of=relaxed, num_steps=10))(start, HYPER, data)
+    np.testing.assert_allclose(found.items, state.items, rtol=1e-4, atol=1e-5)
+    plain = als.fit(jax.random.key(0), data, config_of(HYPER), num_steps=10, state=start)
+    assert np.abs(plain.items - state.items).max() > 1e-2

@@ -9,7 +9,7 @@ import jax
 from mfjax import als, histories, sharding
 from mfjax.half_step import Config, MapChunks
 from mfjax.histories import Histories
-from mfjax.types import Array, Interactions, Key
+from mfjax.types import Interactions, Key
 
 
 def use_cores(count: int | None = None) -> None:
@@ -34,8 +34,3 @@ def start(key: Key, config: Config, data: Histories) -> als.State:
     """Return the random start of ALS, on every device."""
     state = als.init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
     return state if jax.device_count() == 1 else sharding.replicate(state, sharding.mesh())
-
-
-def on_one(table: Array) -> Array:
-    """Return a table that every device holds, on the first one: what follows a fit runs there."""
-    return jax.device_put(table, jax.devices()[0])

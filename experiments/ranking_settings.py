@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -25,12 +24,12 @@ class Setting(NamedTuple):
     Attributes:
         config: its configuration.
         num_epochs: epochs to train.
-        sampler: makes the sampler from the positives.
+        sampler: makes the sampler from the positives; its keywords hold beta.
     """
 
     config: ranking.Config
     num_epochs: int
-    sampler: Callable[[Ragged], Sampler]
+    sampler: partial[Sampler]
 
 
 def setting(

@@ -11,6 +11,7 @@ segments of w entries and chunks of c: every row leaves half a segment of paddin
 
 from __future__ import annotations
 
+import math
 import os
 from typing import NamedTuple
 
@@ -54,7 +55,7 @@ def expected(
 
 def of(data: Histories, *, dim: int) -> Footprint:
     """Return the bytes that a fit to histories needs on each of the devices that they are on."""
-    chunk = max(block.ids[0].size for block in data.users.blocks + data.items.blocks)
+    chunk = max(math.prod(block.ids.shape[1:]) for block in data.users.blocks + data.items.blocks)
     estimate = expected(data.users.num_rows, data.items.num_rows, 0, dim=dim, chunk_entries=chunk)
     held = sum(leaf.addressable_data(0).nbytes for leaf in jax.tree.leaves(data) if isinstance(leaf, jax.Array))
     return estimate._replace(histories=held)

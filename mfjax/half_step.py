@@ -117,8 +117,8 @@ def _basis(spread: Array, config: Config) -> Array:
     Bias coordinates are left alone. The basis is a constant of the derivative: rows do not depend on it.
     """
     first = NUM_BIAS_COORDINATES if config.biases else 0
-    _, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(spread[first:, first:]))
-    return jnp.eye(spread.shape[0]).at[first:, first:].set(vectors)
+    vectors, _ = jax.lax.linalg.eigh(jax.lax.stop_gradient(spread[first:, first:]), symmetrize_input=False)
+    return jax.scipy.linalg.block_diag(jnp.eye(first), vectors) if config.biases else vectors
 
 
 class Shared(NamedTuple):
@@ -222,7 +222,7 @@ def half_step(
     shared = Shared(
         columns=jnp.matmul(columns, basis, precision="highest"),
         gramian=config.objective.unobserved_weight * total * spread,
-        spread=jnp.diagonal(spread),
+        spread=jnp.einsum("ii->i", spread),
         role=role,
         counts=side.counts,
         column_counts=side.column_counts,

@@ -10,10 +10,12 @@ import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
-# Tests compile far more than they compute: a third of the suite's time is the optimiser's. The environment carries it
-# to the processes that tests start, whose bits are compared with this one's.
-os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-jax.config.update("jax_disable_most_optimizations", True)
+# Tests compile far more than they compute: half of the suite's time is the optimiser's. The environment carries the
+# settings to the processes that tests start, whose bits are compared with this one's. To test what users' own programs
+# are compiled to, set JAX_DISABLE_MOST_OPTIMIZATIONS=0.
+if os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") == "1":
+    jax.config.update("jax_disable_most_optimizations", True)
+    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfjax import als, blocks, evaluate, ranking, recommend
+from mfjax import als, blocks, compilation, evaluate, ranking, recommend
 from mfjax.conventions import DEFAULT, Convention
 from mfjax.histories import Histories, Ragged
 from mfjax.types import Array, Factors, Key, Scorer
@@ -98,7 +99,7 @@ def measured(
     metrics: Sequence[str] = ("recall", "ndcg"),
     cutoffs: Sequence[int] = (10,),
     convention: Convention = DEFAULT,
-) -> Callable[[Key, Any, tuple[Any, Judge]], Measured]:
+) -> MeasuredCell:
     """Return the cell that fits, ranks and measures: (key, setting, (train, judge)) -> Measured.
 
     Args:
@@ -120,22 +121,53 @@ def measured(
         >>> sweep.run(cell, keys, settings, (histories.build(train), held_out)).per_user.shape
         (2, 3, 1, 1)
     """
-    names = tuple(evaluate.columns(metrics, cutoffs))
+    evaluate.columns(metrics, cutoffs)
+    return MeasuredCell(fit, tuple(metrics), tuple(cutoffs), convention)
 
-    def cell(key: Key, setting: Any, data: tuple[Any, Judge]) -> Measured:
+
+@dataclass(frozen=True)
+class MeasuredCell:
+    """A cell of two programs, the fit's and that of `evaluate.evaluate`: so its metrics have the bits that they have
+    there, and settings of all shapes share the second. Called as a function it is one pure function, to trace.
+
+    Attributes:
+        fit, metrics, cutoffs, convention: as in `measured`.
+    """
+
+    fit: Callable[[Key, Any, Any], Factors | Scorer]
+    metrics: tuple[str, ...]
+    cutoffs: tuple[int, ...]
+    convention: Convention
+
+    def __call__(self, key: Key, setting: Any, data: tuple[Any, Judge]) -> Measured:
         train, judge = data
-        model = fit(key, setting, train)
-        found = evaluate.measure(
-            recommend.scorer(model) if isinstance(model, Factors) else model,
-            judge.blocks,
-            judge.targets,
-            judge.exclude,
-            judge.candidates,
-            judge.item_counts,
-            cutoffs=tuple(cutoffs),
-            metrics=tuple(metrics),
-            convention=convention,
-        )
-        return Measured(jnp.stack([found.per_user[name] for name in names]), found.pooled)
+        return self._chosen(evaluate.measure(*self._arguments(self.fit(key, setting, train), judge), **self._how))
 
-    return cell
+    def compiled(self, key: Key, setting: Any, data: tuple[Any, Judge]) -> Measured:
+        """Return what calling the cell returns, by its two programs."""
+        train, judge = data
+        model = self._compiled_fit(key, setting, train)
+        return self._chosen(evaluate.compiled_measure(*self._arguments(model, judge), **self._how))
+
+    def text(self, key: Key, setting: Any, data: tuple[Any, Judge]) -> str:
+        """Return the text of the programs."""
+        train, judge = data
+        fit = self._compiled_fit.lower(key, setting, train)
+        measure = evaluate.compiled_measure.lower(*self._arguments(fit.out_info, judge), **self._how)
+        return f"{fit.as_text()} {measure.as_text()}"
+
+    @functools.cached_property
+    def _compiled_fit(self) -> Any:
+        return jax.jit(self.fit, compiler_options=compilation.options())
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        return {"cutoffs": self.cutoffs, "metrics": self.metrics, "convention": self.convention}
+
+    def _arguments(self, model: Factors | Scorer, judge: Judge) -> tuple[Any, ...]:
+        scorer = recommend.scorer(model) if isinstance(model, Factors) else model
+        return scorer, judge.blocks, judge.targets, judge.exclude, judge.candidates, judge.item_counts
+
+    def _chosen(self, found: evaluate.Measured) -> Measured:
+        names = evaluate.columns(self.metrics, self.cutoffs)
+        return Measured(jnp.stack([found.per_user[name] for name in names]), found.pooled)

@@ -237,7 +237,7 @@ class Evaluation:
         return {label: (int(mask.sum()), self.mean(label)) for label, mask in self.members.items()}
 
 
-_measure = jax.jit(measure, static_argnames=("cutoffs", "metrics", "convention"))
+compiled_measure = jax.jit(measure, static_argnames=("cutoffs", "metrics", "convention"))
 
 
 def evaluate(
@@ -294,7 +294,7 @@ def evaluate(
     _check_length("groups", None if groups is None else groups.ids, targets.num_rows)
     blocks = user_blocks.build(targets, exclude=exclude, users=users, empty=convention.empty, block_size=block_size)
     measured = jax.device_get(
-        _measure(
+        compiled_measure(
             recommend.scorer(model) if isinstance(model, Factors) else model,
             blocks,
             targets,

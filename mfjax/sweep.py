@@ -92,8 +92,9 @@ def run(
     """Return the results of all settings x keys, leaves [setting, key, ...], on the host.
 
     The program is compiled once per group of settings; the next chunk of cells is under way while the results of the
-    last are fetched. In map mode the program is `compilation.jit(cell)`, called cell by cell, so every cell has the
-    bits of its single run, whatever the chunk, the other cells and the process. In vmap mode it is
+    last are fetched. In map mode the program is `cell.compiled` where there is such a method, as `cells.measured` has,
+    else `compilation.jit(cell)`, called cell by cell, so every cell has the bits of its single run, whatever the chunk,
+    the other cells and the process. In vmap mode it is
     `compilation.jit(over(cell, "vmap"))` over chunks, the last one filled with repeats, and last bits differ.
 
     With a `folder` each finished cell is a file there, written whole or not at all, and is read instead of computed
@@ -132,7 +133,7 @@ def run(
     if len(settings) == 0 or len(keys) == 0:
         raise ValueError(f"settings, keys: {len(settings)} settings, {len(keys)} keys; pass at least one of each")
     settings = [jax.tree.map(_strong, setting) for setting in settings]
-    single = jax.jit(cell, compiler_options=compilation.options())
+    single, text_of = _compiled(cell)
     start = _one_by_one(single) if mode == "map" else _together(compilation.jit(over(cell, "vmap")), chunk)
     results: dict[Place, Any] = {}
     num_cells = len(settings) * len(keys)
@@ -147,11 +148,13 @@ def run(
         paths: dict[Place, Path] = {}
         if folder is not None:
             # The program of one cell, with its static fields and constants: the same whatever the chunk.
-            program = single.lower(_fresh(keys, [0])[0], settings[rows[0]], data)
+            first = _fresh(keys, [0])[0], settings[rows[0]], data
             how = "map" if mode == "map" else f"vmap {chunk}"
-            names = _names(f"{how} {program.as_text()}", keys, [settings[row] for row in rows], data)
+            names = _names(f"{how} {text_of(*first)}", keys, [settings[row] for row in rows], data)
             paths = {place: folder / name for place, name in zip(places, names, strict=True)}
-            keep({place: persist.load_tree(path, program.out_info) for place, path in paths.items() if path.exists()})
+            kept = [place for place, path in paths.items() if path.exists()]
+            like = jax.eval_shape(cell, *first) if kept else None
+            keep({place: persist.load_tree(paths[place], like) for place in kept})
         missing = [place for place in places if place not in results]
         for found in _computed(start, keys, settings, data, missing, chunk):
             for place in found.keys() & paths.keys():
@@ -159,6 +162,14 @@ def run(
             keep(found)
     ordered = [results[place] for place in itertools.product(range(len(settings)), range(len(keys)))]
     return _arrange(ordered, len(settings), len(keys))
+
+
+def _compiled(cell: Cell) -> tuple[Cell, Callable[..., str]]:
+    """Return the compiled cell, and (key, setting, data) -> the text of its program."""
+    if hasattr(cell, "compiled"):
+        return cell.compiled, cell.text  # type: ignore[attr-defined]
+    program = jax.jit(cell, compiler_options=compilation.options())
+    return program, lambda *args: program.lower(*args).as_text()
 
 
 def _one_by_one(program: Cell) -> Start:

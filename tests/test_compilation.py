@@ -10,24 +10,27 @@ from mfjax import compilation
 
 
 @pytest.fixture
-def optimised():
-    """As outside the tests, which run without optimisation."""
-    jax.config.update("jax_disable_most_optimizations", False)
+def optimised(request):
+    """As outside the tests, which run without optimisation, or as they do."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", not request.param)
     compilation.options.cache_clear()
     yield
-    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_disable_most_optimizations", before)
     compilation.options.cache_clear()
 
 
-def test_no_passes_are_asked_for_where_none_are_wanted():
-    compilation.options.cache_clear()
+@pytest.mark.parametrize("optimised", [False], indirect=True)
+def test_no_passes_are_asked_for_where_none_are_wanted(optimised):
     assert compilation.options() == {}
 
 
+@pytest.mark.parametrize("optimised", [True], indirect=True)
 def test_fewer_passes_on_cpu(optimised):
     assert compilation.options() == ({"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else {})
 
 
+@pytest.mark.parametrize("optimised", [True], indirect=True)
 def test_a_program_takes_the_settings_of_jit_and_traces_once(optimised):
     traces = []
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import als, cells, compilation, histories, objectives, ranking, sweep
+from mfjax import als, cells, histories, objectives, ranking, sweep
 from mfjax.evaluate import evaluate
 from mfjax.types import Interactions
 
@@ -63,10 +63,9 @@ def test_grid_is_the_product_in_order():
 def test_map_has_the_bits_of_single_runs_whatever_the_chunk(data):
     found = sweep.run(CELL, keys_of(range(2)), SETTINGS, data, mode="map")
     assert found.per_user.shape == (3, 2, 2, NUM_USERS)
-    single = compilation.jit(CELL)
     for row, setting in enumerate(SETTINGS):
         for column in range(2):
-            alone = single(jax.random.key(column), setting, data)
+            alone = CELL.compiled(jax.random.key(column), setting, data)
             assert_same_bits(jax.tree.map(lambda leaf, at=(row, column): leaf[at], found), alone)
     assert_same_bits(sweep.run(CELL, keys_of(range(2)), SETTINGS, data, mode="map", chunk=4), found)
 
@@ -97,13 +96,17 @@ def test_a_cell_has_the_bits_of_fit(data):
 
 def test_cells_measure_as_evaluate(data):
     train, judge = data
-    found = sweep.run(CELL, keys_of([0]), SETTINGS[:1], data, mode="map")
+    counts = np.asarray(train.items.counts)
+    judge = replace(judge, item_counts=jnp.asarray(counts))
+    found = sweep.run(CELL, keys_of([0]), SETTINGS[:1], (train, judge), mode="map")
     state = als.fit(jax.random.key(0), train, SETTINGS[0].config, num_steps=3)
     model = als.factors(state, SETTINGS[0].config)
-    values = evaluate(model, judge.targets, exclude=judge.exclude, cutoffs=(5,), metrics=("ndcg", "auc"))
+    values = evaluate(
+        model, judge.targets, exclude=judge.exclude, cutoffs=(5,), metrics=("ndcg", "auc"), item_counts=counts
+    )
     for row, name in enumerate(("ndcg@5", "auc")):
         np.testing.assert_array_equal(found.per_user[0, 0, row], values.per_user[name])
-    assert found.pooled["coverage@5"].shape == (1, 1)
+    assert {name: float(value[0, 0]) for name, value in found.pooled.items()} == values.pooled
 
 
 def test_ranking_models_sweep_alike():

@@ -10,7 +10,6 @@ from experiments import study
 from experiments.models_ml1m import ALS_PUBLISHED, IALS
 from experiments.task import Task
 from mfjax import als
-from mfjax.evaluate import evaluate
 
 NUM_STEPS = 20
 
@@ -52,14 +51,7 @@ def _fit(config: als.Config, validation: Task, num_steps: int) -> tuple[list[flo
 
     def look(state: als.State, _: als.Info) -> None:
         loss.append(float(_loss(state, validation.histories, config)))
-        found = evaluate(
-            als.factors(state, config),
-            validation.targets,
-            exclude=validation.exclude,
-            candidates=validation.candidates,
-            metrics=("ndcg",),
-        )
-        ndcg.append(found.mean()["ndcg@10"])
+        ndcg.append(validation.evaluate(als.factors(state, config), metrics=("ndcg",)).mean()["ndcg@10"])
 
     als.fit(study.model_key("als", 0), validation.histories, config, num_steps=num_steps, on_step=look)
     return loss, ndcg

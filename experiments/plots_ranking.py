@@ -24,7 +24,6 @@ from experiments.models import (
 from experiments.task import Task
 from mfjax import als, ranking
 from mfjax.data.sources import atomic_path
-from mfjax.evaluate import evaluate
 
 
 def published_als(task: Task) -> np.ndarray:
@@ -63,12 +62,7 @@ class Curve:
         self.auc.append(float(info.auc))
         epoch = len(self.loss)
         if epoch == 1 or epoch % self.every == 0:
-            options: dict[str, Any] = {
-                "exclude": self.task.exclude,
-                "candidates": self.task.candidates,
-                "metrics": ("ndcg",),
-            }
-            found = evaluate(ranking.factors(state), self.task.targets, **options)
+            found = self.task.evaluate(ranking.factors(state), metrics=("ndcg",))
             self.ndcg.append((epoch, found.mean()["ndcg@10"]))
 
 

@@ -26,7 +26,6 @@ from experiments.task import Task, last_positive, test_task
 from mfjax import compilation, ranking, sampling
 from mfjax.data import movielens
 from mfjax.data.splits import TIES
-from mfjax.evaluate import evaluate
 from mfjax.resampling import bootstrap
 
 
@@ -86,8 +85,7 @@ def fit(loss: str, task: Task, seed: int, num_epochs: int) -> dict[str, np.ndarr
     negatives = sampling.popularity(task.seen, num=NUM_NEGATIVES, beta=sampler.keywords["beta"])
     data = ranking.data(task.seen, negatives)
     state = ranking.fit(jax.random.key(seed), data, config, num_epochs=num_epochs)
-    shown = {"exclude": task.exclude, "candidates": task.candidates, "cutoffs": (10,), "metrics": ("recall", "ndcg")}
-    return evaluate(ranking.factors(state), task.targets, **shown).per_user  # type: ignore[arg-type]
+    return task.evaluate(ranking.factors(state), metrics=("recall", "ndcg")).per_user
 
 
 def _difference(pair: tuple[str, str], metric: str, values: dict[str, dict[str, np.ndarray]]) -> dict[str, Any]:

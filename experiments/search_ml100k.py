@@ -22,7 +22,6 @@ from experiments.results import align
 from experiments.task import Task, last_positive, validation_task
 from mfjax import als, objectives
 from mfjax.data import movielens
-from mfjax.evaluate import evaluate
 from mfjax.types import Interactions
 
 
@@ -69,8 +68,7 @@ def score(config: als.Config, num_steps: int, tasks: Sequence[Task]) -> float:
     found = []
     for seed, task in enumerate(tasks):
         scorer = fit_als(config, num_steps)(jax.random.key(seed), task, None)
-        measured = evaluate(scorer, task.targets, exclude=task.exclude, candidates=task.candidates, metrics=("ndcg",))
-        found.append(measured.mean()["ndcg@10"])
+        found.append(task.evaluate(scorer, metrics=("ndcg",)).mean()["ndcg@10"])
     return float(np.mean(found))
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from importlib import util
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -15,7 +14,6 @@ from experiments.models_ml1m import SEARCHED, Settings
 from experiments.sections import Section
 from experiments.task import Task
 from mfjax import tune
-from mfjax.evaluate import evaluate
 from mfjax.trials import Trial
 
 METRIC = "ndcg@10"
@@ -54,8 +52,7 @@ def search(
         except ValueError:  # no finite solution
             yield math.nan
             return
-        lists: dict[str, Any] = {"exclude": task.exclude, "candidates": task.candidates}
-        yield evaluate(model, task.targets, **lists, metrics=("ndcg",)).mean()[METRIC]
+        yield task.evaluate(model, metrics=("ndcg",)).mean()[METRIC]
 
     path = None if folder is None else folder / f"study-{name}.json"
     with tqdm(desc=f"search {name}", total=trials, unit="trial", disable=not progress, leave=False) as bar:

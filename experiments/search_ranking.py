@@ -24,7 +24,6 @@ from experiments.search_ml100k import tasks
 from experiments.task import Task
 from mfjax import ranking, recommend
 from mfjax.data import movielens
-from mfjax.evaluate import evaluate
 from mfjax.losses import LOSSES
 
 
@@ -64,8 +63,7 @@ def curve(setting: Setting, task: Task, seed: int, every: int) -> list[float]:
     def measure(state: ranking.State, _: ranking.Info) -> None:
         if int(state.step) % (every * ranking.steps_per_epoch(data, config)) == 0:
             scorer = recommend.scorer(ranking.factors(state))
-            found = evaluate(scorer, task.targets, exclude=task.exclude, candidates=task.candidates, metrics=("ndcg",))
-            values.append(found.mean()["ndcg@10"])
+            values.append(task.evaluate(scorer, metrics=("ndcg",)).mean()["ndcg@10"])
 
     data = ranking.data(task.seen, sampler(task.seen))
     ranking.fit(jax.random.key(seed), data, config, num_epochs=num_epochs, on_epoch=measure)

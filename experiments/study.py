@@ -18,8 +18,7 @@ from experiments.models import MODELS, Model
 from experiments.results import Row
 from experiments.task import Task
 from mfjax import compilation
-from mfjax.evaluate import DEFAULT_METRICS, Evaluation, evaluate
-from mfjax.histories import Ragged
+from mfjax.evaluate import DEFAULT_METRICS, Evaluation
 from mfjax.resampling import bootstrap
 from mfjax.types import Factors, Key, Scorer
 
@@ -100,7 +99,8 @@ def _run_one(
         same = (id(task), seed if model.random else None)
         if same not in fitted:
             found, taken = _timed_fit(model, model_key(name, seed), task, dim)
-            fitted[same] = found, _evaluate(found, task, task.seen if model.repeats else task.exclude, asked)
+            exclude = task.seen if model.repeats else task.exclude
+            fitted[same] = found, task.evaluate(found, exclude=exclude, item_counts=task.item_counts, **asked)
             seconds.append(taken)
         order.append(same)
         bar.update()
@@ -117,17 +117,6 @@ def _timed_fit(model: Model, key: Key, task: Task, dim: int | None) -> tuple[Sco
     fitted = model.fit(key, task, dim)
     jax.block_until_ready(jax.tree.leaves(fitted))
     return fitted, time.perf_counter() - started
-
-
-def _evaluate(fitted: Scorer | Factors, task: Task, exclude: Ragged, asked: Mapping[str, Any]) -> Evaluation:
-    return evaluate(
-        fitted,
-        task.targets,
-        exclude=exclude,
-        candidates=task.candidates,
-        item_counts=task.item_counts,
-        **asked,
-    )
 
 
 _bootstrap = compilation.jit(bootstrap, static_argnames=("level", "num_resamples", "block_size"))

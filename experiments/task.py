@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import jax.numpy as jnp
 
 from mfjax import histories
 from mfjax.data.splits import Split, leave_last_out, temporal
+from mfjax.evaluate import Evaluation, evaluate
 from mfjax.histories import Histories, Ragged
-from mfjax.types import Array, Interactions, Key
+from mfjax.types import Array, Factors, Interactions, Key, Scorer
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,14 @@ class Task:
     @cached_property
     def item_counts(self) -> Array:
         return jnp.asarray(self.train.item_counts())
+
+    def evaluate(self, model: Scorer | Factors, **options: Any) -> Evaluation:
+        """Return how well a model finds the hidden items among the candidates that are not excluded.
+
+        Options are those of `mfjax.evaluate.evaluate`; one that is given stands in for the task's own.
+        """
+        own: dict[str, Any] = {"exclude": self.exclude, "candidates": self.candidates}
+        return evaluate(model, self.targets, **(own | options))
 
 
 def last_positive(

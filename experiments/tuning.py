@@ -24,7 +24,7 @@ from experiments.task import Task
 from mfjax import als, cells, compilation, hypergradients, smooth_metrics, tune
 from mfjax.cells import Judge
 from mfjax.data.splits import leave_last_out
-from mfjax.evaluate import evaluate, measure
+from mfjax.evaluate import measure
 from mfjax.recommend import scorer
 from mfjax.search_spaces import Uniform
 from mfjax.trials import Trial, best
@@ -114,10 +114,7 @@ def curve(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) 
 
 
 def _score(model: Any, task: Task) -> float:
-    found = evaluate(
-        model, task.targets, exclude=task.exclude, candidates=task.candidates, cutoffs=(10,), metrics=("ndcg",)
-    )
-    return found.mean()[METRIC]
+    return task.evaluate(model, metrics=("ndcg",)).mean()[METRIC]
 
 
 def slope(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) -> tune.Slope:

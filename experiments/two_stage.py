@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,6 @@ from experiments.task import Task, last_positive, test_task
 from mfjax import compilation, two_stage
 from mfjax.data import movielens
 from mfjax.data.splits import TIES
-from mfjax.evaluate import evaluate
 from mfjax.resampling import bootstrap
 from mfjax.types import Factors, Scorer
 
@@ -109,7 +107,9 @@ def measure(
         reached = _ceiling(retriever, users, task.targets, candidates=candidates, exclude=task.exclude)
         ceilings.append(float(jnp.nanmean(reached)))
         together = two_stage.scorer(retriever, reranker, candidates=candidates, exclude=task.exclude)
-        measured, baseline = (_per_user(model, task, k) for model in (together, retriever))
+        measured, baseline = (
+            task.evaluate(model, cutoffs=(k,), metrics=("recall", "ndcg")).per_user for model in (together, retriever)
+        )
         both.append(measured[f"ndcg@{k}"])
         recalls.append(measured[f"recall@{k}"])
         alone.append(baseline[f"ndcg@{k}"])
@@ -127,11 +127,6 @@ def measure(
         retrieve_ms=1e3 * speed.retrieve,
         rerank_ms=1e3 * speed.rerank,
     )
-
-
-def _per_user(model: Scorer | Factors, task: Task, k: int) -> dict[str, np.ndarray]:
-    options: dict[str, Any] = {"exclude": task.exclude, "candidates": task.candidates}
-    return evaluate(model, task.targets, cutoffs=(k,), metrics=("recall", "ndcg"), **options).per_user
 
 
 def table(lines: Sequence[Line], k: int) -> str:

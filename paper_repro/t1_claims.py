@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +10,6 @@ from experiments import plots_ranking, study
 from experiments.models import BPR_PUBLISHED_EPOCHS, MODELS
 from experiments.task import Task, last_positive, test_task
 from mfjax import two_stage
-from mfjax.evaluate import evaluate
 from mfjax.types import Factors, Interactions, Scorer
 from paper_repro.verdict import Check
 
@@ -54,8 +51,7 @@ def _ceilings(als: Scorer | Factors, task: Task) -> list[Check]:
 def _stages(task: Task) -> list[Check]:
     def ndcg(name: str) -> float:
         found = [MODELS[name].fit(study.model_key(name, seed), task, None) for seed in range(3)]
-        options: dict[str, Any] = {"exclude": task.exclude, "candidates": task.candidates, "metrics": ("ndcg",)}
-        return float(np.mean([evaluate(scorer, task.targets, **options).mean()["ndcg@10"] for scorer in found]))
+        return float(np.mean([task.evaluate(scorer, metrics=("ndcg",)).mean()["ndcg@10"] for scorer in found]))
 
     return [
         Check(

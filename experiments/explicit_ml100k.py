@@ -126,10 +126,7 @@ def _check(options: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    try:
-        run(command_line.parse(Options, arguments, program="experiments.explicit_ml100k"))
-    except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
+    command_line.main(run, Options, arguments, program="experiments.explicit_ml100k")
 
 
 if __name__ == "__main__":

@@ -211,10 +211,7 @@ def _checked(options: Options) -> Options:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    try:
-        run(command_line.parse(Options, arguments, program="experiments.ml1m"))
-    except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
+    command_line.main(run, Options, arguments, program="experiments.ml1m")
 
 
 if __name__ == "__main__":

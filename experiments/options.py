@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,6 +48,16 @@ def parse(options: type[Options], arguments: Sequence[str] | None = None, *, pro
             )
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(found).items()}
     return options(**values)
+
+
+def main(
+    run: Callable[[Options], Any], options: type[Options], arguments: Sequence[str] | None = None, *, program: str
+) -> None:
+    """Run an experiment from the command line; bad values and missing files end it with a message."""
+    try:
+        run(parse(options, arguments, program=program))
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"error: {error}") from None
 
 
 def _parser(options: type, program: str) -> argparse.ArgumentParser:

@@ -97,10 +97,7 @@ def _difference(pair: tuple[str, str], metric: str, values: dict[str, dict[str, 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    try:
-        run(command_line.parse(Options, arguments, program="experiments.ranking_losses"))
-    except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
+    command_line.main(run, Options, arguments, program="experiments.ranking_losses")
 
 
 if __name__ == "__main__":

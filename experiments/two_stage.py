@@ -156,10 +156,7 @@ def _write(options: Options, dataset: movielens.Dataset, task: Task, lines: Sequ
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    try:
-        run(command_line.parse(Options, arguments, program="experiments.two_stage"))
-    except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
+    command_line.main(run, Options, arguments, program="experiments.two_stage")
 
 
 if __name__ == "__main__":

@@ -265,10 +265,15 @@ def average_precision(
         Array(0.5, dtype=float32)
     """
     _refuse_expected(convention, "average_precision")
-    ordered = jnp.sort(ranks, axis=-1)
-    found = jnp.arange(1, ranks.shape[-1] + 1, dtype=jnp.float32).reshape((1,) * (ranks.ndim - 1) + (-1,))
-    within = ordered <= (UNRANKED - 1 if k is None else k)
-    total = jnp.sum(jnp.where(within, found / ordered, 0.0), axis=-1)
+    if k is None or k >= ranks.shape[-1]:
+        places = jnp.sort(ranks, axis=-1)
+        hit = places <= (UNRANKED - 1 if k is None else k)
+    else:
+        # A few places are quicker to go through than the ranks are to sort.
+        places = jnp.arange(1, k + 1, dtype=jnp.int32).reshape((1,) * (ranks.ndim - 1) + (-1,))
+        hit = jnp.any(ranks[..., None] == places[..., None, :], axis=-2)
+    found = jnp.cumsum(hit, axis=-1, dtype=jnp.float32)
+    total = jnp.sum(jnp.where(hit, found / places, 0.0), axis=-1)
     return total / _relevant(num_relevant, k, convention.ap_denominator)
 
 

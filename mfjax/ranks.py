@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -12,6 +13,9 @@ from mfjax.conventions import Ties
 from mfjax.histories import Ragged
 from mfjax.metrics import UNRANKED
 from mfjax.types import Array, Scorer
+
+TARGETS_AT_ONCE = 4
+"""Columns of targets that the scores are compared with in one pass."""
 
 
 class Ranks(NamedTuple):
@@ -88,7 +92,7 @@ def rank_block(
         [[2]]
     """
     mask = jnp.ones(users.shape, bool) if mask is None else mask
-    scores, num_broken = recommendable(recommend.masked_scores(scorer, users, exclude, candidates))
+    scores, num_items, num_broken = recommendable(recommend.masked_scores(scorer, users, exclude, candidates))
     recommended, best = recommend.top_k_block(scores, k)
     ids, relevances, real = targets.rows(users)
     real &= mask[:, None]
@@ -101,15 +105,15 @@ def rank_block(
         relevances=jnp.where(real, relevances, 0),
         num_relevant=num_relevant,
         num_unreachable=num_relevant - num_ranked,
-        num_items=jnp.sum(scores > -jnp.inf, axis=-1, dtype=jnp.int32),
+        num_items=num_items,
         num_broken=jnp.where(mask, num_broken, 0),
         recommended=recommended,
         recommended_mask=(best > -jnp.inf) & mask[:, None],
     )
 
 
-def recommendable(scores: Array) -> tuple[Array, Array]:
-    """Return scores in which only finite ones can be recommended, and how many of each user's were broken.
+def recommendable(scores: Array) -> tuple[Array, Array, Array]:
+    """Return scores in which only finite ones can be recommended, how many can be, and how many were broken.
 
     NaN and +inf, which only a broken model gives, become -inf and are counted; -inf, which is how a model or a mask
     says "not this item", stays. -0.0 becomes 0.0, so that every later comparison and `lax.top_k` see one and the same
@@ -120,15 +124,18 @@ def recommendable(scores: Array) -> tuple[Array, Array]:
 
     Returns:
         scores: float [batch, num_items], finite or -inf.
-        broken: int32 [batch], the number of NaN and +inf.
+        num_items: int32 [batch], the number of finite ones.
+        num_broken: int32 [batch], the number of NaN and +inf.
 
     Example:
-        >>> recommendable(jnp.array([[1.0, jnp.nan, -0.0]]))
-        (Array([[  1., -inf,   0.]], dtype=float32), Array([1], dtype=int32))
+        >>> scores, num_items, num_broken = recommendable(jnp.array([[1.0, jnp.nan, -0.0]]))
+        >>> scores.tolist(), num_items.tolist(), num_broken.tolist()
+        ([[1.0, -inf, 0.0]], [2], [1])
     """
-    sound = scores < jnp.inf
-    scores = jnp.where(sound, jnp.where(scores == 0, 0.0, scores), -jnp.inf)
-    return scores, jnp.sum(~sound, axis=-1, dtype=jnp.int32)
+    broken = ~(scores < jnp.inf)
+    finite = ~broken & (scores > -jnp.inf)
+    counts = _counts([finite, broken])
+    return jnp.where(finite, jnp.where(scores == 0, 0.0, scores), -jnp.inf), counts[:, 0], counts[:, 1]
 
 
 def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest: Array | None = None) -> Ranks:
@@ -139,10 +146,13 @@ def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest:
     Ties: "first", lower index first; "last", higher index first; "worst", the items of `ids` behind every other item of
     equal score; "expected", r_i without the last term, and the size of the group besides.
 
-    The scores are compared with one column of `ids` at a time: time num_items * columns a user, memory that of scores.
+    The scores are compared with `TARGETS_AT_ONCE` columns of `ids` at a time: time num_items * columns a user, memory
+    that of scores. One comparison settles score and tie: scores are taken as integers, and s_j counts where it is at
+    least s_i, or s_i + 1 where a tie puts j behind i.
 
     Args:
-        scores: float [batch, num_items], -inf for items that can not be recommended, never NaN (see `recommendable`).
+        scores: float [batch, num_items], -inf for items that can not be recommended, never NaN or -0.0 (see
+            `recommendable`).
         ids: int32 [batch, R], distinct within a user.
         mask: bool [batch, R], True for a real item.
         ties: tie rule.
@@ -155,39 +165,62 @@ def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest:
         >>> of(jnp.array([[3.0, 5.0, 3.0, 1.0]]), jnp.array([[2, 3]]), jnp.array([[True, True]])).ranks
         Array([[3, 4]], dtype=int32)
     """
-    width = ids.shape[-1]
+    num_columns = ids.shape[-1]
+    padding = ((0, 0), (0, -num_columns % TARGETS_AT_ONCE))
+    ids, mask = jnp.pad(ids, padding), jnp.pad(mask, padding)
     item_scores = jnp.where(mask, jnp.take_along_axis(scores, ids, axis=-1), -jnp.inf)
+    numbers, item_numbers = _in_order(scores), _in_order(item_scores)
     everything = jnp.arange(scores.shape[-1], dtype=jnp.int32)[None, :]
-    slots = jnp.arange(width, dtype=jnp.int32)[None, :]
+    slots = jnp.arange(ids.shape[-1], dtype=jnp.int32)[None, :]
 
-    def count(slot: Array) -> tuple[Array, Array]:
-        item = lax.dynamic_slice_in_dim(ids, slot, 1, axis=-1)  # [batch, 1]
-        score = lax.dynamic_slice_in_dim(item_scores, slot, 1, axis=-1)
-        if ties == "first":
-            before = (scores > score) | ((scores == score) & (everything < item))
-        elif ties == "last":
-            before = (scores > score) | ((scores == score) & (everything > item))
-        elif ties == "worst":
-            before = scores >= score
-        else:
-            before = scores > score
-        rank = 1 + _count(before)
+    def least(item: Array, number: Array) -> Array:
+        """Return the number from which on an item of the catalogue stands before `item`."""
+        if ties == "worst":
+            return number
+        if ties == "expected":
+            return number + 1
+        return jnp.where(everything < item if ties == "first" else everything > item, number, number + 1)
+
+    def count(first: Array) -> Ranks:
+        """Return rank and size of the tie of TARGETS_AT_ONCE columns."""
+        columns = [
+            [lax.dynamic_slice_in_dim(x, first + column, 1, axis=1) for x in (ids, item_numbers)]
+            for column in range(TARGETS_AT_ONCE)
+        ]
+        rank = 1 + _counts([numbers >= least(*column) for column in columns])
         if ties == "worst":
             # Counted itself and the asked-for items of equal score that follow it: take them off again.
-            rank -= _count((item_scores == score) & (slots >= slot))
-        return rank, _count(scores == score) if ties == "expected" else jnp.ones_like(rank)
+            alike = [(item_numbers == number) & (slots >= first + at) for at, (_, number) in enumerate(columns)]
+            rank -= _counts(alike)
+        alone = jnp.ones_like(rank)
+        return Ranks(rank, _counts([numbers == number for _, number in columns]) if ties == "expected" else alone)
 
-    def body(slot: Array, found: Ranks) -> Ranks:
-        columns = count(slot)
+    def body(turn: Array, found: Ranks) -> Ranks:
+        first = turn * TARGETS_AT_ONCE
         return Ranks(
-            *(lax.dynamic_update_slice_in_dim(x, c, slot, axis=-1) for x, c in zip(found, columns, strict=True))
+            *(lax.dynamic_update_slice_in_dim(x, c, first, 1) for x, c in zip(found, count(first), strict=True))
         )
 
     start = Ranks(jnp.full(ids.shape, UNRANKED, jnp.int32), jnp.ones(ids.shape, jnp.int32))
-    found = lax.fori_loop(0, width if longest is None else longest, body, start)
+    turns = -(-(num_columns if longest is None else longest) // TARGETS_AT_ONCE)
+    found = lax.fori_loop(0, turns, body, start)
     real = item_scores > -jnp.inf
-    return Ranks(jnp.where(real, found.ranks, UNRANKED), jnp.where(real, found.tie_sizes, 1))
+    ranks, tie_sizes = jnp.where(real, found.ranks, UNRANKED), jnp.where(real, found.tie_sizes, 1)
+    return Ranks(ranks[:, :num_columns], tie_sizes[:, :num_columns])
 
 
-def _count(mask: Array) -> Array:
-    return jnp.sum(mask, axis=-1, keepdims=True, dtype=jnp.int32)
+def _in_order(scores: Array) -> Array:
+    """Return integers in the order of the scores, equal where these are: their bits, in reverse below zero."""
+    kind = jnp.int64 if scores.dtype == jnp.float64 else jnp.int32
+    bits = lax.bitcast_convert_type(scores if kind == jnp.int64 else scores.astype(jnp.float32), kind)
+    return jnp.where(bits < 0, bits ^ jnp.iinfo(kind).max, bits)
+
+
+def _counts(masks: list[Array]) -> Array:
+    """Return how many entries of each row of each mask are True, int32 [batch, masks], in one pass over all masks.
+
+    One reduction of several operands: a plain sum over long rows is cut in two passes on CPU, and several times slower.
+    """
+    zeros = [jnp.int32(0)] * len(masks)
+    operands = [mask.astype(jnp.int32) for mask in masks]
+    return jnp.stack(lax.reduce(operands, zeros, lambda some, more: list(map(operator.add, some, more)), (1,)), axis=1)

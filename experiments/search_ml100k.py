@@ -12,13 +12,12 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from experiments import options as command_line
 from experiments import study
 from experiments.models import fit_als
 from experiments.options import option
-from experiments.results import align
+from experiments.searches import search, table
 from experiments.task import Task, last_positive, validation_task
 from mfjax import als, objectives
 from mfjax.data import movielens
@@ -74,33 +73,22 @@ def score(config: als.Config, num_steps: int, tasks: Sequence[Task]) -> float:
 
 def run(options: Options) -> list:
     """Return the trials, best first, and print the best."""
-    try:
-        import optuna
-    except ImportError:
-        raise SystemExit('error: the search needs Optuna; python -m pip install -e ".[tune]"') from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     validation = tasks(movielens.load("ml-100k", options.data_dir).interactions, options.splits)
-    search = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.TPESampler(seed=options.seed, multivariate=True)
-    )
-    for _ in tqdm(range(options.trials), unit="setting", leave=False):
-        asked = search.ask()
-        config, num_steps = draw(asked, validation[0])
-        asked.set_user_attr("reg", float(config.reg))
-        search.tell(asked, score(config, num_steps, validation))
-    best = sorted(search.trials, key=lambda trial: -trial.values[0])
-    names = ("dim", "unobserved_weight", "reg_exponent", "popularity_exponent", "num_steps")
-    lines = [["validation NDCG@10", "reg", *names]]
-    for trial in best[: options.shown]:
-        numbers = [trial.values[0], trial.user_attrs["reg"], *(trial.params[name] for name in names)]
-        lines.append([f"{number:.4g}" for number in numbers])
-    print(align(lines))
-    return best
+
+    def try_one(trial) -> float:
+        config, num_steps = draw(trial, validation[0])
+        trial.set_user_attr("reg", float(config.reg))
+        return score(config, num_steps, validation)
+
+    found = search(try_one, trials=options.trials, seed=options.seed)
+    names = ("reg", "dim", "unobserved_weight", "reg_exponent", "popularity_exponent", "num_steps")
+    print(table(found[: options.shown], names))
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(command_line.parse(Options, arguments, program="experiments.search_ml100k"))
+    command_line.main(run, Options, arguments, program="experiments.search_ml100k")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments import study
+from experiments import searches, study
 from experiments.models_ml1m import SEARCHED, Settings
 from experiments.sections import Section
 from experiments.task import Task
@@ -59,10 +59,7 @@ def search(
         return tune.tpe(curve, searched.space, trials=trials, seed=seed, path=path, on_trial=lambda _: bar.update())
 
 
-def section(name: str, found: Sequence[Trial], shown: int = 5) -> Section:
+def section(name: str, found: Sequence[Trial]) -> Section:
     """Return the best trials as a table."""
-    ranked = sorted(found, key=lambda one: (-one.score(), one.number))[:shown]
-    lines = [[f"validation {METRIC}", "trial", *ranked[0].values]]
-    for trial in ranked:
-        lines.append([f"{trial.score():.5f}", str(trial.number), *(f"{value:.4g}" for value in trial.values.values())])
+    lines = searches.cells(found, f"validation {METRIC}", digits=5)
     return Section(f"Search of {name}", f"The best of {len(found)} settings on validation.", lines, left=0)

@@ -14,13 +14,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from experiments import options as command_line
 from experiments.options import option
 from experiments.ranking_settings import Setting, setting
-from experiments.results import align
 from experiments.search_ml100k import tasks
+from experiments.searches import search, table
 from experiments.task import Task
 from mfjax import ranking, recommend
 from mfjax.data import movielens
@@ -72,35 +71,23 @@ def curve(setting: Setting, task: Task, seed: int, every: int) -> list[float]:
 
 def run(options: Options) -> list:
     """Return the trials, best first, and print the best."""
-    try:
-        import optuna
-    except ImportError:
-        raise SystemExit('error: the search needs Optuna; python -m pip install -e ".[tune]"') from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     validation = tasks(movielens.load("ml-100k", options.data_dir).interactions, options.splits)
-    search = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.TPESampler(seed=options.seed, multivariate=True)
-    )
-    for _ in tqdm(range(options.trials), unit="setting", leave=False, disable=not options.progress):
-        asked = search.ask()
-        chosen = setting(options.loss, num_epochs=options.epochs, **draw(asked, options.loss))
+
+    def try_one(trial) -> float:
+        chosen = setting(options.loss, num_epochs=options.epochs, **draw(trial, options.loss))
         curves = [curve(chosen, task, seed, options.every) for seed, task in enumerate(validation)]
         mean = np.mean(curves, axis=0)
-        asked.set_user_attr("epochs", options.every * (int(mean.argmax()) + 1))
-        search.tell(asked, float(mean.max()))
-    best = sorted(search.trials, key=lambda trial: -trial.values[0])
-    names = list(best[0].params)
-    lines = [["validation NDCG@10", "epochs", *names]]
-    for trial in best[: options.shown]:
-        numbers = [trial.values[0], trial.user_attrs["epochs"], *(trial.params[name] for name in names)]
-        lines.append([f"{number:.4g}" for number in numbers])
-    print(align(lines))
-    return best
+        trial.set_user_attr("epochs", options.every * (int(mean.argmax()) + 1))
+        return float(mean.max())
+
+    found = search(try_one, trials=options.trials, seed=options.seed, progress=options.progress)
+    print(table(found[: options.shown], ("epochs", *found[0].params)))
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(command_line.parse(Options, arguments, program="experiments.search_ranking"))
+    command_line.main(run, Options, arguments, program="experiments.search_ranking")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from experiments import study
+from experiments import searches, study
 from experiments.families import FAMILIES, Family, Parameters
 from experiments.results import align
 from experiments.task import Task
@@ -84,7 +84,8 @@ def run(
         else:
             found = tune.METHODS[method](curve(family, judged, seed, fixed), space, seed=seed, **common)
     print(f"{model}: {len(found)} settings by {method}, the best by {METRIC} on {NUM_SPLITS} validation splits\n")
-    print(f"{table(found)}\n")
+    finished = [trial for trial in found if trial.status == "finished"]
+    print(f"{align(searches.cells(finished, METRIC, digits=4))}\n")
     return fixed | best(found).values
 
 
@@ -159,14 +160,3 @@ def slope(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) 
         return float(np.mean([exact for (_, exact), _ in found])), gradient
 
     return of_setting
-
-
-def table(found: Sequence[Trial], shown: int = 5) -> str:
-    """Return the best trials as text."""
-    ranked = sorted(
-        (trial for trial in found if trial.status == "finished"), key=lambda one: (-one.score(), one.number)
-    )
-    lines = [[METRIC, "trial", *ranked[0].values]]
-    for trial in ranked[:shown]:
-        lines.append([f"{trial.score():.4f}", str(trial.number), *(f"{value:.4g}" for value in trial.values.values())])
-    return align(lines)

@@ -92,10 +92,7 @@ def table(lines: Sequence[Line]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    try:
-        run(options.parse(Options, arguments, program="experiments.benchmark"))
-    except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
+    options.main(run, Options, arguments, program="experiments.benchmark")
 
 
 if __name__ == "__main__":

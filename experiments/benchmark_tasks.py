@@ -92,6 +92,21 @@ def ours(case: Case, config: Config) -> Ours:
     return Ours(data, map_chunks, state, lambda state: program(data, config, state=state))
 
 
+def _tables(state: als.State) -> tuple[np.ndarray, np.ndarray]:
+    return np.array(state.users), np.array(state.items)
+
+
+def _as_sweeper(model: Ours) -> peers.Sweeper:
+    """Return ours as a contestant that goes on from where it is, as the peers do."""
+    state = model.state
+
+    def sweep() -> None:
+        nonlocal state
+        state = jax.block_until_ready(model.sweep(state))
+
+    return peers.Sweeper(sweep, lambda: _tables(state))
+
+
 RELAXATION = 1.7
 
 SOLVERS = {
@@ -117,15 +132,14 @@ def _sweepers(case: Case, tables: tuple[np.ndarray, np.ndarray], solvers: tuple[
 def sweeps(case: Case) -> list[Line]:
     """Time one sweep of both sides, from the same start."""
     steps = {count: ours(case, case.config(cg_steps=count)) for count, _ in SOLVERS.values()}
-    tables = tuple(np.array(table) for table in steps[2].state[:2])
-    contestants = _sweepers(case, tables, ("cg", "cholesky", "ials++"))  # type: ignore[arg-type]
+    contestants = _sweepers(case, _tables(steps[2].state), ("cg", "cholesky", "ials++"))
+    peaks = {count: timing.peak_mb(_one_sweep, case, count, jax.device_count()) for count in steps if case.memory}
     calls: dict[str, Callable[[], Any]] = {f"{count}": partial(one.sweep, one.state) for count, one in steps.items()}
     seconds = timing.in_turns(calls | {name: one.sweep for name, one in contestants.items()}, case.repeats)
     lines = []
     for name, (count, beside) in SOLVERS.items():
         others = {peer: seconds[peer].warm for peer in contestants if peer.split(" ", 1)[1] in beside}
-        peak = timing.peak_mb(_one_sweep, case, count, jax.device_count()) if case.memory else None
-        lines.append(_line("sweep", case, name, seconds[f"{count}"], others, peak_mb=peak))
+        lines.append(_line("sweep", case, name, seconds[f"{count}"], others, peak_mb=peaks.get(count)))
     return lines
 
 
@@ -149,28 +163,23 @@ def time_to_objective(case: Case, num_sweeps: int = 40) -> list[Line]:
     model = ours(case, case.config(cg_steps=2, relaxation=RELAXATION))
     jax.block_until_ready(model.sweep(model.state))
     first = time.perf_counter() - begin
-    tables = tuple(np.array(table) for table in model.state[:2])
-    contestants = _sweepers(case, tables, ("cg", "cholesky", "ials++"))  # type: ignore[arg-type]
+    others = _sweepers(case, _tables(model.state), ("cg", "cholesky", "ials++"))
     if case.dim > 64:
-        contestants.pop("implicit cholesky", None)
-    names = ["mfjax", *contestants]
-    state, spent = model.state, dict.fromkeys(names, 0.0)
-    curves: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+        others.pop("implicit cholesky", None)
+    contestants = {"mfjax": _as_sweeper(model)} | others
+    spent = dict.fromkeys(contestants, 0.0)
+    curves: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
     for _ in range(num_sweeps):
-        for name in names:
+        for name, contestant in contestants.items():
             begin = time.perf_counter()
-            if name == "mfjax":
-                state = jax.block_until_ready(model.sweep(state))
-            else:
-                contestants[name].sweep()
+            contestant.sweep()
             spent[name] += time.perf_counter() - begin
-            now = (np.array(state.users), np.array(state.items)) if name == "mfjax" else contestants[name].tables()
-            curves[name].append((spent[name], peers.loss(case.matrix, *now)))
-    goal = GOAL * min(curves[name][-1][1] for name in contestants or names)
+            curves[name].append((spent[name], peers.loss(case.matrix, *contestant.tables())))
+    goal = GOAL * min(curves[name][-1][1] for name in others or contestants)
     reached = {name: _reached(curve, goal) for name, curve in curves.items()}
     own = timing.Seconds(first + reached["mfjax"], reached.pop("mfjax"))
-    others = {name: seconds for name, seconds in reached.items() if np.isfinite(seconds)}
-    return [_line("time-to-objective", case, f"2 steps, relaxation {RELAXATION}", own, others, curves=curves)]
+    found = {name: seconds for name, seconds in reached.items() if np.isfinite(seconds)}
+    return [_line("time-to-objective", case, f"2 steps, relaxation {RELAXATION}", own, found, curves=curves)]
 
 
 def _reached(curve: list[tuple[float, float]], goal: float) -> float:
@@ -234,8 +243,7 @@ def sixteen_models(case: Case, num_steps: int = 16) -> list[Line]:
     keys = jax.random.split(jax.random.key(0), 1)
     calls: dict[str, Callable[[], Any]] = {"mfjax": lambda: sweep.run(_item_norm, keys, settings, data)}
     state = als.init(keys[0], case.config(), num_users=data.users.num_rows, num_items=data.items.num_rows)
-    tables = tuple(np.array(table) for table in state[:2])
-    for name, one in _sweepers(case, tables, ("cg",)).items():  # type: ignore[arg-type]
+    for name, one in _sweepers(case, _tables(state), ("cg",)).items():
         calls[name] = partial(_repeat, one.sweep, 16 * num_steps)
     seconds = timing.in_turns(calls, max(1, case.repeats // 3))
     others = {name: taken.warm for name, taken in seconds.items() if name != "mfjax"}

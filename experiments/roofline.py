@@ -102,10 +102,7 @@ def table(found: Roofline) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    try:
-        run(options.parse(Options, arguments, program="experiments.roofline"))
-    except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
+    options.main(run, Options, arguments, program="experiments.roofline")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ class Run:
         peak_mb, base_mb: peak memory of a process, and what it held before there was any data.
         data_mb: bytes of the interactions and of both tables.
         difference: largest difference of a factor from one device's, relative to the largest factor.
+        by_rows: whether every device holds a share of the tables, or the whole of them.
     """
 
     part: str
@@ -67,6 +68,7 @@ class Run:
     base_mb: float
     data_mb: float
     difference: float | None = None
+    by_rows: bool = False
 
 
 def run(options: Options) -> list[Run]:
@@ -82,22 +84,27 @@ def run(options: Options) -> list[Run]:
 
 
 def devices(options: Options) -> list[Run]:
-    """Sweep the same interactions on more and more devices, and on two processes over loopback."""
+    """Sweep the same interactions on more and more devices, and on two processes over loopback; the last of either
+    again with tables shared out by rows."""
     common = {"part": "devices", "size": int(options.size), "dim": options.dim, "repeats": options.repeats}
-    layouts = [(count, 1) for count in options.devices] + [(2, 2)]
-    found, reference = [], None
+    layouts = [(count, 1, False) for count in options.devices]
+    layouts += [(2, 2, False), (options.devices[-1], 1, True), (2, 2, True)]
+    found: list[Run] = []
+    reference = None
     with tempfile.TemporaryDirectory() as folder:
-        for count, processes in layouts:
-            path = Path(folder) / f"{count}-{processes}.npz"
-            measured = _start(common | {"devices": count // processes, "save": str(path)}, processes)
+        for count, processes, by_rows in layouts:
+            path = Path(folder) / f"{len(found)}.npz"
+            spec = common | {"devices": count // processes, "save": str(path), "by_rows": by_rows}
+            measured = _start(spec, processes)
             factors = np.load(path)
             reference = factors if reference is None else reference
-            found.append(Run(**measured | {"devices": count, "difference": _difference(factors, reference)}))
-    lines = [["devices", "processes", "sweep, ms", "speed-up", "difference"]]
+            of_run = {"devices": count, "by_rows": by_rows, "difference": _difference(factors, reference)}
+            found.append(Run(**measured | of_run))
+    lines = [["devices", "processes", "tables", "sweep, ms", "speed-up", "difference"]]
     for one in found:
         speed = found[0].seconds / one.seconds
         texts = [f"{1e3 * one.seconds:.1f}", f"{speed:.2f}", f"{one.difference:.1e}"]
-        lines.append([str(one.devices), str(one.processes), *texts])
+        lines.append([str(one.devices), str(one.processes), "by rows" if one.by_rows else "whole", *texts])
     print(f"{int(options.size):,} interactions, dim {options.dim}\n{results.align(lines)}\n", flush=True)
     return found
 

@@ -15,9 +15,10 @@ import numpy as np
 import optax
 
 from experiments import devices, timing
-from mfjax import als, objectives, ranking
+from mfjax import als, by_rows, histories, objectives, ranking, sharding
 from mfjax.data import synthetic
-from mfjax.histories import Ragged
+from mfjax.half_step import MapChunks
+from mfjax.histories import Histories, Ragged
 from mfjax.types import Interactions
 
 CONFIG = als.Config(objective=objectives.ials(unobserved_weight=0.1), reg=0.003, reg_exponent=1.0)
@@ -41,16 +42,22 @@ def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
     config = als.Config(objective=CONFIG.objective, reg=CONFIG.reg, dim=spec["dim"])
     base = timing.memory_mb() - _megabytes(pairs.users, pairs.items, pairs.values)
     begin = time.perf_counter()
-    data, map_chunks = devices.place(pairs)
+    data, map_chunks = _place_by_rows(pairs) if spec.get("by_rows") else devices.place(pairs)
     jax.block_until_ready(data)
     build = time.perf_counter() - begin
-    state = devices.start(jax.random.key(0), config, data)
+    if isinstance(data, by_rows.SharedHistories):
+        sizes = {"num_users": pairs.num_users, "num_items": pairs.num_items}
+        state = data.start(lambda: als.init(jax.random.key(0), config, **sizes))
+    else:
+        state = devices.start(jax.random.key(0), config, data)
     seconds = []
     for _ in range(spec["repeats"] + 1):
         begin = time.perf_counter()
         state = als.fit(jax.random.key(0), data, config, num_steps=1, state=state, map_chunks=map_chunks)
         jax.block_until_ready(state)
         seconds.append(time.perf_counter() - begin)
+    if isinstance(data, by_rows.SharedHistories):
+        state = by_rows.gather(state, data)
     if spec.get("save") and spec["process"] == 0:
         np.savez(spec["save"], users=_local(state.users), items=_local(state.items))
     return {
@@ -62,8 +69,13 @@ def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _place_by_rows(pairs: Interactions) -> tuple[Histories, MapChunks]:
+    mesh = sharding.mesh()
+    return by_rows.place(histories.build(pairs, multiple_of=mesh.size), mesh)
+
+
 def _local(table: jax.Array) -> np.ndarray:
-    return np.asarray(table.addressable_data(0))
+    return np.asarray(table.addressable_data(0) if isinstance(table, jax.Array) else table)
 
 
 def _megabytes(*arrays: np.ndarray) -> float:

@@ -7,11 +7,13 @@ r"""Memory of ALS on each device, known before anything is allocated.
 
 bytes, for d factors, U users, I items, N interactions, n devices, and sides of R rows whose histories are cut into
 segments of w entries and chunks of c: every row leaves half a segment of padding on average.
+
+Tables shared out by rows (`mfjax.by_rows`) take 1/n of that and 16 (U + I) bytes of numbers that every device has; the
+plan of what is sent takes 8 bytes beside an entry's 9, and the rows sent and received as much as a chunk's.
 """
 
 from __future__ import annotations
 
-import math
 import os
 from typing import NamedTuple
 
@@ -41,24 +43,36 @@ def expected(
     num_devices: int = 1,
     width: int = 32,
     chunk_entries: int = 4096,
+    by_rows: bool = False,
 ) -> Footprint:
-    """Return the bytes that a fit needs, before there are histories.
+    """Return the bytes that a fit needs, before there are histories; `by_rows` when tables are shared out too.
 
     Example:
         >>> round(expected(10_000_000, 1_000_000, 1_000_000_000, dim=64, num_devices=8).total / 1e9)
         21
+        >>> round(expected(10_000_000, 1_000_000, 1_000_000_000, dim=64, num_devices=8, by_rows=True).total / 1e9)
+        8
     """
-    tables = 4 * dim * (3 * (num_users + num_items) + 4 * max(num_users, num_items))
     entries = sum(num_interactions + rows * width // 2 for rows in (num_users, num_items))
-    return Footprint(tables, int(1.1 * 9 * entries) // num_devices, 8 * dim * chunk_entries)
+    each, copies = (17, 4) if by_rows else (9, 2)
+    return Footprint(
+        _tables(num_users, num_items, dim, num_devices if by_rows else 1),
+        int(1.1 * each * entries) // num_devices,
+        4 * dim * copies * chunk_entries,
+    )
 
 
 def of(data: Histories, *, dim: int) -> Footprint:
     """Return the bytes that a fit to histories needs on each of the devices that they are on."""
-    chunk = max(math.prod(block.ids.shape[1:]) for block in data.users.blocks + data.items.blocks)
-    estimate = expected(data.users.num_rows, data.items.num_rows, 0, dim=dim, chunk_entries=chunk)
+    gathered = max(block.num_gathered() for block in data.users.blocks + data.items.blocks)
+    tables = _tables(data.users.num_places, data.items.num_places, dim, data.users.num_shares)
     held = sum(leaf.addressable_data(0).nbytes for leaf in jax.tree.leaves(data) if isinstance(leaf, jax.Array))
-    return estimate._replace(histories=held)
+    return Footprint(tables, held, 4 * dim * gathered)
+
+
+def _tables(num_users: int, num_items: int, dim: int, num_shares: int) -> int:
+    whole = 4 * dim * (3 * (num_users + num_items) + 4 * max(num_users, num_items))
+    return whole if num_shares == 1 else whole // num_shares + 16 * (num_users + num_items)
 
 
 def limit() -> int | None:
@@ -85,5 +99,5 @@ def check(needed: Footprint, available: int | None) -> None:
     )
     raise ValueError(
         f"dim: a fit needs {total} GiB on each device (tables {tables}, histories {histories}), which has {there}; "
-        "lower dim, or share the histories out over more devices (mfjax.sharding)"
+        "lower dim, or share the histories (mfjax.sharding) or the tables too (mfjax.by_rows) out over more devices"
     )

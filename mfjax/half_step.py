@@ -155,10 +155,11 @@ class Chunk(NamedTuple):
     strength: Array
 
 
-def _chunks(block: Packed, start: Array, role: Role) -> Chunk:
+def _chunks(side: Side, number: int, start: Array, role: Role) -> Chunk:
     """Return the chunks of a block with the numbers of their rows: looked up for all at once, for a lookup a chunk
     costs as much as a pass over its entries."""
-    return Chunk(block, start[block.rows], role.row_weights[block.rows], role.strength[block.rows])
+    block = side.blocks[number]
+    return Chunk(block, side.read(start, number), role.row_weights[block.rows], role.strength[block.rows])
 
 
 def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
@@ -166,7 +167,7 @@ def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
     block, config = chunk.histories, shared.config
     entry = entry_of(block, shared.counts, shared.column_counts, config, by)
     system = solvers.System(
-        features=shared.columns[block.ids],
+        features=block.features(shared.columns),
         owners=block.owners,
         quadratic=entry.quadratic,
         linear=entry.linear,
@@ -216,7 +217,8 @@ def half_step(
     """
     role = role_of(side, config, by)
     total = jnp.sum(role.column_weights)
-    spread = jnp.matmul(columns.T, role.column_weights[:, None] * columns, precision="highest") / total
+    weights = side.for_columns(role.column_weights)
+    spread = jnp.matmul(columns.T, weights[:, None] * columns, precision="highest") / total
     basis = _basis(spread, config) if config.solver == "conjugate_gradient" else jnp.eye(spread.shape[0])
     spread = jnp.matmul(basis.T, jnp.matmul(spread, basis, precision="highest"), precision="highest")
     shared = Shared(
@@ -229,10 +231,9 @@ def half_step(
         config=config,
     )
     start = jnp.matmul(rows, basis, precision="highest")
-    solved = jnp.zeros_like(rows) + (1.0 - role.free)[None]
-    for block in side.blocks:
-        found = map_chunks(partial(_solve_chunk, by), shared, _chunks(block, start, role)).reshape(-1, rows.shape[1])
-        # Padding slots point past the table, where the scatter drops them.
-        target = jnp.where(block.row_mask, block.rows, side.num_rows).reshape(-1)
-        solved = solved.at[target].set(jnp.matmul(found, basis.T, precision="highest"), mode="drop")
+    solved = side.cleared(rows, 1.0 - role.free)
+    for number in range(len(side.blocks)):
+        found = map_chunks(partial(_solve_chunk, by), shared, _chunks(side, number, start, role))
+        turned = jnp.matmul(found.reshape(-1, rows.shape[1]), basis.T, precision="highest")
+        solved = side.write(solved, number, turned)
     return solved

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +14,8 @@ import scipy.sparse
 
 from mfjax import packing
 from mfjax.types import Array, Interactions
+
+Tables = TypeVar("Tables")
 
 
 @jax.tree_util.register_dataclass
@@ -94,6 +99,14 @@ class Packed:
     rows: Array
     row_mask: Array
 
+    def features(self, columns: Array) -> Array:
+        """Return the rows of the table `columns` that one chunk's entries name, [segments, width, dim]."""
+        return columns[self.ids]
+
+    def num_gathered(self) -> int:
+        """Return how many rows of the table, copies included, one chunk holds of a block's."""
+        return 2 * math.prod(self.ids.shape[1:])
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -118,6 +131,37 @@ class Side:
         """Return the share of the packed entries that are real, in (0, 1]."""
         return float(self.counts.sum()) / sum(block.mask.size for block in self.blocks)
 
+    # How the rows of tables are stored: here in the order of ids; `mfjax.by_rows` shares them out over devices.
+
+    @property
+    def num_shares(self) -> int:
+        """The number of shares that a table is stored in, one a device."""
+        return 1
+
+    @property
+    def num_places(self) -> int:
+        """The number of rows that the table has space for."""
+        return self.num_rows
+
+    def for_columns(self, numbers: Array) -> Array:
+        """Return a number for every row of the columns' table, from those in the order of ids."""
+        return numbers
+
+    def read(self, table: Array, block: int) -> Array:
+        """Return the rows of `table` that the slots of a block solve, [chunks, slots, width]."""
+        return table[self.blocks[block].rows]
+
+    def cleared(self, table: Array, held: Array) -> Array:
+        """Return `table` with every row 0 and the coordinates that are held, [width], at 1: rows without a history."""
+        return jnp.zeros_like(table) + held[None]
+
+    def write(self, table: Array, block: int, solved: Array) -> Array:
+        """Return `table` with the rows that the slots of a block have solved, [chunks * slots, width]."""
+        rows, real = self.blocks[block].rows, self.blocks[block].row_mask
+        # Padding slots point past the table, where the scatter drops them.
+        target = jnp.where(real, rows, self.num_rows).reshape(-1)
+        return table.at[target].set(solved, mode="drop")
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -126,6 +170,10 @@ class Histories:
 
     users: Side
     items: Side
+
+    def start(self, draw: Callable[[], Tables]) -> Tables:
+        """Return the tables that `draw` makes in the order of ids, in the order of these histories: the same."""
+        return draw()
 
 
 def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int = 32, multiple_of: int = 1) -> Histories:

@@ -1,6 +1,7 @@
 """The same step on many devices: chunks of histories are shared out, factor tables are held by every device.
 
-A chunk holds whole histories, so devices exchange solved rows only, once a half-step. CPU cores become devices by
+A chunk holds whole histories, so devices exchange solved rows only, once a half-step. Tables that no device can hold
+whole are shared out by `mfjax.by_rows`. CPU cores become devices by
 `jax.config.update("jax_num_cpu_devices", n)` before JAX first computes; set `OPENBLAS_NUM_THREADS=1` in the environment
 as well, or the threads of LAPACK take the cores from the devices.
 """
@@ -15,7 +16,7 @@ import jax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from mfjax.half_step import Chunk
+from mfjax.half_step import Chunk, Shared
 from mfjax.histories import Histories, Side
 from mfjax.types import Array
 
@@ -47,11 +48,13 @@ class MapOverDevices:
 
     Attributes:
         mesh: from `mesh()`.
+        by_rows: whether tables are shared out too, see `mfjax.by_rows`, or held by every device.
     """
 
     mesh: Mesh
+    by_rows: bool = False
 
-    def __call__(self, solve: Callable, shared, chunks: Chunk) -> Array:
+    def __call__(self, solve: Callable, shared: Shared, chunks: Chunk) -> Array:
         if shared.config.solver == "cholesky" and self.mesh.size > 1 and self.mesh.devices.flat[0].platform == "cpu":
             raise ValueError(
                 "solver: 'cholesky' can deadlock on several CPU devices; pass solver='conjugate_gradient' or one device"
@@ -60,8 +63,10 @@ class MapOverDevices:
         def own_chunks(shared, chunks):
             return jax.lax.map(partial(solve, shared), chunks)
 
-        spread = jax.shard_map(own_chunks, mesh=self.mesh, in_specs=(P(), P(AXIS)), out_specs=P(AXIS), check_vma=False)
-        return jax.lax.with_sharding_constraint(spread(shared, chunks), NamedSharding(self.mesh, P()))
+        tables = P(AXIS) if self.by_rows else P()
+        specs = Shared._make([tables] + [P()] * (len(Shared._fields) - 1)), P(AXIS)
+        spread = jax.shard_map(own_chunks, mesh=self.mesh, in_specs=specs, out_specs=P(AXIS), check_vma=False)
+        return jax.lax.with_sharding_constraint(spread(shared, chunks), NamedSharding(self.mesh, tables))
 
 
 def place(data: Histories, mesh: Mesh) -> Histories:
@@ -72,19 +77,24 @@ def place(data: Histories, mesh: Mesh) -> Histories:
     Raises:
         ValueError: when the chunks can not be shared out evenly.
     """
+    check(data, mesh)
 
     def place_side(side: Side) -> Side:
-        for block in side.blocks:
-            if block.ids.shape[0] % mesh.size:
-                raise ValueError(
-                    f"data: {block.ids.shape[0]} chunks do not divide over {mesh.size} devices; build the histories "
-                    f"with multiple_of={mesh.size}"
-                )
         blocks = jax.device_put(side.blocks, NamedSharding(mesh, P(AXIS)))
         counts = jax.device_put((side.counts, side.column_counts), NamedSharding(mesh, P()))
         return Side(blocks, *counts)
 
     return Histories(place_side(data.users), place_side(data.items))
+
+
+def check(data: Histories, mesh: Mesh) -> None:
+    """Raise ValueError when the chunks can not be shared out evenly over the devices of the mesh."""
+    for block in data.users.blocks + data.items.blocks:
+        if block.ids.shape[0] % mesh.size:
+            raise ValueError(
+                f"data: {block.ids.shape[0]} chunks do not divide over {mesh.size} devices; build the histories "
+                f"with multiple_of={mesh.size}"
+            )
 
 
 def replicate(tree, mesh: Mesh):

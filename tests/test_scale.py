@@ -13,11 +13,12 @@ from experiments import scale
 @pytest.mark.timeout(300)
 def test_devices_and_processes_give_the_factors_of_one(tmp_path):
     runs = scale.run(scale.Options(parts=("devices",), devices=(1, 2), size=3e3, dim=8, repeats=1, out=tmp_path))
-    assert [(one.devices, one.processes) for one in runs] == [(1, 1), (2, 1), (2, 2)]
+    layouts = [(one.devices, one.processes, one.by_rows) for one in runs]
+    assert layouts == [(1, 1, False), (2, 1, False), (2, 2, False), (2, 1, True), (2, 2, True)]
     assert all(one.difference <= 1e-5 for one in runs)
     written = json.loads((tmp_path / "scale.json").read_text())
     assert written["schema"] == 1
-    assert len(written["runs"]) == 3
+    assert len(written["runs"]) == 5
 
 
 @pytest.mark.slow

@@ -124,7 +124,11 @@ def interactions(options: Options) -> list[Run]:
         seconds = [f"{one.build_s:.2f}", f"{one.first_s:.2f}", f"{one.seconds:.4f}"]
         lines.append([f"{one.size:,}", *seconds, slope, *memory])
     print(f"dim {options.dim}, {found[0].devices} devices; memory above the libraries', as a multiple of the data's")
-    print(f"{results.align(lines)}\n", flush=True)
+    print(results.align(lines))
+    if len(found) > 2:
+        line = np.polyfit(np.log([one.size for one in found]), np.log([one.seconds for one in found]), 1)
+        print(f"the line through all of them has slope {line[0]:.2f}")
+    print(flush=True)
     return found
 
 
@@ -153,16 +157,13 @@ def _start(spec: dict[str, Any], processes: int) -> dict[str, Any]:
     children = [subprocess.Popen([*command, json.dumps(one)], stdout=subprocess.PIPE, text=True) for one in specs]
     said = [child.communicate()[0] for child in children]
     if any(child.returncode for child in children):
-        raise RuntimeError(f"a run of {spec} failed; its message is above")
+        raise ValueError(f"parts: a run of {spec} failed; its message is above")
     return json.loads(said[0].splitlines()[-1])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    try:
-        run(command_line.parse(Options, arguments, program="experiments.scale"))
-    except (ValueError, RuntimeError) as error:
-        raise SystemExit(f"error: {error}") from None
+    command_line.main(run, Options, arguments, program="experiments.scale")
 
 
 if __name__ == "__main__":

@@ -33,5 +33,5 @@ def test_interactions_and_rows_are_measured(capsys):
 
 
 def test_a_failed_run_is_reported():
-    with pytest.raises(RuntimeError, match="failed; its message is above"):
+    with pytest.raises(ValueError, match="failed; its message is above"):
         scale._start({"part": "rows", "size": 0, "dim": 8, "repeats": 1, "devices": 1}, 1)

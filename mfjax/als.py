@@ -30,6 +30,7 @@ from mfjax.transforms import Algorithm
 from mfjax.types import Array, Factors, Key
 
 __all__ = [
+    "GATHERED_DTYPES",
     "SOLVERS",
     "Config",
     "Info",
@@ -47,6 +48,8 @@ __all__ = [
 ]
 
 SOLVERS = ("conjugate_gradient", "cholesky")
+
+GATHERED_DTYPES = ("float32", "bfloat16")
 
 RELAXATION_RAMP = 0.15
 """What a step may add to the relaxation: rows that are still far from settled must not overshoot."""
@@ -82,13 +85,16 @@ def init(key: Key, config: Config, *, num_users: int, num_items: int) -> State:
     """Return a random start: factors N(0, init_scale^2 / dim), biases 0.
 
     Raises:
-        ValueError: for sizes below 1 or an unknown solver.
+        ValueError: for sizes below 1, an unknown solver or an unknown dtype.
     """
     for name, number in (("num_users", num_users), ("num_items", num_items), ("dim", config.dim)):
         if number < 1:
             raise ValueError(f"{name}: {number} is below 1; pass the size of the table")
-    if config.solver not in SOLVERS:
-        raise ValueError(f"solver: {config.solver!r} is unknown; pass one of {', '.join(map(repr, SOLVERS))}")
+    for name, choices in (("solver", SOLVERS), ("gathered_dtype", GATHERED_DTYPES)):
+        if getattr(config, name) not in choices:
+            raise ValueError(
+                f"{name}: {getattr(config, name)!r} is unknown; pass one of {', '.join(map(repr, choices))}"
+            )
     # One draw for both tables: the generator is the larger part of what there is to compile.
     scale = config.init_scale / jnp.sqrt(config.dim)
     drawn = scale * jax.random.normal(key, (num_users + num_items, config.dim))

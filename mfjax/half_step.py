@@ -47,6 +47,9 @@ class Config:
         solver: "conjugate_gradient" or "cholesky" (static).
         cg_steps: steps of conjugate gradient a half-step (static).
         cg_tolerance: see `solvers.conjugate_gradient` (static).
+        gathered_dtype: dtype in which chunks read the other side's factors: "float32", or "bfloat16", which moves half
+            the bytes, is rounded to 8 bits, and pays where memory is what limits; solves are in float32 all the same
+            (static).
     """
 
     objective: Objective = field(default_factory=objectives.ials)
@@ -60,6 +63,7 @@ class Config:
     solver: str = field(default="conjugate_gradient", metadata={"static": True})
     cg_steps: int = field(default=2, metadata={"static": True})
     cg_tolerance: float | None = field(default=None, metadata={"static": True})
+    gathered_dtype: str = field(default="float32", metadata={"static": True})
 
 
 class Role(NamedTuple):
@@ -121,11 +125,16 @@ def _basis(spread: Array, config: Config) -> Array:
     return jax.scipy.linalg.block_diag(jnp.eye(first), vectors) if config.biases else vectors
 
 
+def _gathered_dtype(columns: Array, config: Config) -> jnp.dtype:
+    # "float32" is what the tables are, so that it stays without effect on tables of float64.
+    return columns.dtype if config.gathered_dtype == "float32" else jnp.dtype(config.gathered_dtype)
+
+
 class Shared(NamedTuple):
     """What all chunks of a half-step read: explicit, so that chunks can be spread over devices.
 
     Attributes:
-        columns: the other side's table, in the basis.
+        columns: the other side's table, in the basis, of `gathered_dtype`.
         gramian, spread: the background, and the diagonal of the mean outer product of `columns`, in the basis.
         role, counts, column_counts: of the side that is solved.
         config: the model.
@@ -167,7 +176,7 @@ def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
     block, config = chunk.histories, shared.config
     entry = entry_of(block, shared.counts, shared.column_counts, config, by)
     system = solvers.System(
-        features=block.features(shared.columns),
+        features=block.features(shared.columns).astype(chunk.start.dtype),
         owners=block.owners,
         quadratic=entry.quadratic,
         linear=entry.linear,
@@ -222,7 +231,7 @@ def half_step(
     basis = _basis(spread, config) if config.solver == "conjugate_gradient" else jnp.eye(spread.shape[0])
     spread = jnp.matmul(basis.T, jnp.matmul(spread, basis, precision="highest"), precision="highest")
     shared = Shared(
-        columns=jnp.matmul(columns, basis, precision="highest"),
+        columns=jnp.matmul(columns, basis, precision="highest").astype(_gathered_dtype(columns, config)),
         gramian=config.objective.unobserved_weight * total * spread,
         spread=jnp.einsum("ii->i", spread),
         role=role,

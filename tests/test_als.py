@@ -173,6 +173,17 @@ def test_two_warm_steps_in_the_eigenbasis_track_the_exact_solve(data):
     assert losses[1] <= losses[0] * 1.001
 
 
+def test_factors_gathered_in_half_the_bytes_fit_nearly_as_well(data):
+    exact = config_of("ials")
+    halved = replace(exact, gathered_dtype="bfloat16")
+    states = [start(exact), start(exact)]
+    for _ in range(5):
+        states = [step(s, data, c)[0] for s, c in zip(states, (exact, halved), strict=True)]
+    assert states[1].users.dtype == jnp.float32
+    assert np.any(states[0].users != states[1].users)
+    np.testing.assert_allclose(float(loss(states[1], data, exact)), float(loss(states[0], data, exact)), rtol=1e-2)
+
+
 def test_item_permutation_permutes_items(pairs, data):
     config = config_of("implicit")
     state = start(config)
@@ -310,6 +321,7 @@ def test_unregularised_short_histories_are_reported(data):
         ({"reg": float("nan")}, r"reg: nan is not a number"),
         ({"dim": 0}, r"dim: 0 is below 1"),
         ({"solver": "qr"}, r"solver: 'qr' is unknown; pass one of"),
+        ({"gathered_dtype": "half"}, r"gathered_dtype: 'half' is unknown; pass one of 'float32', 'bfloat16'"),
         ({"cg_steps": 0}, r"cg_steps: 0 is below 1"),
         ({"objective": objectives.ials(unobserved_weight=-0.1)}, r"unobserved_weight: -0\.1 is not a number"),
     ],

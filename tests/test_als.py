@@ -173,6 +173,28 @@ def test_two_warm_steps_in_the_eigenbasis_track_the_exact_solve(data):
     assert losses[1] <= losses[0] * 1.001
 
 
+@pytest.mark.slow
+def test_three_warm_steps_do_the_work_of_an_exact_solve_on_movielens_1m(data_dir):
+    if not (data_dir / "ml-1m" / "ratings.dat").is_file():
+        pytest.skip(f"no ml-1m in {data_dir}")
+    ratings = np.loadtxt(data_dir / "ml-1m" / "ratings.dat", dtype=np.int32, delimiter=":", usecols=(0, 2))
+    (users, items), ones = (np.unique(ids, return_inverse=True)[1] for ids in ratings.T), np.ones(len(ratings))
+    pairs = Interactions(
+        users.astype(np.int32), items.astype(np.int32), ones.astype(np.float32), users.max() + 1, items.max() + 1
+    )
+    data = histories.build(pairs)
+    iterative = als.Config(objective=objectives.implicit(alpha=9.0), reg=10.0, reg_exponent=0.0, dim=64, cg_steps=3)
+    losses: dict[str, list[float]] = {}
+    for config in (iterative, replace(iterative, solver="cholesky")):
+        state = als.fit(jax.random.key(0), data, config, num_steps=0)
+        losses[config.solver] = []
+        for _ in range(10):
+            state = als.fit(jax.random.key(0), data, config, num_steps=1, state=state)
+            losses[config.solver].append(float(loss(state, data, config)))
+    ratios = np.array(losses["conjugate_gradient"]) / np.array(losses["cholesky"])
+    assert np.all(np.abs(ratios - 1) < 1e-3)
+
+
 def test_factors_gathered_in_half_the_bytes_fit_nearly_as_well(data):
     exact = config_of("ials")
     halved = replace(exact, gathered_dtype="bfloat16")

@@ -135,12 +135,14 @@ class Shared(NamedTuple):
 
     Attributes:
         columns: the other side's table, in the basis, of `gathered_dtype`.
+        basis: float32 [width, width], orthogonal; the identity where a solver needs none.
         gramian, spread: the background, and the diagonal of the mean outer product of `columns`, in the basis.
         role, counts, column_counts: of the side that is solved.
         config: the model.
     """
 
     columns: Array
+    basis: Array
     gramian: Array
     spread: Array
     role: Role
@@ -154,7 +156,7 @@ class Chunk(NamedTuple):
 
     Attributes:
         histories: the packed histories.
-        start: float32 [slots, width], the rows' starting values, in the basis.
+        start: float32 [slots, width], the rows' starting values.
         scale, strength: float32 [slots], the rows' weight of the background and factor of lambda.
     """
 
@@ -164,15 +166,15 @@ class Chunk(NamedTuple):
     strength: Array
 
 
-def _chunks(side: Side, number: int, start: Array, role: Role) -> Chunk:
+def _chunks(side: Side, number: int, table: Array, role: Role) -> Chunk:
     """Return the chunks of a block with the numbers of their rows: looked up for all at once, for a lookup a chunk
     costs as much as a pass over its entries."""
     block = side.blocks[number]
-    return Chunk(block, side.read(start, number), role.row_weights[block.rows], role.strength[block.rows])
+    return Chunk(block, side.read(table, number), role.row_weights[block.rows], role.strength[block.rows])
 
 
 def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
-    """Return the solved rows of one chunk, [slots, width], in the basis."""
+    """Return the solved rows of one chunk, [slots, width], in the basis, where `chunk.start` is too."""
     block, config = chunk.histories, shared.config
     entry = entry_of(block, shared.counts, shared.column_counts, config, by)
     system = solvers.System(
@@ -192,13 +194,23 @@ def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
     return solvers.cholesky(system)
 
 
+def _solve(by: str, shared: Shared, chunks: Chunk) -> Array:
+    """Return the solved rows of some chunks, one after the other, [chunks, slots, width].
+
+    Rows are rotated here, so that devices which share the chunks share that too.
+    """
+    rotated = chunks._replace(start=jnp.matmul(chunks.start, shared.basis, precision="highest"))
+    solved = jax.lax.map(partial(_solve_chunk, by, shared), rotated)
+    return jnp.matmul(solved, shared.basis.T, precision="highest")
+
+
 MapChunks = Callable[[Callable, Shared, Chunk], Array]
-"""(solve, shared, chunks) -> `solve(shared, chunk)` of every chunk, [chunks, slots, width]."""
+"""(solve, shared, chunks) -> `solve(shared, chunks)`, [chunks, slots, width]; it may be called on any share of them."""
 
 
 def map_on_one_device(solve: Callable, shared: Shared, chunks: Chunk) -> Array:
-    """Return `solve(shared, chunk)` of every chunk in turn, [chunks, slots, width]."""
-    return jax.lax.map(partial(solve, shared), chunks)
+    """Return `solve(shared, chunks)`."""
+    return solve(shared, chunks)
 
 
 def half_step(
@@ -232,6 +244,7 @@ def half_step(
     spread = jnp.matmul(basis.T, jnp.matmul(spread, basis, precision="highest"), precision="highest")
     shared = Shared(
         columns=jnp.matmul(columns, basis, precision="highest").astype(_gathered_dtype(columns, config)),
+        basis=basis,
         gramian=config.objective.unobserved_weight * total * spread,
         spread=jnp.einsum("ii->i", spread),
         role=role,
@@ -239,10 +252,8 @@ def half_step(
         column_counts=side.column_counts,
         config=config,
     )
-    start = jnp.matmul(rows, basis, precision="highest")
     solved = side.cleared(rows, 1.0 - role.free)
     for number in range(len(side.blocks)):
-        found = map_chunks(partial(_solve_chunk, by), shared, _chunks(side, number, start, role))
-        turned = jnp.matmul(found.reshape(-1, rows.shape[1]), basis.T, precision="highest")
-        solved = side.write(solved, number, turned)
+        found = map_chunks(partial(_solve, by), shared, _chunks(side, number, rows, role))
+        solved = side.write(solved, number, found.reshape(-1, rows.shape[1]))
     return solved

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding
@@ -60,12 +59,9 @@ class MapOverDevices:
                 "solver: 'cholesky' can deadlock on several CPU devices; pass solver='conjugate_gradient' or one device"
             )
 
-        def own_chunks(shared, chunks):
-            return jax.lax.map(partial(solve, shared), chunks)
-
         tables = P(AXIS) if self.by_rows else P()
         specs = Shared._make([tables] + [P()] * (len(Shared._fields) - 1)), P(AXIS)
-        spread = jax.shard_map(own_chunks, mesh=self.mesh, in_specs=specs, out_specs=P(AXIS), check_vma=False)
+        spread = jax.shard_map(solve, mesh=self.mesh, in_specs=specs, out_specs=P(AXIS), check_vma=False)
         return jax.lax.with_sharding_constraint(spread(shared, chunks), NamedSharding(self.mesh, tables))
 
 

@@ -165,7 +165,7 @@ class MeasuredCell:
         return {"cutoffs": self.cutoffs, "metrics": self.metrics, "convention": self.convention}
 
     def _arguments(self, model: Factors | Scorer, judge: Judge) -> tuple[Any, ...]:
-        scorer = recommend.scorer(model) if isinstance(model, Factors) else model
+        scorer = recommend.scorer(model)
         return scorer, judge.blocks, judge.targets, judge.exclude, judge.candidates, judge.item_counts
 
     def _chosen(self, found: evaluate.Measured) -> Measured:

@@ -295,7 +295,7 @@ def evaluate(
     blocks = user_blocks.build(targets, exclude=exclude, users=users, empty=convention.empty, block_size=block_size)
     measured = jax.device_get(
         compiled_measure(
-            recommend.scorer(model) if isinstance(model, Factors) else model,
+            recommend.scorer(model),
             blocks,
             targets,
             exclude,

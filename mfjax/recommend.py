@@ -13,8 +13,8 @@ from mfjax.types import Array, Factors, Scorer
 _LANES = 64  # entries of every list that are excluded in one step
 
 
-def scorer(factors: Factors) -> Scorer:
-    r"""Return the scorer of a factor model: user ids -> scores of all items.
+def scorer(model: Factors | Scorer) -> Scorer:
+    r"""Return the scorer of a factor model, user ids -> scores of all items; any other model is a scorer already.
 
     .. math:: s(u, i) = \langle x_u, v_i \rangle + b_u + b_i + \mu
 
@@ -23,7 +23,7 @@ def scorer(factors: Factors) -> Scorer:
         >>> scorer(factors)(jnp.array([0])).tolist()
         [[3.0, 8.0]]
     """
-    return Partial(_all_items, factors)
+    return Partial(_all_items, model) if isinstance(model, Factors) else model
 
 
 def _all_items(factors: Factors, users: Array) -> Array:
@@ -164,7 +164,7 @@ def top_k(
         >>> ids.tolist(), scores.tolist()
         ([[1, 0]], [[8.0, 3.0]])
     """
-    score_block = scorer(model) if isinstance(model, Factors) else model
+    score_block = scorer(model)
     num_users = users.shape[0]
     size = max(min(block_size, num_users), 1)
     num_blocks = -(-num_users // size)

@@ -41,7 +41,7 @@ def ndcg(model: Factors | Scorer, judge: Judge, *, sharpness: float = 10.0) -> A
     Source: Qin, Liu & Li 2010, A general approximation framework for direct optimization of information retrieval
     measures, eq. 7, whose scores are not divided by sigma_u.
     """
-    scorer = recommend.scorer(model) if isinstance(model, Factors) else model
+    scorer = recommend.scorer(model)
 
     def of_block(block: tuple[Array, Array]) -> Array:
         users, real = block

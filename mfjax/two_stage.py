@@ -35,7 +35,7 @@ def retrieve(
 
 
 def _all_scores(model: Scorer | Factors, users: Array, exclude: Ragged | None) -> Array:
-    return recommend.masked_scores(recommend.scorer(model) if isinstance(model, Factors) else model, users, exclude)
+    return recommend.masked_scores(recommend.scorer(model), users, exclude)
 
 
 def _best(scores: Array, candidates: int) -> tuple[Array, Array]:

@@ -37,9 +37,9 @@ class Options:
 
 def tasks(ratings: Interactions, count: int) -> list[Task]:
     """Return the validation tasks."""
-    rules = [("file-order", None), *(("random", study.split_key(seed)) for seed in range(1, count))]
     return [
-        validation_task(last_positive(ratings, min_rating=4.0, ties=ties, key=key, validation=1)) for ties, key in rules
+        validation_task(last_positive(ratings, min_rating=4.0, ties=ties, key=key, validation=1))
+        for ties, key in study.tie_rules(count)
     ]
 
 

@@ -53,6 +53,11 @@ def split_key(seed: int) -> Key:
     return jax.random.fold_in(jax.random.key(seed), 0)
 
 
+def tie_rules(count: int) -> list[tuple[str, Key | None]]:
+    """Return the rules, and keys, of `count` splits for validation: the file's order, then ties broken at random."""
+    return [("file-order", None), *(("random", split_key(seed)) for seed in range(1, count))]
+
+
 def run(
     models: Sequence[str],
     seeds: Sequence[int],

@@ -39,8 +39,7 @@ GRADIENT_CG_STEPS = 8
 
 def tasks(train: Interactions) -> list[Task]:
     """Return the validation tasks, all within the train part."""
-    rules = [("file-order", None), *(("random", study.split_key(seed)) for seed in range(1, NUM_SPLITS))]
-    splits = [leave_last_out(train, ties=ties, key=key) for ties, key in rules]
+    splits = [leave_last_out(train, ties=ties, key=key) for ties, key in study.tie_rules(NUM_SPLITS)]
     return [Task(train=split.train, hidden=split.test, excluded=split.train) for split in splits]
 
 

@@ -190,7 +190,9 @@ def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
         free=shared.role.free,
     )
     if config.solver == "conjugate_gradient":
-        return solvers.conjugate_gradient(system, steps=config.cg_steps, tolerance=config.cg_tolerance)
+        options = {"steps": config.cg_steps, "tolerance": config.cg_tolerance}
+        # Biases are no part of the eigenbasis.
+        return solvers.conjugate_gradient(system, is_diagonal=not config.biases, **options)
     return solvers.cholesky(system)
 
 

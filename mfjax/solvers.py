@@ -24,7 +24,7 @@ class System(NamedTuple):
         owners: int32 [segments], the slot of each segment.
         quadratic: float [segments, width], a; 0 on padding.
         linear: float [segments, width], q; 0 on padding.
-        gramian: float [dim, dim], G, the background.
+        gramian: float [dim, dim], G, the background; None where `ridge` holds its diagonal and there is no more.
         spread: float [dim], the mean of v^2 over the other side, for the preconditioner.
         scale: float [slots], sigma, the weight of the background in a slot.
         ridge: float [slots, dim], rho, the regularisation.
@@ -36,7 +36,7 @@ class System(NamedTuple):
     owners: Array
     quadratic: Array
     linear: Array
-    gramian: Array
+    gramian: Array | None
     spread: Array
     scale: Array
     ridge: Array
@@ -57,6 +57,8 @@ def _combine(system: System, weights: Array) -> Array:
 
 def _shared(system: System, x: Array) -> Array:
     """Return the part of A x that needs no history: background and regularisation."""
+    if system.gramian is None:
+        return system.ridge * x
     background = jnp.matmul(x, system.gramian, precision="highest")
     return system.scale[:, None] * background + system.ridge * x
 
@@ -126,11 +128,20 @@ def diagonal(system: System) -> Array:
     sigma diag(G) + (sum_e a_e) spread + rho: the history's part is replaced by that of average rows.
     """
     weight = jax.ops.segment_sum(system.quadratic.sum(-1), system.owners, system.start.shape[0])
+    return jnp.maximum(weight, 0.0)[:, None] * system.spread[None] + _absorbed(system).ridge
+
+
+def _absorbed(system: System) -> System:
+    """Return the system with the diagonal of the background in the ridge, and no more of it than that."""
+    if system.gramian is None:
+        return system
     background = system.scale[:, None] * jnp.einsum("ii->i", system.gramian)[None]
-    return background + jnp.maximum(weight, 0.0)[:, None] * system.spread[None] + system.ridge
+    return system._replace(gramian=None, ridge=system.ridge + background)
 
 
-def conjugate_gradient(system: System, *, steps: int = 2, tolerance: float | None = None) -> Array:
+def conjugate_gradient(
+    system: System, *, steps: int = 2, tolerance: float | None = None, is_diagonal: bool = False
+) -> Array:
     """Solve by preconditioned conjugate gradient from `system.start`: O(entries dim) a step, no normal matrices.
 
     The preconditioner is `diagonal`; it is good where `gramian` is diagonal, that is, in the eigenbasis. The
@@ -141,11 +152,13 @@ def conjugate_gradient(system: System, *, steps: int = 2, tolerance: float | Non
         steps: the number of steps, or the most if there is a tolerance.
         tolerance: None runs all steps. A number stops a slot once its residual is below that share of |b|, and the
             chunk once all its slots have stopped.
+        is_diagonal: whether `gramian` is diagonal up to rounding: then steps read no more of it. The derivative does,
+            for a change of the other side need not leave it diagonal.
     """
 
     @jax.custom_jvp
     def solved(system: System) -> Array:
-        start = system.start
+        system, start = _absorbed(system) if is_diagonal else system, system.start
         if tolerance is None:
             return _all_steps(system, start, residual(system, start), steps)
         goal = tolerance**2 * jnp.sum(_combine(system, system.linear) ** 2, axis=-1)

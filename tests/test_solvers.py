@@ -73,3 +73,16 @@ def test_a_coordinate_that_is_not_free_stays_and_the_others_are_solved_given_it(
         np.testing.assert_array_equal(solved[:, 1], system.start[:, 1])
         # Cholesky leaves the free coordinates of a slot without a history at 0.
         np.testing.assert_allclose(solved[:3][:, np.array(free)], expected[:3], atol=1e-4)
+
+
+def test_a_diagonal_background_goes_into_the_ridge_but_its_derivative_need_not_be_diagonal(system):
+    diagonal = system._replace(gramian=jnp.diag(jnp.diag(system.gramian)))
+    change = system.gramian
+
+    def both(solve):
+        return jax.jvp(lambda gramian: solve(diagonal._replace(gramian=gramian)), (diagonal.gramian,), (change,))
+
+    expected = jax.jit(lambda: both(solvers.cholesky))()
+    found = jax.jit(lambda: both(lambda s: solvers.conjugate_gradient(s, steps=2 * DIM, is_diagonal=True)))()
+    # A slot without a history is 0 for Cholesky, and settles at 0 for conjugate gradient.
+    np.testing.assert_allclose(found, expected, atol=1e-4)

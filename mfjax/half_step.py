@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from mfjax import objectives, solvers
-from mfjax.histories import Packed, Side
+from mfjax.histories import Packed, Side, look_up
 from mfjax.objectives import Objective
 from mfjax.types import Array
 
@@ -115,13 +115,13 @@ def entry_of(block: Packed, counts: Array, column_counts: Array, config: Config,
     return objectives.Entry(*(jnp.where(block.mask, number, 0.0) for number in entry))
 
 
-def _basis(spread: Array, config: Config) -> Array:
-    """Return an orthogonal basis in which the mean outer product of the other side's factors is diagonal.
+def _basis(products: Array, config: Config) -> Array:
+    """Return an orthogonal basis in which the sum of the outer products of the other side's factors is diagonal.
 
     Bias coordinates are left alone. The basis is a constant of the derivative: rows do not depend on it.
     """
     first = NUM_BIAS_COORDINATES if config.biases else 0
-    vectors, _ = jax.lax.linalg.eigh(jax.lax.stop_gradient(spread[first:, first:]), symmetrize_input=False)
+    vectors, _ = jax.lax.linalg.eigh(jax.lax.stop_gradient(products[first:, first:]), symmetrize_input=False)
     return jax.scipy.linalg.block_diag(jnp.eye(first), vectors) if config.biases else vectors
 
 
@@ -136,7 +136,8 @@ class Shared(NamedTuple):
     Attributes:
         columns: the other side's table, in the basis, of `gathered_dtype`.
         basis: float32 [width, width], orthogonal; the identity where a solver needs none.
-        gramian, spread: the background, and the diagonal of the mean outer product of `columns`, in the basis.
+        gramian, gramian_diagonal: the background in the basis, and its diagonal.
+        spread: float32 [width], the mean of the squares of `columns`.
         role, counts, column_counts: of the side that is solved.
         config: the model.
     """
@@ -144,6 +145,7 @@ class Shared(NamedTuple):
     columns: Array
     basis: Array
     gramian: Array
+    gramian_diagonal: Array
     spread: Array
     role: Role
     counts: Array
@@ -170,7 +172,9 @@ def _chunks(side: Side, number: int, table: Array, role: Role) -> Chunk:
     """Return the chunks of a block with the numbers of their rows: looked up for all at once, for a lookup a chunk
     costs as much as a pass over its entries."""
     block = side.blocks[number]
-    return Chunk(block, side.read(table, number), role.row_weights[block.rows], role.strength[block.rows])
+    return Chunk(
+        block, side.read(table, number), look_up(role.row_weights, block.rows), look_up(role.strength, block.rows)
+    )
 
 
 def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
@@ -183,6 +187,8 @@ def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
         quadratic=entry.quadratic,
         linear=entry.linear,
         gramian=shared.gramian,
+        # Biases are no part of the eigenbasis.
+        gramian_diagonal=None if config.biases else shared.gramian_diagonal,
         spread=shared.spread,
         scale=chunk.scale,
         ridge=chunk.strength[:, None] * shared.role.reg[None],
@@ -190,9 +196,7 @@ def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
         free=shared.role.free,
     )
     if config.solver == "conjugate_gradient":
-        options = {"steps": config.cg_steps, "tolerance": config.cg_tolerance}
-        # Biases are no part of the eigenbasis.
-        return solvers.conjugate_gradient(system, is_diagonal=not config.biases, **options)
+        return solvers.conjugate_gradient(system, steps=config.cg_steps, tolerance=config.cg_tolerance)
     return solvers.cholesky(system)
 
 
@@ -239,16 +243,18 @@ def half_step(
         map_chunks: `map_on_one_device`, or a replacement that spreads the chunks over devices.
     """
     role = role_of(side, config, by)
-    total = jnp.sum(role.column_weights)
     weights = side.for_columns(role.column_weights)
-    spread = jnp.matmul(columns.T, weights[:, None] * columns, precision="highest") / total
-    basis = _basis(spread, config) if config.solver == "conjugate_gradient" else jnp.eye(spread.shape[0])
-    spread = jnp.matmul(basis.T, jnp.matmul(spread, basis, precision="highest"), precision="highest")
+    products = jnp.matmul(columns.T, weights[:, None] * columns, precision="highest")
+    basis = _basis(products, config) if config.solver == "conjugate_gradient" else jnp.eye(products.shape[0])
+    half_rotated = jnp.matmul(products, basis, precision="highest")
+    spread = jnp.sum(basis * half_rotated, axis=0)
+    unobserved_weight = config.objective.unobserved_weight
     shared = Shared(
         columns=jnp.matmul(columns, basis, precision="highest").astype(_gathered_dtype(columns, config)),
         basis=basis,
-        gramian=config.objective.unobserved_weight * total * spread,
-        spread=jnp.einsum("ii->i", spread),
+        gramian=unobserved_weight * jnp.matmul(basis.T, half_rotated, precision="highest"),
+        gramian_diagonal=unobserved_weight * spread,
+        spread=spread / jnp.sum(role.column_weights),
         role=role,
         counts=side.counts,
         column_counts=side.column_counts,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 
-from mfjax import packing
+from mfjax.packing import Plan, Writer, balance, share_shape
 from mfjax.types import Array, Interactions
 
 Tables = TypeVar("Tables")
@@ -76,6 +76,11 @@ def ragged(interactions: Interactions, *, by: str = "user") -> Ragged:
     return Ragged(jnp.asarray(offsets, jnp.int32), jnp.asarray(ids), jnp.asarray(values), num_columns, max(longest, 1))
 
 
+def look_up(table: Array, ids: Array) -> Array:
+    """Return `table[ids]` for ids known to be within it: without the steps that would see to negative ones."""
+    return table.at[ids].get(mode="promise_in_bounds", wrap_negative_indices=False)
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Packed:
@@ -101,7 +106,7 @@ class Packed:
 
     def features(self, columns: Array) -> Array:
         """Return the rows of the table `columns` that one chunk's entries name, [segments, width, dim]."""
-        return columns[self.ids]
+        return look_up(columns, self.ids)
 
     def num_gathered(self) -> int:
         """Return how many rows of the table, copies included, one chunk holds of a block's."""
@@ -149,7 +154,7 @@ class Side:
 
     def read(self, table: Array, block: int) -> Array:
         """Return the rows of `table` that the slots of a block solve, [chunks, slots, width]."""
-        return table[self.blocks[block].rows]
+        return look_up(table, self.blocks[block].rows)
 
     def cleared(self, table: Array, held: Array) -> Array:
         """Return `table` with every row 0 and the coordinates that are held, [width], at 1: rows without a history."""
@@ -160,7 +165,7 @@ class Side:
         rows, real = self.blocks[block].rows, self.blocks[block].row_mask
         # Padding slots point past the table, where the scatter drops them.
         target = jnp.where(real, rows, self.num_rows).reshape(-1)
-        return table.at[target].set(solved, mode="drop")
+        return table.at[target].set(solved, mode="drop", wrap_negative_indices=False)
 
 
 @jax.tree_util.register_dataclass
@@ -193,8 +198,13 @@ def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int =
         >>> build(pairs).users.counts.tolist()
         [1.0, 2.0]
     """
-    options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
-    return Histories(side(interactions, by="user", **options), side(interactions, by="item", **options))
+    _check(interactions)
+    sizes = (interactions.users, interactions.num_users), (interactions.items, interactions.num_items)
+    counts = [np.bincount(ids, minlength=size) for ids, size in sizes]
+    by_user, by_item = Packing.pair(*counts, chunk_entries=chunk_entries, width=width, multiple_of=multiple_of)
+    users = _packed(by_user, interactions, "user")
+    del by_user
+    return Histories(users, _packed(by_item, interactions, "item"))
 
 
 def side(
@@ -207,39 +217,48 @@ def side(
 ) -> Side:
     """Return the padded histories of one side; arguments and errors as in `build`."""
     _check(interactions)
-    rows, columns, num_rows, num_columns = _sides(interactions, by)
+    rows, _, num_rows, _ = _sides(interactions, by)
     counts = np.bincount(rows, minlength=num_rows)
-    packed = Packing(counts, chunk_entries=chunk_entries, width=width, multiple_of=multiple_of)
-    order, starts = _sorted_by_row(rows, columns), np.cumsum(counts) - counts
-    for first in range(0, len(order), PART):
-        part = order[first : first + PART]
-        position = np.arange(first, first + len(part)) - starts[rows[part]]
-        packed.write(rows[part], position, columns[part], interactions.values[part])
-    return packed.side(np.bincount(columns, minlength=num_columns))
+    options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+    return _packed(Packing(counts, _plans(counts, **options), width), interactions, by)
 
 
 PART = 1 << 20
 """Entries that are packed at once: what is needed beside the result has this size."""
 
 
-class Packing:
-    """Histories of one side in the making, from the number of entries of every row; arguments as in `build`."""
+def _packed(packing: Packing, interactions: Interactions, by: str) -> Side:
+    rows, columns, _, num_columns = _sides(interactions, by)
+    order, starts = _sorted_by_row(rows, columns), np.cumsum(packing.counts) - packing.counts
+    for first in range(0, len(order), PART):
+        part = order[first : first + PART]
+        position = np.arange(first, first + len(part)) - starts[rows[part]]
+        packing.write(rows[part], position, columns[part], interactions.values[part])
+    return packing.side(np.bincount(columns, minlength=num_columns))
 
-    def __init__(self, counts: np.ndarray, *, chunk_entries: int, width: int, multiple_of: int) -> None:
-        for name, number in (("chunk_entries", chunk_entries), ("width", width), ("multiple_of", multiple_of)):
-            if number < 1:
-                raise ValueError(f"{name}: {number} is below 1; pass a positive number of entries or devices")
-        segments = -(-counts // width)
-        capacity = max(chunk_entries // width, 1)
-        self._counts, self._common, self._writers = counts, segments <= capacity, []
-        for chosen in (self._common, ~self._common):
-            here = np.where(chosen, segments, 0)
-            plan = packing.balance(here, max(capacity, int(here.max())), multiple_of) if here.any() else None
-            self._writers.append(None if plan is None else packing.Writer(plan, width, len(counts)))
+
+class Packing:
+    """Histories of one side in the making: common ones, and those too long for a common chunk."""
+
+    def __init__(self, counts: np.ndarray, plans: Sequence[Plan | None], width: int) -> None:
+        self.counts, self._is_common = counts, np.zeros(len(counts), bool)
+        if plans[0] is not None:
+            self._is_common[plans[0].rows] = True
+        self._writers = [None if plan is None else Writer(plan, width, len(counts)) for plan in plans]
+
+    @classmethod
+    def pair(cls, *counts: np.ndarray, chunk_entries: int, width: int, multiple_of: int) -> list[Packing]:
+        """Return those of users and items, from the number of entries of every row; arguments as in `build`."""
+        options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+        plans = [_plans(of_side, **options) for of_side in counts]
+        users, items = (common for common, _ in plans)
+        if users is not None and items is not None:
+            plans = [(common, long) for common, (_, long) in zip(share_shape(users, items), plans, strict=True)]
+        return [cls(of_side, planned, width) for of_side, planned in zip(counts, plans, strict=True)]
 
     def write(self, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
         """Add entries, [n] each; `position` is an entry's place within its row, from 0."""
-        common = self._common[rows]
+        common = self._is_common[rows]
         for writer, chosen in zip(self._writers, (common, ~common), strict=True):
             if writer is not None and chosen.any():
                 part = slice(None) if chosen.all() else chosen
@@ -248,7 +267,22 @@ class Packing:
     def side(self, column_counts: np.ndarray) -> Side:
         """Return what was written."""
         blocks = tuple(Packed(*map(jnp.asarray, writer.arrays())) for writer in self._writers if writer is not None)
-        return Side(blocks, jnp.asarray(self._counts, jnp.float32), jnp.asarray(column_counts, jnp.float32))
+        return Side(blocks, jnp.asarray(self.counts, jnp.float32), jnp.asarray(column_counts, jnp.float32))
+
+
+def _plans(counts: np.ndarray, *, chunk_entries: int, width: int, multiple_of: int) -> tuple[Plan | None, Plan | None]:
+    """Return the plans of common and of long histories, None where there are none."""
+    for name, number in (("chunk_entries", chunk_entries), ("width", width), ("multiple_of", multiple_of)):
+        if number < 1:
+            raise ValueError(f"{name}: {number} is below 1; pass a positive number of entries or devices")
+    segments = -(-counts // width)
+    capacity = max(chunk_entries // width, 1)
+
+    def plan(chosen: np.ndarray) -> Plan | None:
+        here = np.where(chosen, segments, 0)
+        return balance(here, max(capacity, int(here.max())), multiple_of) if here.any() else None
+
+    return plan(segments <= capacity), plan(segments > capacity)
 
 
 def _check(interactions: Interactions) -> None:

@@ -47,6 +47,24 @@ def balance(segments: np.ndarray, capacity: int, multiple_of: int) -> Plan:
     return Plan(chunk, slot, start, order, (num_chunks, max(int(load.max()), 1), max(int(used.max()), 1)))
 
 
+MOST_SEGMENTS, MOST_SLOTS = 1.1, 2.0
+"""What sharing a shape may cost: entries are computed with, slots are far less work."""
+
+
+def share_shape(one: Plan, other: Plan) -> tuple[Plan, Plan]:
+    """Return both plans with chunks of one shape, so that most of what is compiled for one side serves the other.
+
+    They stay as they are where the smaller chunk would get over MOST_SEGMENTS times its segments, or MOST_SLOTS times
+    its slots.
+    """
+    (one_chunks, *one_sizes), (other_chunks, *other_sizes) = one.shape, other.shape
+    segments, slots = map(max, one_sizes, other_sizes)
+    fewest_segments, fewest_slots = map(min, one_sizes, other_sizes)
+    if segments > MOST_SEGMENTS * fewest_segments or slots > MOST_SLOTS * fewest_slots:
+        return one, other
+    return one._replace(shape=(one_chunks, segments, slots)), other._replace(shape=(other_chunks, segments, slots))
+
+
 class Writer:
     """The arrays of a plan, written part by part, so that nothing of the size of the whole is needed beside them.
 

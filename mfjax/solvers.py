@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mfjax.histories import look_up
 from mfjax.types import Array
 
 
@@ -24,7 +25,9 @@ class System(NamedTuple):
         owners: int32 [segments], the slot of each segment.
         quadratic: float [segments, width], a; 0 on padding.
         linear: float [segments, width], q; 0 on padding.
-        gramian: float [dim, dim], G, the background; None where `ridge` holds its diagonal and there is no more.
+        gramian: float [dim, dim], G, the background.
+        gramian_diagonal: float [dim], the diagonal of G where G is diagonal up to rounding, or None: given, steps of
+            conjugate gradient read no more of G. Their derivative does, for a change of G need not be diagonal.
         spread: float [dim], the mean of v^2 over the other side, for the preconditioner.
         scale: float [slots], sigma, the weight of the background in a slot.
         ridge: float [slots, dim], rho, the regularisation.
@@ -36,7 +39,8 @@ class System(NamedTuple):
     owners: Array
     quadratic: Array
     linear: Array
-    gramian: Array | None
+    gramian: Array
+    gramian_diagonal: Array | None
     spread: Array
     scale: Array
     ridge: Array
@@ -46,7 +50,7 @@ class System(NamedTuple):
 
 def _scores(system: System, x: Array) -> Array:
     """Return <v_e, x_owner(e)>, [segments, width]."""
-    return jnp.einsum("swd,sd->sw", system.features, x[system.owners], precision="highest")
+    return jnp.einsum("swd,sd->sw", system.features, look_up(x, system.owners), precision="highest")
 
 
 def _combine(system: System, weights: Array) -> Array:
@@ -57,8 +61,8 @@ def _combine(system: System, weights: Array) -> Array:
 
 def _shared(system: System, x: Array) -> Array:
     """Return the part of A x that needs no history: background and regularisation."""
-    if system.gramian is None:
-        return system.ridge * x
+    if system.gramian_diagonal is not None:
+        return (system.scale[:, None] * system.gramian_diagonal[None] + system.ridge) * x
     background = jnp.matmul(x, system.gramian, precision="highest")
     return system.scale[:, None] * background + system.ridge * x
 
@@ -128,20 +132,12 @@ def diagonal(system: System) -> Array:
     sigma diag(G) + (sum_e a_e) spread + rho: the history's part is replaced by that of average rows.
     """
     weight = jax.ops.segment_sum(system.quadratic.sum(-1), system.owners, system.start.shape[0])
-    return jnp.maximum(weight, 0.0)[:, None] * system.spread[None] + _absorbed(system).ridge
+    background = jnp.einsum("ii->i", system.gramian) if system.gramian_diagonal is None else system.gramian_diagonal
+    history = jnp.maximum(weight, 0.0)[:, None] * system.spread[None]
+    return history + system.scale[:, None] * background[None] + system.ridge
 
 
-def _absorbed(system: System) -> System:
-    """Return the system with the diagonal of the background in the ridge, and no more of it than that."""
-    if system.gramian is None:
-        return system
-    background = system.scale[:, None] * jnp.einsum("ii->i", system.gramian)[None]
-    return system._replace(gramian=None, ridge=system.ridge + background)
-
-
-def conjugate_gradient(
-    system: System, *, steps: int = 2, tolerance: float | None = None, is_diagonal: bool = False
-) -> Array:
+def conjugate_gradient(system: System, *, steps: int = 2, tolerance: float | None = None) -> Array:
     """Solve by preconditioned conjugate gradient from `system.start`: O(entries dim) a step, no normal matrices.
 
     The preconditioner is `diagonal`; it is good where `gramian` is diagonal, that is, in the eigenbasis. The
@@ -152,13 +148,11 @@ def conjugate_gradient(
         steps: the number of steps, or the most if there is a tolerance.
         tolerance: None runs all steps. A number stops a slot once its residual is below that share of |b|, and the
             chunk once all its slots have stopped.
-        is_diagonal: whether `gramian` is diagonal up to rounding: then steps read no more of it. The derivative does,
-            for a change of the other side need not leave it diagonal.
     """
 
     @jax.custom_jvp
     def solved(system: System) -> Array:
-        system, start = _absorbed(system) if is_diagonal else system, system.start
+        start = system.start
         if tolerance is None:
             return _all_steps(system, start, residual(system, start), steps)
         goal = tolerance**2 * jnp.sum(_combine(system, system.linear) ** 2, axis=-1)
@@ -168,7 +162,7 @@ def conjugate_gradient(
     def derivative(primals: tuple[System], tangents: tuple[System]) -> tuple[Array, Array]:
         (system,) = primals
         x = solved(system)
-        _, right = jax.jvp(lambda system: residual(system, x), primals, tangents)
+        _, right = jax.jvp(lambda system: residual(system._replace(gramian_diagonal=None), x), primals, tangents)
         solution = jax.lax.custom_linear_solve(
             lambda x: _product(system, system.free[None] * x) + (1.0 - system.free)[None] * x,
             right,

@@ -43,7 +43,7 @@ def build(batches: Batches, *, chunk_entries: int = 4096, width: int = 32, multi
     if not user_counts.sum():
         raise ValueError("batches: there are no interactions; check the path or the filter that made them")
     options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
-    by_user, by_item = Packing(user_counts, **options), Packing(item_counts, **options)
+    by_user, by_item = Packing.pair(user_counts, item_counts, **options)
     users_seen, items_seen = np.zeros_like(user_counts), np.zeros_like(item_counts)
     for batch in batches():
         by_user.write(batch.users, _positions(batch.users, users_seen), batch.items, batch.values)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mfjax import histories, packing
+from mfjax.data import synthetic
 from mfjax.types import Interactions, Vocabulary
 
 
@@ -119,3 +120,12 @@ def test_bad_input_names_the_row_and_the_remedy(changes, options, message):
 def test_vocabulary_names_what_it_does_not_know(call, message):
     with pytest.raises(ValueError, match=message):
         call(Vocabulary.of(["b", "a"]))
+
+
+def test_sides_share_the_shape_of_a_chunk_unless_one_would_grow_too_much():
+    shared = histories.build(synthetic.power_law(0, num_users=300, num_items=250, num_interactions=20_000))
+    users, items = (side.blocks[0] for side in (shared.users, shared.items))
+    assert users.ids.shape[1:] == items.ids.shape[1:] and users.rows.shape[1] == items.rows.shape[1]
+    apart = histories.build(synthetic.power_law(0, num_users=3000, num_items=20, num_interactions=20_000))
+    users, items = (side.blocks[0] for side in (apart.users, apart.items))
+    assert users.rows.shape[1] > 2 * items.rows.shape[1]

@@ -87,9 +87,8 @@ class Cuts:
             blocks.append(
                 replace(
                     block,
-                    ids=jnp.where(mask, block.ids, 0),
+                    entries=jnp.where(mask, block.entries, 0),
                     values=jnp.where(mask, self._ratings.values[number], 0.0),
-                    mask=jnp.asarray(mask),
                     # A row that lost all its ratings is no row to solve.
                     row_mask=block.row_mask & (counts[np.asarray(block.rows)] > 0),
                 )

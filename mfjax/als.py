@@ -220,7 +220,8 @@ def fit(
         config: the model; another value of its numbers does not compile again.
         num_steps: steps to take, each solving all users and all items.
         state: where to go on from.
-        on_step: called on the host after every step, for progress, logging and checkpoints.
+        on_step: called on the host after every step, for progress, logging and checkpoints. The state it sees lives
+            until it returns: the next step reuses its memory, so copy what is to be kept.
         map_chunks: as in `step`.
 
     Raises:
@@ -231,18 +232,20 @@ def fit(
     footprint.check(footprint.of(data, dim=config.dim), footprint.limit())
     if state is None:
         sizes = {"num_users": data.users.num_rows, "num_items": data.items.num_rows}
-        state = data.start(lambda: _compiled_init(key, config, **sizes))
+        now = data.start(lambda: _compiled_init(key, config, **sizes))
+    else:
+        now = jax.tree.map(jnp.copy, state)
     info = None
     for size in [num_steps] if on_step is None else [1] * num_steps:
-        state, info = _compiled_steps(state, data, config, size, map_chunks=map_chunks)
+        now, info = _compiled_steps(now, data, config, size, map_chunks=map_chunks)
         if on_step is not None:
-            on_step(state, info)
+            on_step(now, info)
     if info is not None and int(info.num_nonfinite):
         raise ValueError(
             f"reg: {config.reg} leaves {int(info.num_nonfinite)} rows without a finite solution; raise reg, "
             "or check the values for extremes"
         )
-    return state
+    return now
 
 
 def _steps(
@@ -254,7 +257,8 @@ def _steps(
 
 
 _compiled_init = compilation.jit(init, static_argnames=("num_users", "num_items"))
-_compiled_steps = compilation.jit(_steps, static_argnames="map_chunks")
+# The state's memory is given to the result: tables are held once, not twice.
+_compiled_steps = compilation.jit(_steps, static_argnames="map_chunks", donate_argnames="state")
 
 
 def _check(config: Config) -> None:

@@ -237,6 +237,6 @@ def _exchanged(block: Packed, places: np.ndarray, stored: int, num_devices: int)
         sends[sender, chunk % rounds, chunk // rounds, number] = row
         entries = np.searchsorted(rows, places[ids[chunk][mask[chunk]]])
         found[chunk][mask[chunk]] = (sender * most + number)[entries]
-    packed = (block.ids, block.values, block.mask, block.owners, block.rows, block.row_mask)
+    packed = (block.entries, block.values, block.owners, block.rows, block.row_mask)
     plan: tuple[Any, Any] = sends.reshape(-1, num_devices, most), found
     return Exchanged(*packed, *plan)

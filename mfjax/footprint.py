@@ -1,15 +1,16 @@
 r"""Memory of ALS on each device, known before anything is allocated.
 
 .. math::
-    \underbrace{4 d \left(3 (U + I) + 4 \max(U, I)\right)}_{\text{tables: old, new, rotated, and rows in the making}}
-    + \underbrace{\frac{9 \cdot 1.1}{n} \sum_{\text{sides}} \left(N + \tfrac{w}{2} R\right)}_{\text{histories}}
+    \underbrace{4 d \left(2 (U + I) + 3 \max(U, I)\right)}_{\text{tables: the start, the present, and one side in the making}}
+    + \underbrace{\frac{8 \cdot 1.1}{n} \sum_{\text{sides}} \left(N + \tfrac{w}{2} R\right)}_{\text{histories}}
     + \underbrace{8 d c}_{\text{a chunk's gathered rows}}
 
 bytes, for d factors, U users, I items, N interactions, n devices, and sides of R rows whose histories are cut into
-segments of w entries and chunks of c: every row leaves half a segment of padding on average.
+segments of w entries and chunks of c: every row leaves half a segment of padding on average. Where all entries have
+one value, such as a 1 for what was seen, 4 bytes in place of 8.
 
 Tables shared out by rows (`mfjax.by_rows`) take 1/n of that and 16 (U + I) bytes of numbers that every device has; the
-plan of what is sent takes 8 bytes beside an entry's 9, and the rows sent and received as much as a chunk's.
+plan of what is sent takes 8 bytes beside an entry's 8, and the rows sent and received as much as a chunk's.
 """
 
 from __future__ import annotations
@@ -44,17 +45,20 @@ def expected(
     width: int = 32,
     chunk_entries: int = 4096,
     by_rows: bool = False,
+    one_value: bool = False,
 ) -> Footprint:
     """Return the bytes that a fit needs, before there are histories; `by_rows` when tables are shared out too.
 
+    `one_value` when all entries have the same.
+
     Example:
         >>> round(expected(10_000_000, 1_000_000, 1_000_000_000, dim=64, num_devices=8).total / 1e9)
-        21
+        16
         >>> round(expected(10_000_000, 1_000_000, 1_000_000_000, dim=64, num_devices=8, by_rows=True).total / 1e9)
-        8
+        7
     """
     entries = sum(num_interactions + rows * width // 2 for rows in (num_users, num_items))
-    each, copies = (17, 4) if by_rows else (9, 2)
+    each, copies = (4 if one_value else 8) + (8 if by_rows else 0), 4 if by_rows else 2
     return Footprint(
         _tables(num_users, num_items, dim, num_devices if by_rows else 1),
         int(1.1 * each * entries) // num_devices,
@@ -71,7 +75,7 @@ def of(data: Histories, *, dim: int) -> Footprint:
 
 
 def _tables(num_users: int, num_items: int, dim: int, num_shares: int) -> int:
-    whole = 4 * dim * (3 * (num_users + num_items) + 4 * max(num_users, num_items))
+    whole = 4 * dim * (2 * (num_users + num_items) + 3 * max(num_users, num_items))
     return whole if num_shares == 1 else whole // num_shares + 16 * (num_users + num_items)
 
 

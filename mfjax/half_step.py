@@ -110,8 +110,9 @@ def entry_of(block: Packed, counts: Array, column_counts: Array, config: Config,
     if by == "user":
         item_counts = column_counts[block.ids]
     else:
-        item_counts = jnp.broadcast_to(counts[block.rows[block.owners]][:, None], block.ids.shape)
-    entry = config.objective.entry(block.values - config.objective.offset, item_counts)
+        item_counts = jnp.broadcast_to(counts[block.rows[block.owners]][:, None], block.entries.shape)
+    values = jnp.broadcast_to(block.values, block.entries.shape)
+    entry = config.objective.entry(values - config.objective.offset, item_counts)
     return objectives.Entry(*(jnp.where(block.mask, number, 0.0) for number in entry))
 
 
@@ -201,17 +202,17 @@ def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
 
 
 def _solve(by: str, shared: Shared, chunks: Chunk) -> Array:
-    """Return the solved rows of some chunks, one after the other, [chunks, slots, width].
+    """Return the solved rows of some chunks, one after the other, [chunks * slots, width].
 
     Rows are rotated here, so that devices which share the chunks share that too.
     """
     rotated = chunks._replace(start=jnp.matmul(chunks.start, shared.basis, precision="highest"))
     solved = jax.lax.map(partial(_solve_chunk, by, shared), rotated)
-    return jnp.matmul(solved, shared.basis.T, precision="highest")
+    return jnp.matmul(solved.reshape(-1, solved.shape[-1]), shared.basis.T, precision="highest")
 
 
 MapChunks = Callable[[Callable, Shared, Chunk], Array]
-"""(solve, shared, chunks) -> `solve(shared, chunks)`, [chunks, slots, width]; it may be called on any share of them."""
+"""(solve, shared, chunks) -> `solve(shared, chunks)`, [chunks * slots, width]; it may be called on any of them."""
 
 
 def map_on_one_device(solve: Callable, shared: Shared, chunks: Chunk) -> Array:
@@ -263,5 +264,5 @@ def half_step(
     solved = side.cleared(rows, 1.0 - role.free)
     for number in range(len(side.blocks)):
         found = map_chunks(partial(_solve, by), shared, _chunks(side, number, rows, role))
-        solved = side.write(solved, number, found.reshape(-1, rows.shape[1]))
+        solved = side.write(solved, number, found)
     return solved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -89,20 +90,29 @@ class Packed:
     A history is cut into segments of `width` entries; a chunk holds the segments of up to `slots` histories.
 
     Attributes:
-        ids: int32 [chunks, segments, width], column ids; padding is 0.
-        values: float32 [chunks, segments, width]; padding is 0.
-        mask: bool [chunks, segments, width], True for a real entry.
+        entries: int32 [chunks, segments, width], one more than the column's id; padding is 0.
+        values: float32 [chunks, segments, width], padding is 0; or [chunks, 1, 1] where all entries have one value,
+            which leaves out half the bytes of what is only seen or not.
         owners: int32 [chunks, segments], the slot that a segment belongs to.
         rows: int32 [chunks, slots], the row solved in a slot; padding is 0.
         row_mask: bool [chunks, slots], True for a real row.
     """
 
-    ids: Array
+    entries: Array
     values: Array
-    mask: Array
     owners: Array
     rows: Array
     row_mask: Array
+
+    @property
+    def ids(self) -> Array:
+        """int32 [chunks, segments, width], column ids; padding is 0."""
+        return jnp.maximum(self.entries - 1, 0)
+
+    @property
+    def mask(self) -> Array:
+        """bool [chunks, segments, width], True for a real entry."""
+        return self.entries > 0
 
     def features(self, columns: Array) -> Array:
         """Return the rows of the table `columns` that one chunk's entries name, [segments, width, dim]."""
@@ -110,7 +120,7 @@ class Packed:
 
     def num_gathered(self) -> int:
         """Return how many rows of the table, copies included, one chunk holds of a block's."""
-        return 2 * math.prod(self.ids.shape[1:])
+        return 2 * math.prod(self.entries.shape[1:])
 
 
 @jax.tree_util.register_dataclass
@@ -134,7 +144,7 @@ class Side:
 
     def fill(self) -> float:
         """Return the share of the packed entries that are real, in (0, 1]."""
-        return float(self.counts.sum()) / sum(block.mask.size for block in self.blocks)
+        return float(self.counts.sum()) / sum(block.entries.size for block in self.blocks)
 
     # How the rows of tables are stored: here in the order of ids; `mfjax.by_rows` shares them out over devices.
 
@@ -177,8 +187,10 @@ class Histories:
     items: Side
 
     def start(self, draw: Callable[[], Tables]) -> Tables:
-        """Return the tables that `draw` makes in the order of ids, in the order of these histories: the same."""
-        return draw()
+        """Return the tables that `draw` makes in the order of ids, stored as these histories need them: on all their
+        devices."""
+        devices = self.users.counts.sharding
+        return draw() if len(devices.device_set) == 1 else jax.device_put(draw(), devices)
 
 
 def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int = 32, multiple_of: int = 1) -> Histories:
@@ -201,7 +213,8 @@ def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int =
     _check(interactions)
     sizes = (interactions.users, interactions.num_users), (interactions.items, interactions.num_items)
     counts = [np.bincount(ids, minlength=size) for ids, size in sizes]
-    by_user, by_item = Packing.pair(*counts, chunk_entries=chunk_entries, width=width, multiple_of=multiple_of)
+    options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+    by_user, by_item = Packing.pair(*counts, value=_one_value(interactions.values), **options)
     users = _packed(by_user, interactions, "user")
     del by_user
     return Histories(users, _packed(by_item, interactions, "item"))
@@ -220,41 +233,67 @@ def side(
     rows, _, num_rows, _ = _sides(interactions, by)
     counts = np.bincount(rows, minlength=num_rows)
     options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
-    return _packed(Packing(counts, _plans(counts, **options), width), interactions, by)
+    packing = Packing(counts, _plans(counts, **options), width, _one_value(interactions.values))
+    return _packed(packing, interactions, by)
 
 
-PART = 1 << 20
-"""Entries that are packed at once: what is needed beside the result has this size."""
+def _one_value(values: np.ndarray) -> float | None:
+    """Return the value that all entries have, or None."""
+    return float(values[0]) if np.all(values == values[0]) else None
+
+
+PART, MOST_PARTS = 1 << 20, 8
+"""Entries that are packed at once, as far as MOST_PARTS parts do: every part is a pass over the rows of all entries."""
 
 
 def _packed(packing: Packing, interactions: Interactions, by: str) -> Side:
-    rows, columns, _, num_columns = _sides(interactions, by)
-    order, starts = _sorted_by_row(rows, columns), np.cumsum(packing.counts) - packing.counts
-    for first in range(0, len(order), PART):
-        part = order[first : first + PART]
-        position = np.arange(first, first + len(part)) - starts[rows[part]]
-        packing.write(rows[part], position, columns[part], interactions.values[part])
+    """Pack one side, a range of rows at a time: what is needed beside the result is for one range only."""
+    rows, columns, num_rows, num_columns = _sides(interactions, by)
+    ends = np.cumsum(packing.counts)
+    starts = ends - packing.counts
+    num_parts = min(-(-len(rows) // PART), MOST_PARTS)
+    inner = np.searchsorted(ends, len(rows) * np.arange(1, num_parts) / num_parts)
+    for first, last in itertools.pairwise([0, *inner, num_rows]):
+        here = np.flatnonzero((first <= rows) & (rows < last))
+        here = here[_sorted_by_row(rows[here] - first, columns[here])]
+        of_part = rows[here]
+        position = np.arange(len(here)) - (starts[of_part] - starts[first])
+        packing.write(of_part, position, columns[here], interactions.values[here])
     return packing.side(np.bincount(columns, minlength=num_columns))
 
 
 class Packing:
-    """Histories of one side in the making: common ones, and those too long for a common chunk."""
+    """Histories of one side in the making: common ones, and those too long for a common chunk.
 
-    def __init__(self, counts: np.ndarray, plans: Sequence[Plan | None], width: int) -> None:
+    Attributes:
+        counts: int64 [num_rows], the entries of every row.
+    """
+
+    def __init__(
+        self, counts: np.ndarray, plans: Sequence[Plan | None], width: int, value: float | None = None
+    ) -> None:
         self.counts, self._is_common = counts, np.zeros(len(counts), bool)
         if plans[0] is not None:
             self._is_common[plans[0].rows] = True
-        self._writers = [None if plan is None else Writer(plan, width, len(counts)) for plan in plans]
+        self._writers = [None if plan is None else Writer(plan, width, len(counts), value) for plan in plans]
 
     @classmethod
-    def pair(cls, *counts: np.ndarray, chunk_entries: int, width: int, multiple_of: int) -> list[Packing]:
-        """Return those of users and items, from the number of entries of every row; arguments as in `build`."""
+    def pair(
+        cls, *counts: np.ndarray, chunk_entries: int, width: int, multiple_of: int, value: float | None
+    ) -> list[Packing]:
+        """Return those of users and items.
+
+        Args:
+            counts: int64, entries of every user, and of every item.
+            chunk_entries, width, multiple_of: as in `build`.
+            value: what all entries are, or None when they differ.
+        """
         options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
         plans = [_plans(of_side, **options) for of_side in counts]
         users, items = (common for common, _ in plans)
         if users is not None and items is not None:
             plans = [(common, long) for common, (_, long) in zip(share_shape(users, items), plans, strict=True)]
-        return [cls(of_side, planned, width) for of_side, planned in zip(counts, plans, strict=True)]
+        return [cls(of_side, planned, width, value) for of_side, planned in zip(counts, plans, strict=True)]
 
     def write(self, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
         """Add entries, [n] each; `position` is an entry's place within its row, from 0."""

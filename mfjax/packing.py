@@ -69,36 +69,39 @@ class Writer:
     """The arrays of a plan, written part by part, so that nothing of the size of the whole is needed beside them.
 
     Attributes:
-        ids, values, mask: [chunks * segments * width], int32, float32 and bool; padding is 0 and False.
+        entries: int32 [chunks * segments * width], one more than the column's id; padding is 0.
+        values: float32 of the same size, padding is 0; or [chunks], where every entry has the value that is given.
         owners: int32 [chunks * segments].
     """
 
-    def __init__(self, plan: Plan, width: int, num_rows: int) -> None:
+    def __init__(self, plan: Plan, width: int, num_rows: int, value: float | None = None) -> None:
         num_chunks, num_segments, _ = plan.shape
         self.plan, self.width = plan, width
         self._segment, self._slot = np.zeros(num_rows, np.int64), np.zeros(num_rows, np.int32)
         self._segment[plan.rows] = plan.chunk * num_segments + plan.start
         self._slot[plan.rows] = plan.slot
         self.owners = np.zeros(num_chunks * num_segments, np.int32)
-        entries = len(self.owners) * width
-        self.ids, self.values, self.mask = (
-            np.zeros(entries, np.int32),
-            np.zeros(entries, np.float32),
-            np.zeros(entries, bool),
+        self.entries = np.zeros(len(self.owners) * width, np.int32)
+        self._differ = value is None
+        self.values = (
+            np.zeros_like(self.entries, np.float32) if value is None else np.full(num_chunks, value, np.float32)
         )
 
     def write(self, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
         """Write entries, [n] each: their rows, all of the plan, and their places within the rows, from 0."""
         segment = self._segment[rows] + position // self.width
         entry = segment * self.width + position % self.width
-        self.ids[entry], self.values[entry], self.mask[entry] = columns, values, True
+        self.entries[entry] = columns + 1
+        if self._differ:
+            self.values[entry] = values
         self.owners[segment] = self._slot[rows]
 
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """Return ids, values and mask [chunks, segments, width], owners [chunks, segments], and rows int32 and
-        row_mask bool [chunks, slots]."""
+        """Return entries and values [chunks, segments, width], owners [chunks, segments], and rows int32 and row_mask
+        bool [chunks, slots]; values are [chunks, 1, 1] where all have one."""
         num_chunks, num_segments, num_slots = self.plan.shape
         row_ids, row_mask = np.zeros((num_chunks, num_slots), np.int32), np.zeros((num_chunks, num_slots), bool)
         row_ids[self.plan.chunk, self.plan.slot], row_mask[self.plan.chunk, self.plan.slot] = self.plan.rows, True
-        entries = (table.reshape(num_chunks, num_segments, self.width) for table in (self.ids, self.values, self.mask))
-        return (*entries, self.owners.reshape(num_chunks, num_segments), row_ids, row_mask)
+        shape = (num_chunks, num_segments, self.width)
+        values = self.values.reshape(shape if self._differ else (num_chunks, 1, 1))
+        return (self.entries.reshape(shape), values, self.owners.reshape(shape[:2]), row_ids, row_mask)

@@ -86,9 +86,9 @@ def place(data: Histories, mesh: Mesh) -> Histories:
 def check(data: Histories, mesh: Mesh) -> None:
     """Raise ValueError when the chunks can not be shared out evenly over the devices of the mesh."""
     for block in data.users.blocks + data.items.blocks:
-        if block.ids.shape[0] % mesh.size:
+        if block.entries.shape[0] % mesh.size:
             raise ValueError(
-                f"data: {block.ids.shape[0]} chunks do not divide over {mesh.size} devices; build the histories "
+                f"data: {block.entries.shape[0]} chunks do not divide over {mesh.size} devices; build the histories "
                 f"with multiple_of={mesh.size}"
             )
 

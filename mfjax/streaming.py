@@ -36,14 +36,17 @@ def build(batches: Batches, *, chunk_entries: int = 4096, width: int = 32, multi
         [1.0, 2.0]
     """
     user_counts, item_counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    least, most = np.inf, -np.inf
     for number, batch in enumerate(batches()):
         _check(batch, number)
+        least, most = batch.values.min(initial=least), batch.values.max(initial=most)
         user_counts = _added(user_counts, batch.users, batch.num_users)
         item_counts = _added(item_counts, batch.items, batch.num_items)
     if not user_counts.sum():
         raise ValueError("batches: there are no interactions; check the path or the filter that made them")
     options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
-    by_user, by_item = Packing.pair(user_counts, item_counts, **options)
+    value = float(least) if least == most else None
+    by_user, by_item = Packing.pair(user_counts, item_counts, value=value, **options)
     users_seen, items_seen = np.zeros_like(user_counts), np.zeros_like(item_counts)
     for batch in batches():
         by_user.write(batch.users, _positions(batch.users, users_seen), batch.items, batch.values)

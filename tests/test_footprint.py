@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import pytest
 
-from mfjax import als, footprint, histories
+from mfjax import als, compilation, footprint, histories
 from mfjax.data import synthetic
 
 
@@ -14,10 +14,13 @@ def test_the_estimate_is_above_what_the_program_takes_and_near_it(num_users, num
     pairs = synthetic.power_law(0, num_users=num_users, num_items=num_items, num_interactions=20_000)
     data, config = histories.build(pairs, chunk_entries=512), als.Config(dim=32)
     state = als.init(jax.random.key(0), config, num_users=num_users, num_items=num_items)
-    taken = jax.jit(als.step).lower(state, data, config).compile().memory_analysis()
-    needed = taken.temp_size_in_bytes + taken.argument_size_in_bytes + taken.output_size_in_bytes
+    as_fit = {"donate_argnames": "state", "compiler_options": compilation.options()}
+    taken = jax.jit(als.step, **as_fit).lower(state, data, config).compile().memory_analysis()
+    needed = taken.temp_size_in_bytes + taken.argument_size_in_bytes
+    # Of what is returned only the diagnostics are new: the tables are those that were given.
+    assert taken.output_size_in_bytes - taken.alias_size_in_bytes < 100
     assert needed <= footprint.of(data, dim=32).total <= 2 * needed
-    foretold = footprint.expected(num_users, num_items, len(pairs), dim=32, chunk_entries=512)
+    foretold = footprint.expected(num_users, num_items, len(pairs), dim=32, chunk_entries=512, one_value=True)
     assert 0.7 < foretold.histories / footprint.of(data, dim=32).histories < 1.4
 
 

@@ -50,7 +50,7 @@ def test_packing_loses_nothing(options):
     for side in (built.users, built.items):
         rows = np.concatenate([np.asarray(block.rows)[np.asarray(block.row_mask)] for block in side.blocks])
         assert len(rows) == len(set(rows))
-        assert all(block.ids.shape[0] % options.get("multiple_of", 1) == 0 for block in side.blocks)
+        assert all(block.entries.shape[0] % options.get("multiple_of", 1) == 0 for block in side.blocks)
 
 
 def test_histories_too_long_for_a_chunk_get_a_block_of_their_own():

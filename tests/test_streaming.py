@@ -23,7 +23,7 @@ def entries(side: histories.Side) -> list[tuple[int, int, float]]:
     found = []
     for block in jax.device_get(side.blocks):
         rows = np.take_along_axis(block.rows, block.owners, axis=1)[:, :, None]
-        parts = np.broadcast_to(rows, block.ids.shape), block.ids, block.values
+        parts = np.broadcast_to(rows, block.ids.shape), block.ids, np.broadcast_to(block.values, block.ids.shape)
         found += list(zip(*(part[block.mask].tolist() for part in parts), strict=True))
     return sorted(found)
 

@@ -2,8 +2,8 @@
 
 On CPU these programs spend their time in gathers, matrix products and sorts, which LLVM's costlier passes do not make
 faster; leaving them out compiles a third sooner. Their kernels wait for one another, so nothing is won by an order that
-starts each as early as it could; one that lets go of memory early holds half as much. Evaluation is compiled as usual: its bits must not depend on the
-number of users at once, and only the full set of passes gives that.
+starts each as early as it could; one that lets go of memory early holds half as much. Evaluation is compiled as usual:
+its bits must not depend on the number of users at once, and only the full set of passes gives that.
 """
 
 from __future__ import annotations

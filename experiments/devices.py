@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import jax
+import jax.numpy as jnp
 
 from mfjax import als, histories, sharding
 from mfjax.half_step import Config, MapChunks
@@ -34,3 +35,11 @@ def start(key: Key, config: Config, data: Histories) -> als.State:
     """Return the random start of ALS, on every device."""
     state = als.init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
     return state if jax.device_count() == 1 else sharding.replicate(state, sharding.mesh())
+
+
+def fit(key: Key, placed: tuple[Histories, MapChunks], config: Config, *, num_steps: int) -> als.State:
+    """Return what `als.fit` finds on all devices, on the first one alone: what is done with it next runs there."""
+    data, map_chunks = placed
+    state = als.fit(key, data, config, num_steps=num_steps, map_chunks=map_chunks)
+    # By way of the host, so that JAX is as free in where to use it as with what was never elsewhere.
+    return state if map_chunks is als.map_on_one_device else jax.tree.map(jnp.asarray, jax.device_get(state))

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from experiments import ablation, buckets, config, inspection, models_ml1m, rerun, results, search_ml1m, study
+import jax
+
+from experiments import ablation, buckets, config, devices, inspection, models_ml1m, rerun, results, search_ml1m, study
 from experiments import options as command_line
 from experiments import tables_ml1m as tables
 from experiments.models import Model
@@ -51,6 +53,7 @@ class Options:
     explain: bool = option(False, "print which items of the user speak for each recommendation")
     out: Path | None = option(None, "folder for results, models, plots and report.html; none writes nothing")
     data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    cores: int | None = option(None, "CPU cores that ALS uses; none takes all")
     progress: bool = option(True, "show a progress bar")
     timings: bool = option(True, "take the seconds of fits")
     config: Path | None = option(None, "file with options: .toml, or the results.json of a run to repeat")
@@ -206,12 +209,18 @@ def _checked(options: Options) -> Options:
     if (options.user or options.similar) and options.inspect not in options.models:
         raise ValueError(f"inspect: {options.inspect} is not among --models; add it, or pass one of them")
     search_ml1m.check(options.trials if set(options.models) & models_ml1m.SEARCHED.keys() else 0)
-    return replace(options, k=tuple(sorted({*options.k, 10})))
+    # The cores are those that there are: last bits of ALS depend on their number, so a run that repeats this one asks.
+    return replace(options, k=tuple(sorted({*options.k, 10})), cores=jax.device_count())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    command_line.main(run, Options, arguments, program="experiments.ml1m")
+    command_line.main(_on_cores, Options, arguments, program="experiments.ml1m")
+
+
+def _on_cores(options: Options) -> Study:
+    devices.use_cores(options.cores)
+    return run(options)
 
 
 if __name__ == "__main__":

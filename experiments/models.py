@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from experiments import devices
 from experiments.ranking_settings import TUNED
 from experiments.task import Task
 from mfjax import als, baselines, objectives, ranking, sampling, two_stage
@@ -65,7 +66,7 @@ def fit_als(config: als.Config, num_steps: int) -> Fit:
 
     def fit(key: Key, task: Task, dim: int | None) -> Factors:
         chosen = config if dim is None else replace(config, dim=dim)
-        return als.factors(als.fit(key, task.histories, chosen, num_steps=num_steps), chosen)
+        return als.factors(devices.fit(key, task.placed, chosen, num_steps=num_steps), chosen)
 
     return fit
 

@@ -10,6 +10,7 @@ from typing import Any
 import optax
 from jax.tree_util import Partial
 
+from experiments import devices
 from experiments.models import MODELS as SHARED
 from experiments.models import Fit, Model, fit_als, fit_ranking, fit_two_stages
 from experiments.task import Task
@@ -99,7 +100,7 @@ def fit_recent_als(config: als.Config, num_steps: int, half_life: float) -> Fit:
 
     def fit(key: Key, task: Task, dim: int | None) -> Factors:
         chosen = config if dim is None else replace(config, dim=dim)
-        items = als.fit(key, task.histories, chosen, num_steps=num_steps).items
+        items = devices.fit(key, task.placed, chosen, num_steps=num_steps).items
         return Factors(recent_users(chosen, half_life, items, task), items)
 
     return fit

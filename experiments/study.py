@@ -117,7 +117,7 @@ def _run_one(
 
 def _timed_fit(model: Model, key: Key, task: Task, dim: int | None) -> tuple[Scorer | Factors, float]:
     """Return the fitted model and the seconds until its arrays are ready."""
-    jax.block_until_ready((task.histories, task.seen, task.item_counts))
+    jax.block_until_ready((task.placed[0], task.seen, task.item_counts))
     started = time.perf_counter()
     fitted = model.fit(key, task, dim)
     jax.block_until_ready(jax.tree.leaves(fitted))

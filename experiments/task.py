@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
-from mfjax import histories
+from experiments import devices
+from mfjax import als, histories
 from mfjax.data.splits import Split, leave_last_out, temporal
 from mfjax.evaluate import Evaluation, evaluate
+from mfjax.half_step import MapChunks
 from mfjax.histories import Histories, Ragged
 from mfjax.types import Array, Factors, Interactions, Key, Scorer
 
@@ -34,6 +37,11 @@ class Task:
     @cached_property
     def histories(self) -> Histories:
         return histories.build(self.train)
+
+    @cached_property
+    def placed(self) -> tuple[Histories, MapChunks]:
+        """The histories on all devices, and how `als.fit` maps over them."""
+        return (self.histories, als.map_on_one_device) if jax.device_count() == 1 else devices.place(self.train)
 
     @cached_property
     def seen(self) -> Ragged:

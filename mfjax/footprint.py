@@ -1,7 +1,7 @@
 r"""Memory of ALS on each device, known before anything is allocated.
 
 .. math::
-    \underbrace{4 d \left(2 (U + I) + 3 \max(U, I)\right)}_{\text{tables: the start, the present, one side in the making}}
+    \underbrace{4 d \left(2 (U + I) + 3 \max(U, I)\right)}_{\text{tables: start, present, one side in the making}}
     + \underbrace{\frac{8 \cdot 1.1}{n} \sum_{\text{sides}} \left(N + \tfrac{w}{2} R\right)}_{\text{histories}}
     + \underbrace{8 d c}_{\text{a chunk's gathered rows}}
 

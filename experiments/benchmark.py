@@ -35,7 +35,6 @@ class Options:
 
 def run(options_: Options) -> list[Line]:
     """Run the benchmark, print its table, write its results and plots, and return its lines."""
-    devices.use_cores(options_.cores)
     if not peers.available():
         print('No peers: python -m pip install -e ".[peers]" for implicit and irspack.\n')
     lines: list[Line] = []
@@ -92,7 +91,7 @@ def table(lines: Sequence[Line]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    options.main(run, Options, arguments, program="experiments.benchmark")
+    options.main(devices.on_cores(run), Options, arguments, program="experiments.benchmark")
 
 
 if __name__ == "__main__":

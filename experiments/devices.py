@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +14,36 @@ from mfjax.half_step import Config, MapChunks
 from mfjax.histories import Histories
 from mfjax.types import Interactions, Key
 
+Result = TypeVar("Result")
+
 
 def use_cores(count: int | None = None) -> None:
     """Make `count` CPU cores devices, or all that this process may run on; before JAX first computes.
 
-    Where there is a GPU or a TPU that stays the default, and nothing changes.
+    Where there is a GPU or a TPU that stays the default, and nothing changes. Nor does it where JAX has begun.
+
+    Raises:
+        ValueError: for a count below 1, or one that comes too late.
     """
+    if count is not None and count < 1:
+        raise ValueError(f"cores: {count} is below 1; pass a number of cores")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    jax.config.update("jax_num_cpu_devices", cores if count is None else count)
+    try:
+        jax.config.update("jax_num_cpu_devices", cores if count is None else count)
+    except RuntimeError:
+        there = jax.device_count("cpu")
+        if count not in (None, there):
+            raise ValueError(f"cores: {count}, but JAX has begun with {there}; ask for them in a new process") from None
+
+
+def on_cores(run: Callable[[Any], Result]) -> Callable[[Any], Result]:
+    """Return `run` of options, on as many cores as its option `cores` says."""
+
+    def on_those(options: Any) -> Result:
+        use_cores(options.cores)
+        return run(options)
+
+    return on_those
 
 
 def place(interactions: Interactions) -> tuple[Histories, MapChunks]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from experiments import ablation, config, rerun, results, study, tuning
+import jax
+
+from experiments import ablation, config, devices, rerun, results, study, tuning
 from experiments import options as command_line
 from experiments.families import FAMILIES, Parameters
 from experiments.models import MODELS
@@ -40,6 +42,7 @@ class Options:
     dim: int | None = option(None, "number of factors of every factor model; none takes each model's own")
     out: Path | None = option(None, "folder for results.json; none writes nothing")
     data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    cores: int | None = option(None, "CPU cores that ALS uses, sweeps apart; none takes all")
     progress: bool = option(True, "show a progress bar")
     sweep: tuple[str, ...] = option(
         (), "parameters to vary instead of fitting --models, such as als.reg=0.01,0.1,1 als.alpha=1,10,40", words=True
@@ -56,6 +59,8 @@ class Options:
 def run(options: Options) -> list[results.Row]:
     """Run the experiment, print its table, write its results, and return its rows."""
     _check(options)
+    # The cores are those that there are: last bits of ALS depend on their number, so a run that repeats this one asks.
+    options = replace(options, cores=jax.device_count())
     axes = ablation.parse(options.sweep)
     repeated = options.config if config.is_manifest(options.config) else None
     dataset = movielens.load("ml-100k", options.data_dir)
@@ -151,7 +156,7 @@ def _check(options: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    command_line.main(run, Options, arguments, program="experiments.ml100k")
+    command_line.main(devices.on_cores(run), Options, arguments, program="experiments.ml100k")
 
 
 if __name__ == "__main__":

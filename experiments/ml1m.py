@@ -215,12 +215,7 @@ def _checked(options: Options) -> Options:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    command_line.main(_on_cores, Options, arguments, program="experiments.ml1m")
-
-
-def _on_cores(options: Options) -> Study:
-    devices.use_cores(options.cores)
-    return run(options)
+    command_line.main(devices.on_cores(run), Options, arguments, program="experiments.ml1m")
 
 
 if __name__ == "__main__":

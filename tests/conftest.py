@@ -16,6 +16,8 @@ jax.config.update("jax_debug_key_reuse", True)
 if os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") == "1":
     jax.config.update("jax_disable_most_optimizations", True)
     os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
+# JAX begins here, with one CPU device, whatever experiments the tests run.
+jax.devices()
 
 
 @pytest.fixture

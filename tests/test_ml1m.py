@@ -189,15 +189,12 @@ def test_titles_are_found_by_their_parts(folder):
         (["--dataset", "/nowhere"], "/nowhere"),
     ],
 )
-def test_bad_values_end_in_one_line(arguments, message, monkeypatch):
-    # JAX has begun, and can not be given devices any more.
-    monkeypatch.setattr(ml1m.devices, "use_cores", lambda count: None)
+def test_bad_values_end_in_one_line(arguments, message):
     with pytest.raises(SystemExit, match=f"error: .*{message}"):
         ml1m.main([*arguments, "--no-progress"])
 
 
-def test_without_the_data_one_message_says_where_to_put_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(ml1m.devices, "use_cores", lambda count: None)
+def test_without_the_data_one_message_says_where_to_put_it(tmp_path):
     with pytest.raises(SystemExit, match=r"error: .*ml-1m") as stopped:
         ml1m.main(["--data-dir", str(tmp_path / "none"), "--trials", "0"])
     assert "--data-dir" in str(stopped.value) or "data_dir" in str(stopped.value)

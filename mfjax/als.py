@@ -258,7 +258,7 @@ def _steps(
 
 _compiled_init = compilation.jit(init, static_argnames=("num_users", "num_items"))
 # The state's memory is given to the result: tables are held once, not twice.
-_compiled_steps = compilation.jit(_steps, static_argnames="map_chunks", donate_argnames="state")
+_compiled_steps = compilation.jit(_steps, frugal=True, static_argnames="map_chunks", donate_argnames="state")
 
 
 def _check(config: Config) -> None:

@@ -1,9 +1,11 @@
 """How the library's own programs are compiled: `jax.jit`, with less work for the compiler where that costs no speed.
 
 On CPU these programs spend their time in gathers, matrix products and sorts, which LLVM's costlier passes do not make
-faster; leaving them out compiles a third sooner. Their kernels wait for one another, so nothing is won by an order that
-starts each as early as it could; one that lets go of memory early holds half as much. Evaluation is compiled as usual:
-its bits must not depend on the number of users at once, and only the full set of passes gives that.
+faster; leaving them out compiles a third sooner. Evaluation is compiled as usual: its bits must not depend on the
+number of users at once, and only the full set of passes gives that.
+
+A `frugal` program runs its kernels in the order that lets go of memory first, and not each as early as it could: ALS,
+whose kernels wait for one another anyway, holds half as much and is as fast. Training on batches is not.
 """
 
 from __future__ import annotations
@@ -18,22 +20,23 @@ Result = TypeVar("Result")
 
 
 @functools.cache
-def options() -> dict[str, Any]:
+def options(*, frugal: bool = False) -> dict[str, Any]:
     """Return the compiler options for the default backend, for `jax.jit(compiler_options=...)`."""
     if jax.default_backend() != "cpu":
         return {}
-    order = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+    order = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"} if frugal else {}
     # Those who ask for few passes, such as the tests, get fewer than ours.
     return order if jax.config.read("jax_disable_most_optimizations") else order | {"xla_backend_optimization_level": 1}
 
 
-def jit(function: Callable[..., Result], **settings: Any) -> Callable[..., Result]:
+def jit(function: Callable[..., Result], *, frugal: bool = False, **settings: Any) -> Callable[..., Result]:
     """Return `jax.jit(function, **settings)` under `options`.
 
     Which backend there is, is asked at the first call and not at import, so that programs can still choose devices.
 
     Args:
         function: a pure function.
+        frugal: whether memory comes before early starts.
         settings: arguments of `jax.jit`, such as `static_argnames`.
 
     Example:
@@ -44,7 +47,7 @@ def jit(function: Callable[..., Result], **settings: Any) -> Callable[..., Resul
 
     @functools.cache
     def program() -> Callable[..., Result]:
-        return jax.jit(function, compiler_options=options(), **settings)
+        return jax.jit(function, compiler_options=options(frugal=frugal), **settings)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Result:

@@ -79,8 +79,9 @@ built = histories.build(pairs, chunk_entries=256, width=8, multiple_of=num_devic
 data, map_chunks = by_rows.place(built, mesh)
 config = als.Config(dim=dim)
 state = data.start(lambda: als.init(jax.random.key(0), config, num_users=3000, num_items=2600))
-as_fit = {"static_argnames": "map_chunks", "donate_argnames": "state", "compiler_options": compilation.options()}
-program = jax.jit(als.step, **as_fit).lower(state, data, config, map_chunks=map_chunks).compile()
+as_fit = {"donate_argnames": "state", "compiler_options": compilation.options(frugal=True)}
+program = jax.jit(als.step, static_argnames="map_chunks", **as_fit)
+program = program.lower(state, data, config, map_chunks=map_chunks).compile()
 taken, text = program.memory_analysis(), program.as_text()
 collective = r"(all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)[a-z-]*[(]"
 shapes = [[int(size) for size in shape.split(",")] for shape in re.findall(r"f32\\[([0-9,]+)\\]", text)]

@@ -151,11 +151,10 @@ def step(
     items = half_step(state.items, users, data.items, config, by="item", map_chunks=map_chunks)
     items = items + further * (items - state.items)
     # A sum is finite when all its terms are: one number a row is quicker to look at.
-    sums = jnp.concatenate([jnp.sum(table, axis=1) for table in (users, items)])
-    nonfinite = jnp.sum(~jnp.isfinite(sums), dtype=jnp.int32)
+    nonfinite = sum(jnp.sum(~jnp.isfinite(jnp.sum(table, axis=1)), dtype=jnp.int32) for table in (users, items))
     # Divided by the items that there are: a table that is shared out by rows has places to spare.
     change = jnp.sqrt(jnp.sum((items - state.items) ** 2) / (data.items.num_rows * items.shape[1]))
-    return State(users, items, state.step + 1), Info(nonfinite, change)
+    return State(users, items, state.step + 1), Info(jnp.asarray(nonfinite), change)
 
 
 def algorithm(data: Histories, config: Config) -> Algorithm:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -76,7 +77,8 @@ def place(data: Histories, mesh: Mesh) -> Histories:
     check(data, mesh)
 
     def place_side(side: Side) -> Side:
-        blocks = jax.device_put(side.blocks, NamedSharding(mesh, P(AXIS)))
+        # From the host's memory: a device would compile a program for every shape to cut its own array up.
+        blocks = jax.device_put(jax.tree.map(np.asarray, side.blocks), NamedSharding(mesh, P(AXIS)))
         counts = jax.device_put((side.counts, side.column_counts), NamedSharding(mesh, P()))
         return Side(blocks, *counts)
 

@@ -62,7 +62,7 @@ config = als.Config(dim=8)
 compare(config, 4)
 compare(replace(config, objective=objectives.ials(popularity_exponent=0.5), relaxation=1.6), 4)
 # Regularised so that a row of a few entries is well determined: otherwise rounding alone moves it by 1e-5.
-compare(replace(config, objective=objectives.popularity_weighted(), biases=True, reg=0.1, bias_reg=0.1), 3)
+compare(replace(config, objective=objectives.popularity_weighted(), biases=True, reg=0.01, bias_reg=0.01), 3)
 for attempt in (
     lambda: als.step(data.start(lambda: als.init(jax.random.key(0), config, num_users=61, num_items=43)), data, config),
     lambda: by_rows.place(histories.build(pairs, chunk_entries=100_000), mesh),

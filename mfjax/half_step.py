@@ -181,6 +181,7 @@ def _chunks(side: Side, number: int, table: Array, role: Role) -> Chunk:
 def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
     """Return the solved rows of one chunk, [slots, width], in the basis, where `chunk.start` is too."""
     block, config = chunk.histories, shared.config
+    iterative = config.solver == "conjugate_gradient"
     entry = entry_of(block, shared.counts, shared.column_counts, config, by)
     system = solvers.System(
         features=block.features(shared.columns).astype(chunk.start.dtype),
@@ -188,15 +189,15 @@ def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
         quadratic=entry.quadratic,
         linear=entry.linear,
         gramian=shared.gramian,
-        # Biases are no part of the eigenbasis.
-        gramian_diagonal=None if config.biases else shared.gramian_diagonal,
+        # Cholesky's basis is the identity, and biases are no part of the eigenbasis: there the background is dense.
+        gramian_diagonal=shared.gramian_diagonal if iterative and not config.biases else None,
         spread=shared.spread,
         scale=chunk.scale,
         ridge=chunk.strength[:, None] * shared.role.reg[None],
         start=chunk.start,
         free=shared.role.free,
     )
-    if config.solver == "conjugate_gradient":
+    if iterative:
         return solvers.conjugate_gradient(system, steps=config.cg_steps, tolerance=config.cg_tolerance)
     return solvers.cholesky(system)
 

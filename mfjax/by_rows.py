@@ -215,11 +215,9 @@ def _places(order: np.ndarray, num_rows: int) -> np.ndarray:
 
 def _shared(side: Side, order: np.ndarray, column_order: np.ndarray, mesh: Mesh) -> SharedSide:
     places, stored = _places(column_order, len(side.column_counts)), len(column_order) // mesh.size
-    blocks = jax.device_put(
-        tuple(_exchanged(block, places, stored, mesh.size) for block in side.blocks), NamedSharding(mesh, P(AXIS))
-    )
+    blocks = sharding.share_out(tuple(_exchanged(block, places, stored, mesh.size) for block in side.blocks), mesh)
     counts, column_counts = sharding.replicate((side.counts, side.column_counts), mesh)
-    stored_order, stored_columns = jax.device_put((order, column_order), NamedSharding(mesh, P(AXIS)))
+    stored_order, stored_columns = sharding.share_out((order, column_order), mesh)
     return SharedSide(blocks, counts, column_counts, stored_order, stored_columns, mesh)
 
 

@@ -77,10 +77,7 @@ def place(data: Histories, mesh: Mesh) -> Histories:
     check(data, mesh)
 
     def place_side(side: Side) -> Side:
-        # From the host's memory: a device would compile a program for every shape to cut its own array up.
-        blocks = jax.device_put(jax.tree.map(np.asarray, side.blocks), NamedSharding(mesh, P(AXIS)))
-        counts = jax.device_put((side.counts, side.column_counts), NamedSharding(mesh, P()))
-        return Side(blocks, *counts)
+        return Side(share_out(side.blocks, mesh), *replicate((side.counts, side.column_counts), mesh))
 
     return Histories(place_side(data.users), place_side(data.items))
 
@@ -98,3 +95,9 @@ def check(data: Histories, mesh: Mesh) -> None:
 def replicate(tree, mesh: Mesh):
     """Return a pytree with every array on every device of the mesh."""
     return jax.device_put(tree, NamedSharding(mesh, P()))
+
+
+def share_out(tree, mesh: Mesh):
+    """Return a pytree with every array cut along its first axis into one part a device of the mesh."""
+    # From the host's memory: a device would compile a program for every shape to cut its own array up.
+    return jax.device_put(jax.tree.map(np.asarray, tree), NamedSharding(mesh, P(AXIS)))

@@ -1,0 +1,199 @@
+"""What arguments must be: refusals at a border, so that all of them name the argument, the value and the remedy.
+
+While JAX traces a program its values can not be seen: then only kinds, dtypes and shapes are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sized
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mfjax.types import Array
+
+
+def seen(value: Any) -> np.ndarray | None:
+    """Return `value` as a numpy array, or None while it is traced or is no array at all.
+
+    Example:
+        >>> seen(jnp.float32(2.5))
+        array(2.5, dtype=float32)
+        >>> seen(object()) is None
+        True
+    """
+    if isinstance(value, jax.core.Tracer):
+        return None
+    if isinstance(value, jax.Array) and not value.is_fully_addressable:
+        return None
+    if not isinstance(value, (bool, int, float, complex, np.ndarray, np.generic, jax.Array, list, tuple)):
+        return None
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def kind(name: str, value: Any, wanted: type | tuple[type, ...], remedy: str) -> None:
+    """Raise ValueError unless `value` is an instance of `wanted`.
+
+    Example:
+        >>> kind("data", [1], dict, "pass a dict")
+        Traceback (most recent call last):
+        ...
+        ValueError: data: a list is not what is needed; pass a dict
+    """
+    if not isinstance(value, wanted):
+        raise ValueError(f"{name}: a {type(value).__name__} is not what is needed; {remedy}")
+
+
+def choice(name: str, value: Any, choices: Iterable[Any]) -> None:
+    """Raise ValueError unless `value` is one of `choices`.
+
+    Example:
+        >>> choice("by", "users", ("user", "item"))
+        Traceback (most recent call last):
+        ...
+        ValueError: by: 'users' is unknown; pass 'user' or 'item'
+    """
+    known = list(choices)
+    if not any(type(value) is type(one) and value == one for one in known):
+        raise ValueError(f"{name}: {value!r} is unknown; pass {_either(known)}")
+
+
+def _either(known: list[Any]) -> str:
+    words = [repr(one) for one in known]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def whole(name: str, value: Any, *, least: int = 1, most: int = 2**31 - 1, remedy: str = "") -> None:
+    """Raise ValueError unless `value` is a plain whole number (Python's or numpy's) in least .. most.
+
+    Example:
+        >>> whole("k", 0)
+        Traceback (most recent call last):
+        ...
+        ValueError: k: 0 is not a whole number of at least 1
+    """
+    fits = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and least <= value <= most
+    if not fits:
+        bounds = f"of at least {least}" if most == 2**31 - 1 else f"from {least} to {most}"
+        raise ValueError(f"{name}: {value!r} is not a whole number {bounds}" + (f"; {remedy}" if remedy else ""))
+
+
+def number(
+    name: str,
+    value: Any,
+    *,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+    remedy: str = "",
+) -> None:
+    """Raise ValueError unless every number of `value` that can be seen is finite and within the bounds.
+
+    Python's, numpy's and JAX's numbers and arrays are looked at alike; a traced one passes.
+
+    Example:
+        >>> number("reg", np.float32(-1), least=0, remedy="pass 0 to switch it off")
+        Traceback (most recent call last):
+        ...
+        ValueError: reg: -1.0 is not a finite number of at least 0; pass 0 to switch it off
+    """
+    if isinstance(value, jax.core.Tracer):
+        if not jnp.issubdtype(value.dtype, jnp.number):
+            raise ValueError(f"{name}: an array of {value.dtype} is not a number" + (f"; {remedy}" if remedy else ""))
+        return
+    array = seen(value)
+    wrong: Any = value
+    if array is not None and array.dtype.kind in "iuf" or getattr(array, "dtype", None) == jnp.bfloat16:
+        numbers = np.asarray(array, np.float64).reshape(-1)
+        good = np.isfinite(numbers)
+        for bound, holds in (
+            (least, np.greater_equal),
+            (above, np.greater),
+            (most, np.less_equal),
+            (below, np.less),
+        ):
+            if bound is not None:
+                good &= holds(numbers, bound)
+        if good.all():
+            return
+        wrong = numbers[~good][0]
+    told = (("of at least", least), ("above", above), ("of at most", most), ("below", below))
+    bounds = " and ".join(f"{word} {bound:g}" for word, bound in told if bound is not None)
+    said = wrong if isinstance(wrong, float) else repr(wrong)
+    raise ValueError(
+        f"{name}: {said} is not a finite number" + (f" {bounds}" if bounds else "") + (f"; {remedy}" if remedy else "")
+    )
+
+
+def key(name: str, value: Any) -> None:
+    """Raise ValueError unless `value` is one PRNG key of `jax.random.key`.
+
+    Example:
+        >>> key("key", 0)
+        Traceback (most recent call last):
+        ...
+        ValueError: key: 0 is not a PRNG key; pass such as jax.random.key(0)
+    """
+    is_key = isinstance(value, jax.Array) and (
+        jnp.issubdtype(value.dtype, jax.dtypes.prng_key) or (value.dtype == jnp.uint32 and value.shape[-1:] == (2,))
+    )
+    if not is_key:
+        raise ValueError(f"{name}: {value!r} is not a PRNG key; pass such as jax.random.key(0)")
+
+
+def shape(name: str, value: Any, wanted: tuple[int | None, ...], remedy: str) -> None:
+    """Raise ValueError unless `value` has the shape `wanted`, None standing for any size.
+
+    Example:
+        >>> shape("weights", np.ones(3), (4,), "pass one weight for each item")
+        Traceback (most recent call last):
+        ...
+        ValueError: weights: shape (3,) is not (4,); pass one weight for each item
+    """
+    found = np.shape(value)
+    fits = len(found) == len(wanted) and all(b is None or a == b for a, b in zip(found, wanted, strict=True))
+    if not fits:
+        sizes = ", ".join("n" if size is None else str(size) for size in wanted)
+        raise ValueError(f"{name}: shape {found} is not ({sizes}{',' if len(wanted) == 1 else ''}); {remedy}")
+
+
+def ids(name: str, value: Any, size: int, of: str) -> Array:
+    """Return `value` as int32 ids of a table of `size` rows.
+
+    Args:
+        name: of the argument.
+        value: whole numbers, of any shape: an array, a list or one number.
+        size: ids are below it.
+        of: what has the rows, for the message, such as "the model's users".
+
+    Raises:
+        ValueError: for numbers that are not whole, a mask, or, where values can be seen, an id outside 0 .. size - 1.
+
+    Example:
+        >>> ids("users", [0, 7], 2, "the model's users")
+        Traceback (most recent call last):
+        ...
+        ValueError: users: id 7 is outside 0..1, the model's users; map raw ids with a Vocabulary
+    """
+    dtype = getattr(value, "dtype", None)
+    if not isinstance(value, jax.core.Tracer):
+        array = np.asarray(value) if isinstance(value, Sized) and not len(value) and dtype is None else seen(value)
+        if array is None and not isinstance(value, jax.Array):
+            raise ValueError(f"{name}: {value!r:.80} is no array of ids; pass whole numbers, such as jnp.array([0, 1])")
+        if array is not None:
+            value, dtype = (array.astype(np.int32), np.int32) if array.size == 0 else (value, array.dtype)
+    if not jnp.issubdtype(dtype, jnp.integer):
+        what = "is a mask" if jnp.issubdtype(dtype, jnp.bool_) else f"has the dtype {dtype}"
+        remedy = "pass np.flatnonzero(mask)" if jnp.issubdtype(dtype, jnp.bool_) else "pass whole numbers"
+        raise ValueError(f"{name}: {what}, where ids of {of} are needed; {remedy}")
+    array = seen(value)
+    if array is not None and array.size and (array.min() < 0 or array.max() >= size):
+        bad = array.min() if array.min() < 0 else array.max()
+        raise ValueError(f"{name}: id {bad} is outside 0..{size - 1}, {of}; map raw ids with a Vocabulary")
+    return jnp.asarray(value, jnp.int32) if array is None else jnp.asarray(array.astype(np.int32))

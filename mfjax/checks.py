@@ -109,7 +109,7 @@ def number(
         return
     array = seen(value)
     wrong: Any = value
-    if array is not None and array.dtype.kind in "iuf" or getattr(array, "dtype", None) == jnp.bfloat16:
+    if (array is not None and array.dtype.kind in "iuf") or getattr(array, "dtype", None) == jnp.bfloat16:
         numbers = np.asarray(array, np.float64).reshape(-1)
         good = np.isfinite(numbers)
         for bound, holds in (
@@ -181,7 +181,7 @@ def ids(name: str, value: Any, size: int, of: str) -> Array:
         ...
         ValueError: users: id 7 is outside 0..1, the model's users; map raw ids with a Vocabulary
     """
-    dtype = getattr(value, "dtype", None)
+    dtype: Any = getattr(value, "dtype", None)
     if not isinstance(value, jax.core.Tracer):
         array = np.asarray(value) if isinstance(value, Sized) and not len(value) and dtype is None else seen(value)
         if array is None and not isinstance(value, jax.Array):

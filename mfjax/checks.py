@@ -12,8 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfjax.types import Array
-
 
 def seen(value: Any) -> np.ndarray | None:
     """Return `value` as a numpy array, or None while it is traced or is no array at all.
@@ -163,7 +161,7 @@ def shape(name: str, value: Any, wanted: tuple[int | None, ...], remedy: str) ->
         raise ValueError(f"{name}: shape {found} is not ({sizes}{',' if len(wanted) == 1 else ''}); {remedy}")
 
 
-def ids(name: str, value: Any, size: int, of: str) -> Array:
+def ids(name: str, value: Any, size: int, of: str) -> jax.Array:
     """Return `value` as int32 ids of a table of `size` rows.
 
     Args:
@@ -197,3 +195,56 @@ def ids(name: str, value: Any, size: int, of: str) -> Array:
         bad = array.min() if array.min() < 0 else array.max()
         raise ValueError(f"{name}: id {bad} is outside 0..{size - 1}, {of}; map raw ids with a Vocabulary")
     return jnp.asarray(value, jnp.int32) if array is None else jnp.asarray(array.astype(np.int32))
+
+
+def floats(name: str, value: Any, wanted: tuple[int | None, ...] | None, remedy: str) -> jax.Array:
+    """Return `value` as an array of a floating dtype and of the shape `wanted` (None standing for any size or shape).
+
+    Raises:
+        ValueError: for what is no array of numpy or JAX, or of another dtype or shape.
+
+    Example:
+        >>> floats("scores", jnp.arange(3), (3,), "pass floats")
+        Traceback (most recent call last):
+        ...
+        ValueError: scores: has the dtype int32, where floats are needed; pass floats
+    """
+    kind(name, value, (np.ndarray, jax.Array, jax.ShapeDtypeStruct), remedy)
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise ValueError(f"{name}: has the dtype {value.dtype}, where floats are needed; {remedy}")
+    if wanted is not None:
+        shape(name, value, wanted, remedy)
+    return jnp.asarray(value) if isinstance(value, np.ndarray) else value
+
+
+def count(name: str, value: Any, *, least: int = 0, most: int = 2**31 - 1, remedy: str = "") -> None:
+    """Raise ValueError unless `value` holds whole numbers in least .. most, as far as they can be seen.
+
+    For numbers that may be traced, arrays of any shape among them; `whole` is for those that may not.
+
+    Example:
+        >>> count("step", jnp.int32(-1))
+        Traceback (most recent call last):
+        ...
+        ValueError: step: -1 is not a whole number of at least 0
+    """
+    dtype = value.dtype if isinstance(value, jax.Array) else getattr(seen(value), "dtype", None)
+    array = seen(value)
+    fits = dtype is not None and jnp.issubdtype(dtype, jnp.integer)
+    if not fits or (array is not None and array.size and not (array.min() >= least and array.max() <= most)):
+        bounds = f"of at least {least}" if most == 2**31 - 1 else f"from {least} to {most}"
+        wrong = value if array is None or not fits else array.min() if array.min() < least else array.max()
+        raise ValueError(f"{name}: {wrong} is not a whole number {bounds}" + (f"; {remedy}" if remedy else ""))
+
+
+def function(name: str, value: Any, remedy: str) -> None:
+    """Raise ValueError unless `value` can be called.
+
+    Example:
+        >>> function("loss", "bpr", "pass such as losses.bpr")
+        Traceback (most recent call last):
+        ...
+        ValueError: loss: 'bpr' is no function; pass such as losses.bpr
+    """
+    if not callable(value):
+        raise ValueError(f"{name}: {value!r:.80} is no function; {remedy}")

@@ -8,17 +8,16 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
-from experiments import study
+from experiments import extras, study
 from experiments.families import FAMILIES, Parameters
 from experiments.results import Row, align
 from experiments.study import Values
 from experiments.task import Task
 from mfjax import cells, statistics, sweep
 from mfjax.data.movielens import Dataset
-from mfjax.data.sources import atomic_path
 from mfjax.evaluate import DEFAULT_METRICS, columns
+from mfjax.files import atomic_path
 from mfjax.statistics import Comparison
 from mfjax.types import Interactions
 
@@ -121,7 +120,7 @@ def run_points(
     cell = cells.measured(family.fit, metrics=DEFAULT_METRICS, cutoffs=cutoffs)
     tasks = {id(task): task for task in map(task_of, seeds)}
     found, users = {}, np.zeros(0, np.int32)
-    with tqdm(total=len(points) * len(seeds), desc=model, unit="cell", disable=not progress, leave=False) as bar:
+    with extras.bar(total=len(points) * len(seeds), desc=model, unit="cell", disable=not progress, leave=False) as bar:
         for name, task in tasks.items():
             here = [seed for seed in seeds if id(task_of(seed)) == name]
             judge = cells.judge(

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.benchmark_tasks import Line
-from mfjax.data.sources import atomic_path
+from mfjax.files import atomic_path
 
 
 def write(folder: Path, lines: Sequence[Line], sizes: dict[str, int]) -> list[Path]:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from experiments.rating_models import PUBLISHED, chosen_biased
 from experiments.rating_task import RatingTask
 from mfjax import als, objectives
-from mfjax.data.sources import atomic_path
+from mfjax.files import atomic_path
 
 Curves = Mapping[str, Mapping[str, np.ndarray]]
 """Model -> solver -> loss after each iteration, float64 [iterations]."""

@@ -23,7 +23,7 @@ from experiments.models import (
 )
 from experiments.task import Task
 from mfjax import als, ranking
-from mfjax.data.sources import atomic_path
+from mfjax.files import atomic_path
 
 
 def published_als(task: Task) -> np.ndarray:

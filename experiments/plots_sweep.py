@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from experiments.ablation import label
 from experiments.results import Row
 from mfjax import sweep
-from mfjax.data.sources import atomic_path
+from mfjax.files import atomic_path
 
 
 def draw(model: str, axes: Mapping[str, Sequence[float]], rows: Sequence[Row], metric: str, path: Path) -> None:

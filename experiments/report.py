@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments.figures import DARK, LIGHT, Plot
 from experiments.sections import Section
-from mfjax.data.sources import atomic_path
+from mfjax.files import atomic_path
 
 STYLE = """
 :root { color-scheme: light dark; --page: #f6f7f8; --surface: #ffffff; --ink: #1c2024; --muted: #60646c;

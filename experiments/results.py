@@ -13,7 +13,7 @@ from typing import Any
 import jax
 
 from mfjax.data.movielens import Dataset
-from mfjax.data.sources import atomic_path
+from mfjax.files import atomic_path
 
 SCHEMA = 1
 PACKAGES = ("mfjax", "jax", "jaxlib", "numpy", "scipy", "optax")

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from mfjax.data.sources import atomic_path
+from mfjax.files import atomic_path
 
 MAGIC = b"\x89MFJAX\r\n"
 VERSION = 1

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from mfjax.data.sources import atomic_path
+from mfjax.files import atomic_path
 from mfjax.search_spaces import Space
 
 

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from experiments import options as command_line
-from experiments.options import option
+from experiments.options import MOST, Checked, option
 from experiments.results import align
-from mfjax.data.sources import atomic_path
+from mfjax.files import atomic_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +55,16 @@ def near(table: str, quantity: str, published: float, measured: float, *, tolera
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Checked):
     """Measure a published table and judge every figure; exits with 1 on a miss."""
 
-    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
-    seeds: int = option(10, "seeds of every random figure")
-    out: Path | None = option(None, "folder for paper_repro.json; none writes nothing")
+    data_dir: Path | None = option(
+        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
+    )
+    seeds: int = option(10, "seeds of every random figure", least=1, most=MOST)
+    out: Path | None = option(
+        None, "folder for paper_repro.json; none writes nothing", place="output", writes=("paper_repro.json",)
+    )
     progress: bool = option(True, "show a progress bar")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mfjax import files
 from mfjax.data import load_ml1m, load_ml100k, releases, sources
 from mfjax.data.sources import SourceError
 
@@ -134,16 +135,24 @@ def test_broken_cache_is_fetched_again(grouplens, cache, capfd, name, damage):
     assert ("broken cache" in capfd.readouterr().err) or (name, damage) == (sources.MANIFEST, "gone")
 
 
-def test_nothing_anywhere_ends_in_one_message(cache, tmp_path):
+def test_nothing_anywhere_ends_in_one_message(cache):
     with pytest.raises(FileNotFoundError) as caught:
-        load_ml100k(tmp_path / "nowhere")
+        load_ml100k()
     message = str(caught.value)
-    for tried in ("nowhere: neither u.data nor ml-100k/u.data", "nothing cached", "ml-100k.zip", "recbole==1.2.1"):
+    for tried in ("nothing cached", "ml-100k.zip", "recbole==1.2.1"):
         assert tried in message
     assert "--data-dir" in message
     assert "MFJAX_CACHE" in message
     with pytest.raises(FileNotFoundError, match="no wheel holds ml-1m"):
         load_ml1m()
+
+
+def test_a_folder_that_was_named_is_the_only_source(grouplens, cache, tmp_path):
+    load_ml100k()  # it is in the cache now
+    with pytest.raises(
+        FileNotFoundError, match="data_dir: .*elsewhere holds neither u.data nor ml-100k/u.data; unpack"
+    ):
+        load_ml100k(tmp_path / "elsewhere")
 
 
 def test_unwritable_cache_is_one_of_the_things_tried(grouplens, cache):
@@ -177,7 +186,7 @@ def test_archive_without_the_member(tmp_path):
 def test_interrupted_write_leaves_what_was_there(tmp_path):
     path = tmp_path / "results"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), sources.atomic_path(path) as temporary:
+    with pytest.raises(KeyboardInterrupt), files.atomic_path(path) as temporary:
         temporary.write_text("ne")
         raise KeyboardInterrupt
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("results", "old")]

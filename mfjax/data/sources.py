@@ -8,6 +8,7 @@ import importlib.util
 import json
 import lzma
 import os
+import struct
 import subprocess
 import sys
 import urllib.request
@@ -44,9 +45,11 @@ _DAMAGED = (
     EOFError,
     KeyError,
     NotImplementedError,
+    OSError,
     OverflowError,
     RuntimeError,
     ValueError,
+    struct.error,
 )
 
 

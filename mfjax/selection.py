@@ -1,6 +1,7 @@
 """The k largest entries of every row: `lax.top_k` with a faster exact way for small k on CPU.
 
-Floats are compared by their bits, as integers: XLA on CPU takes floats below 1.2e-38 for zeros when it compares them.
+XLA on CPU takes floats below 1.2e-38 in size, the subnormal ones, for zeros when it compares them. Their order is that
+of their bits.
 """
 
 from __future__ import annotations
@@ -24,20 +25,15 @@ def in_order(scores: Array) -> Array:
         scores: float [...].
 
     Returns:
-        int32 [...], or int64 for float64.
+        integers [...] of as many bits: int32 for float32.
 
     Example:
         >>> in_order(jnp.array([-1.0, -0.0, 0.0, 1.0])).tolist()
         [-1065353216, 0, 0, 1065353216]
     """
-    kind = jnp.int64 if scores.dtype == jnp.float64 else jnp.int32
-    bits = lax.bitcast_convert_type(scores if kind == jnp.int64 else scores.astype(jnp.float32), kind)
-    return jnp.where(jnp.isnan(scores), jnp.iinfo(kind).max, _flipped(bits))
-
-
-def _flipped(bits: Array) -> Array:
-    """Return the bits of floats as integers in their order, and back: in reverse below zero."""
-    return jnp.where(bits < 0, jnp.iinfo(bits.dtype).min - bits, bits)
+    kind = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}[scores.dtype.itemsize]
+    bits = lax.bitcast_convert_type(scores, kind)
+    return jnp.where(jnp.isnan(scores), jnp.iinfo(kind).max, jnp.where(bits < 0, jnp.iinfo(kind).min - bits, bits))
 
 
 def largest(scores: Array, k: int) -> tuple[Array, Array]:
@@ -63,19 +59,23 @@ def largest(scores: Array, k: int) -> tuple[Array, Array]:
     """
     scores = checks.floats("scores", scores, (None, None), "pass a float array [batch, n]")
     checks.whole("k", k, most=scores.shape[1], remedy="pass a number of columns that there are")
+    alone = lax.stop_gradient(scores)  # columns have no slope
+    alone = lax.stop_gradient(scores)  # columns have no slope
     if k > _PEEL_AT_MOST:
-        columns = _sort(scores, k)
+        columns = _sort(alone, k)
     else:
-        columns = lax.platform_dependent(scores, cpu=partial(_peel, k=k), default=partial(_sort, k=k))
-    values = jnp.take_along_axis(scores, columns, axis=1)
+        columns = lax.platform_dependent(alone, cpu=partial(_peel, k=k), default=partial(_sort, k=k))
+    values = jnp.take_along_axis(scores, columns, axis=1, mode="fill")  # a column past the last one stands for NaN
     return jnp.where(jnp.isnan(values[:, :1]), jnp.nan, values), columns
 
 
 def _sort(scores: Array, k: int) -> Array:
-    # Back to floats, which `lax.top_k` sorts by their bits too, but faster than integers.
+    """Return the columns by `lax.top_k`, NaN first."""
     numbers = in_order(scores)
-    kind = jnp.float64 if numbers.dtype == jnp.int64 else jnp.float32
-    return lax.top_k(lax.bitcast_convert_type(_flipped(numbers), kind), k)[1]
+    if scores.dtype != jnp.float32:
+        return lax.top_k(numbers, k)[1]
+    # Much faster for float32. It goes by the bits too: 0.0 stands before -0.0, and a NaN with a sign is the last.
+    return lax.top_k(jnp.where(jnp.isnan(scores), jnp.nan, jnp.where(numbers == 0, 0.0, scores)), k)[1]
 
 
 def _peel(scores: Array, k: int) -> Array:
@@ -84,24 +84,37 @@ def _peel(scores: Array, k: int) -> Array:
     Columns are cut into groups whose maxima are kept, so one step reads the maxima and one group. Nothing is written
     to the scores: what is left of a group is what comes after the last pick in the order (score falling, id rising).
     """
-    numbers = in_order(scores)
-    least, most = jnp.iinfo(numbers.dtype).min, jnp.iinfo(numbers.dtype).max  # below -inf; NaN
-    batch, num_columns = numbers.shape
+    batch, num_columns = scores.shape
     num_groups = -(-num_columns // _GROUP)
     padding = ((0, 0), (0, num_groups * _GROUP - num_columns))
-    groups = jnp.pad(numbers, padding, constant_values=least).reshape(batch, num_groups, _GROUP)
-    row, group_id, lane = (jnp.arange(size, dtype=jnp.int32) for size in (batch, num_groups, _GROUP))
-    group_id, lane = group_id[None, :], lane[None, :]
+    groups = jnp.pad(scores, padding, constant_values=-jnp.inf).reshape(batch, num_groups, _GROUP)
+    row, group_id, lane = jnp.arange(batch), jnp.arange(num_groups)[None, :], jnp.arange(_GROUP)[None, :]
 
     def peel(carry, _):
         maxima, last, last_id = carry  # [batch, num_groups], [batch, 1], [batch, 1]
         best = maxima.max(axis=1, keepdims=True)
         first_group = jnp.where(maxima == best, group_id, num_groups).min(axis=1, keepdims=True)
         group, ids = groups[row, first_group[:, 0]], first_group * _GROUP + lane  # [batch, _GROUP]
-        group = jnp.where((group < last) | ((group == last) & (ids > last_id)), group, least)
+        group = jnp.where((group < last) | ((group == last) & (ids > last_id)), group, -jnp.inf)
         best_id = jnp.where(group == best, ids, num_groups * _GROUP).min(axis=1, keepdims=True)
-        rest = jnp.where(ids == best_id, least, group).max(axis=1, keepdims=True)
-        return (jnp.where(group_id == first_group, rest, maxima), best, best_id), best_id[:, 0]
+        rest = jnp.where(ids == best_id, -jnp.inf, group).max(axis=1, keepdims=True)
+        return (jnp.where(group_id == first_group, rest, maxima), best, best_id), (best[:, 0], best_id[:, 0])
 
-    start = jnp.full((batch, 1), most, numbers.dtype), jnp.full((batch, 1), -1, jnp.int32)
-    return lax.scan(peel, (groups.max(axis=2), *start), None, length=k)[1].T
+    start = jnp.full((batch, 1), jnp.inf, scores.dtype), jnp.full((batch, 1), -1, group_id.dtype)
+    _, (values, columns) = lax.scan(peel, (groups.max(axis=2), *start), None, length=k)
+    return _by_bits(scores, values.T, columns.T.astype(jnp.int32))
+
+
+def _by_bits(scores: Array, values: Array, columns: Array) -> Array:
+    """Return the columns anew where a zero among the values may be a subnormal number, and the scores have some.
+
+    Loops that turn once at most, and not `cond`s: under `vmap` of a `cond` everybody would pay for both branches.
+    """
+
+    def look(carry):
+        bits = jnp.abs(in_order(scores))
+        subnormal = jnp.any((bits > 0) & (bits < in_order(jnp.finfo(scores.dtype).tiny)))
+        sort = lambda carry: (False, _sort(scores, columns.shape[1]))  # noqa: E731
+        return False, lax.while_loop(lambda carry: carry[0], sort, (subnormal, carry[1]))[1]
+
+    return lax.while_loop(lambda carry: carry[0], look, (jnp.any(values == 0), columns))[1]

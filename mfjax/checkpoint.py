@@ -2,6 +2,7 @@
 
 Example:
     >>> import tempfile
+    >>> import jax, numpy as np
     >>> from mfjax import als, histories
     >>> from mfjax.types import Interactions
     >>> pairs = Interactions(np.array([0, 1, 1]), np.array([0, 1, 2]), np.ones(3, np.float32), 2, 3)
@@ -18,17 +19,13 @@ Example:
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import jax
-import numpy as np
-
-from mfjax import persist
+from mfjax import checks, container, persist
+from mfjax.fingerprints import fingerprint, version
 
 State = TypeVar("State")
 
@@ -52,43 +49,47 @@ def run(
         advance: (state, or None for a fresh start; steps to take, possibly 0) -> state; no other state enters.
         num_steps: steps in all.
         every: steps between two writes.
-        made_of: all that the states follow from, such as (key, data, config): any pytree. Its hash is in the file, so
-            that the checkpoint of one fit is never taken for another's.
+        made_of: all that the states follow from, such as (key, data, config): arrays, settings, functions, and
+            containers of them. Its `fingerprints.fingerprint` is in the file, with the versions of mfjax and JAX, so
+            that the checkpoint of one fit is never taken for another's; functions count by their code, so an
+            objective of the same name is another one.
 
     Raises:
-        ValueError: for numbers out of range, a damaged file, or the checkpoint of another fit or of more steps.
+        ValueError: for numbers out of range, a damaged file, or the checkpoint of another fit, of another version or
+            of more steps.
     """
-    if num_steps < 0 or every < 1:
-        raise ValueError(f"num_steps, every: {num_steps}, {every}; pass at least 0 steps, and 1 between two writes")
-    made_from = fingerprint(made_of)
+    checks.kind("path", path, (str, os.PathLike), "pass the name of a file")
+    checks.kind("advance", advance, Callable, "pass a function of (state, steps to take)")  # type: ignore[arg-type]
+    checks.whole("num_steps", num_steps, least=0)
+    checks.whole("every", every, remedy="pass the number of steps between two writes")
+    about = {"kind": "checkpoint", "made_of": fingerprint(made_of), **version()}
     done, state = 0, advance(None, 0)
     if Path(path).exists():
-        found = persist.load_tree(path, {"state": state, "done": 0, "made_from": made_from})
-        done, state = found["done"], found["state"]
-        if not np.array_equal(found["made_from"], made_from):
-            raise ValueError(f"made_of: {path} is the checkpoint of another key, data or config; pass a new path")
+        done, state = _read(path, about, state)
         if done > num_steps:
             raise ValueError(f"num_steps: {num_steps}, but {path} is after step {done}; ask for more, or a new path")
     while done < num_steps:
         part = min(every - done % every, num_steps - done)
         done, state = done + part, advance(state, part)
-        persist.save_tree(path, {"state": state, "done": done, "made_from": made_from})
+        arrays, keys = persist.leaves(state)
+        container.write(path, arrays, {**about, "done": done, "keys": keys})
     return state
 
 
-def fingerprint(tree: Any) -> np.ndarray:
-    """Return the SHA-256 of a pytree, its structure and static fields included, uint8 [32].
-
-    Example:
-        >>> bool((fingerprint({"reg": 0.1}) == fingerprint({"reg": 0.2})).all())
-        False
-    """
-    leaves, structure = jax.tree.flatten(tree)
-    # Functions among the static fields print with their address, which another process does not share.
-    digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", str(structure)).encode())
-    for leaf in leaves:
-        is_key = hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return np.frombuffer(digest.digest(), np.uint8)
+def _read(path: str | os.PathLike, about: dict[str, str], template: State) -> tuple[int, State]:
+    """Return the steps taken and the state of a checkpoint."""
+    arrays, header = container.read(path)
+    if header.get("kind") != "checkpoint":
+        raise ValueError(f"path: {path} is no checkpoint, or one of an earlier mfjax; pass a new path")
+    for package in version():
+        if header.get(package) != about[package]:
+            raise ValueError(
+                f"path: {path} is the checkpoint of another version, {package} {header.get(package)}, and this is "
+                f"{about[package]}; go on with that version, or pass a new path"
+            )
+    if header.get("made_of") != about["made_of"]:
+        raise ValueError(f"made_of: {path} is the checkpoint of another key, data or config; pass a new path")
+    done = header.get("done")
+    if type(done) is not int or done < 1:
+        raise ValueError(f"{path}: damaged inside (done: {done!r:.40}); save it again")
+    return done, persist.restored(arrays, header.get("keys"), template, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfjax import container
+from mfjax import checks, container, model_checks
 from mfjax.histories import Ragged
 from mfjax.model import Model
 from mfjax.types import Array, Factors, Vocabulary
@@ -22,7 +23,8 @@ def save(path: str | os.PathLike, model: Model) -> None:
     """Write a model to one file, without pickle, whole or not at all.
 
     Raises:
-        ValueError: for raw ids that are objects, or a config or manifest that JSON can not hold.
+        ValueError: for raw ids that are objects, a config or manifest that JSON can not hold, or a model that `load`
+            would refuse, such as one whose factors are not finite.
 
     Example:
         >>> import tempfile
@@ -34,6 +36,7 @@ def save(path: str | os.PathLike, model: Model) -> None:
         ...     load(f"{folder}/model.mfjax").predict("ann", 8)
         2.0
     """
+    checks.kind("model", model, Model, "pass a mfjax.model.Model; save other trees with save_tree")
     arrays = {
         f"factors.{name}": np.asarray(table) for name, table in model.factors._asdict().items() if table is not None
     }
@@ -45,11 +48,12 @@ def save(path: str | os.PathLike, model: Model) -> None:
     header = {
         "kind": "model",
         "seen": seen,
-        "rating_range": model.rating_range,
+        "rating_range": plain(model.rating_range),
         "objective": model.objective,
         "config": plain(model.config),
         "manifest": plain(model.manifest),
     }
+    model_checks.check("model", arrays, header)
     container.write(path, arrays, header)
 
 
@@ -57,16 +61,18 @@ def load(path: str | os.PathLike) -> Model:
     """Return the model that `save` wrote: the same bits, so the same predictions.
 
     Raises:
-        ValueError: if the file is not a model, is of an unknown version or damaged.
+        ValueError: if the file is not a model, is of an unknown version or damaged, or if its parts do not fit one
+            another or are not finite.
     """
     arrays, header = container.read(path)
     _check_kind(path, header, "model", "load_tree")
+    model_checks.check(str(path), arrays, header)
     seen = None
     if header["seen"] is not None:
-        offsets, ids, values = (_on_device(name, arrays[f"seen.{name}"]) for name in _LISTS)
+        offsets, ids, values = (on_device(name, arrays[f"seen.{name}"]) for name in _LISTS)
         seen = Ragged(offsets, ids, values, header["seen"]["num_columns"], header["seen"]["longest"])
     tables = {
-        name: _on_device(name, arrays[f"factors.{name}"]) for name in Factors._fields if f"factors.{name}" in arrays
+        name: on_device(name, arrays[f"factors.{name}"]) for name in Factors._fields if f"factors.{name}" in arrays
     }
     return Model(
         factors=Factors(**tables),
@@ -91,9 +97,7 @@ def save_tree(path: str | os.PathLike, tree: Any) -> None:
         ...     int(load_tree(f"{folder}/checkpoint", state)["step"])
         3
     """
-    leaves = {jax.tree_util.keystr(where): leaf for where, leaf in jax.tree_util.tree_leaves_with_path(tree)}
-    keys = {name: str(jax.random.key_impl(leaf)) for name, leaf in leaves.items() if _is_key(leaf)}
-    arrays = {name: np.asarray(jax.random.key_data(leaf) if name in keys else leaf) for name, leaf in leaves.items()}
+    arrays, keys = leaves(tree)
     container.write(path, arrays, {"kind": "tree", "keys": keys})
 
 
@@ -106,10 +110,23 @@ def load_tree(path: str | os.PathLike, template: Any) -> Any:
             `jax.eval_shape` of what makes one. Static fields come from it.
 
     Raises:
-        ValueError: naming the leaf that is missing, left over or of another shape or dtype; or as `load`.
+        ValueError: naming the file and the leaf that is missing, left over or of another shape or dtype; or as `load`.
     """
     arrays, header = container.read(path)
     _check_kind(path, header, "tree", "load")
+    return restored(arrays, header.get("keys"), template, path)
+
+
+def leaves(tree: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the leaves of a tree by their places, and which of them are PRNG keys, of which kind."""
+    by_place = {jax.tree_util.keystr(where): leaf for where, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    keys = {name: str(jax.random.key_impl(leaf)) for name, leaf in by_place.items() if _is_key(leaf)}
+    arrays = {name: np.asarray(jax.random.key_data(leaf) if name in keys else leaf) for name, leaf in by_place.items()}
+    return arrays, keys
+
+
+def restored(arrays: Mapping[str, np.ndarray], keys: Any, template: Any, path: str | os.PathLike) -> Any:
+    """Return the tree of what `leaves` returned; arguments and errors as in `load_tree`."""
     wanted = {jax.tree_util.keystr(where) for where, _ in jax.tree_util.tree_leaves_with_path(template)}
     if wanted != set(arrays):
         leaf = sorted(wanted ^ set(arrays))[0]
@@ -117,10 +134,13 @@ def load_tree(path: str | os.PathLike, template: Any) -> Any:
             f"template: leaf {leaf!r} is {'not in the file' if leaf in wanted else 'only in the file'} {path}; "
             "pass a template of the structure that was saved"
         )
+    texts = isinstance(keys, dict) and all(isinstance(impl, str) for impl in keys.values())
+    if not texts or not keys.keys() <= wanted:
+        raise ValueError(f"{path}: damaged inside, its keys are {keys!r:.80}; save it again")
 
     def restore(where, leaf):
         name = jax.tree_util.keystr(where)
-        return _like(leaf, name, arrays[name], header["keys"].get(name))
+        return _like(leaf, f"{name!r} of {path}", arrays[name], keys.get(name))
 
     return jax.tree_util.tree_map_with_path(restore, template)
 
@@ -146,24 +166,38 @@ def _like(leaf: Any, name: str, array: np.ndarray, key_impl: str | None) -> Any:
         if array.shape or array.dtype != np.asarray(leaf).dtype:
             raise _mismatch(name, array, np.asarray(leaf))
         return array.item()
+    if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
+        raise ValueError(f"template: leaf {name} is a {type(leaf).__name__}; pass arrays, their shapes, or numbers")
     if key_impl is not None or _is_key(leaf):
-        restored = None if key_impl is None else jax.random.wrap_key_data(jnp.asarray(array), impl=key_impl)
+        restored = None if key_impl is None else _key(name, array, key_impl)
         if restored is None or restored.dtype != leaf.dtype or restored.shape != leaf.shape:
             raise _mismatch(name, array if restored is None else restored, leaf)
         return restored
     if array.shape != leaf.shape or array.dtype != leaf.dtype:
         raise _mismatch(name, array, leaf)
-    return array if isinstance(leaf, np.ndarray) else _on_device(name, array)
+    return array if isinstance(leaf, np.ndarray) else on_device(name, array)
+
+
+def _key(name: str, words: np.ndarray, impl: str) -> Array:
+    try:
+        return jax.random.wrap_key_data(jnp.asarray(words), impl=impl)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"leaf {name}: damaged inside, no key of the kind {impl!r:.40} ({error}); save it again"
+        ) from None
 
 
 def _mismatch(name: str, saved: Any, wanted: Any) -> ValueError:
     return ValueError(
-        f"template: leaf {name!r} is {wanted.dtype}{list(wanted.shape)}, saved was {saved.dtype}{list(saved.shape)}; "
+        f"template: leaf {name} is {wanted.dtype}{list(wanted.shape)}, saved was {saved.dtype}{list(saved.shape)}; "
         "pass a template made with the options of the saved one"
     )
 
 
-def _on_device(name: str, array: np.ndarray) -> Array:
+def on_device(name: str, array: np.ndarray) -> Array:
+    """Return an array of a file on the device, of the dtype that it was saved in."""
+    if array.dtype.kind == "U":
+        raise ValueError(f"{name}: saved as text, which JAX does not hold; pass a template of numpy arrays")
     if jax.dtypes.canonicalize_dtype(array.dtype) != array.dtype:
         raise ValueError(f"{name}: saved as {array.dtype}, which JAX would cut; set jax_enable_x64 to load it")
     return jnp.asarray(array)
@@ -174,5 +208,10 @@ def _is_key(leaf: Any) -> bool:
 
 
 def _check_kind(path: str | os.PathLike, header: dict[str, Any], kind: str, other: str) -> None:
-    if header["kind"] != kind:
-        raise ValueError(f"{path}: holds a {header['kind']}, not a {kind}; read it with persist.{other}")
+    found = header.get("kind")
+    if found == "checkpoint":
+        raise ValueError(f"{path}: holds a checkpoint, not a {kind}; go on with it by checkpoint.run")
+    if found not in ("model", "tree"):
+        raise ValueError(f"{path}: holds {found!r:.40}, not a {kind}; save it again")
+    if found != kind:
+        raise ValueError(f"{path}: holds a {found}, not a {kind}; read it with persist.{other}")

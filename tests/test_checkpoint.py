@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from mfjax import als, checkpoint, histories, ranking
+from mfjax import als, checkpoint, fingerprints, histories, objectives, ranking
 from mfjax.types import Interactions
 
 CONFIG = als.Config(dim=3, reg=0.1)
@@ -86,17 +86,64 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
             fit(path)
 
 
-def test_the_checkpoint_of_another_fit_is_refused(tmp_path):
+def bayes(confidence):
+    """An objective whose entry has the name and place of every other one made here, but not its numbers."""
+
+    def entry(values, item_counts):
+        return objectives.Entry(confidence * values, confidence * values, confidence * values)
+
+    return objectives.Objective(entry=jax.tree_util.Partial(entry), unobserved_weight=0.1)
+
+
+def changed(what):
+    """Return the arguments of a fit that differs in one thing from `fit(path)`."""
+    keys, data = jax.random.key(3), histories.build(pairs())
+    if what == "data":
+        data = histories.build(pairs().with_values(2.0))
+    elif what == "split":
+        data = histories.build(pairs().select(np.arange(len(pairs())) > 0))
+    elif what == "key":
+        keys = jax.random.key(4)
+    config = {"setting": replace(CONFIG, reg=0.2), "shape": replace(CONFIG, dim=4)}.get(what, CONFIG)
+    config = replace(config, objective=bayes(2.0)) if what == "objective" else config
+    return keys, data, config
+
+
+@pytest.mark.parametrize("what", ["data", "split", "key", "setting", "shape", "objective"])
+def test_the_checkpoint_of_another_fit_is_refused(tmp_path, what):
+    path = tmp_path / "als.checkpoint"
+    base = replace(CONFIG, objective=bayes(1.0)) if what == "objective" else CONFIG
+    fit(path, config=base, num_steps=2)
+    fit(path, config=base, num_steps=2)
+    key, data, config = made_of = changed(what)
+
+    def advance(state, num_steps):
+        return als.fit(jax.random.clone(key), data, config, state=state, num_steps=num_steps)
+
+    with pytest.raises(ValueError, match=r"made_of: .* is the checkpoint of another key, data or config"):
+        checkpoint.run(path, advance, num_steps=2, every=2, made_of=made_of)
+
+
+@pytest.mark.parametrize("package", ["mfjax", "jax"])
+def test_the_checkpoint_of_another_version_is_refused(tmp_path, monkeypatch, package):
     path = tmp_path / "als.checkpoint"
     fit(path, num_steps=2)
-    with pytest.raises(ValueError, match=r"made_of: .* is the checkpoint of another key, data or config"):
-        fit(path, config=replace(CONFIG, reg=0.2))
+    now = fingerprints.version()
+    monkeypatch.setattr(checkpoint, "version", lambda: {**now, package: "0.0.1"})
+    with pytest.raises(ValueError, match=rf"is the checkpoint of another version, {package} .* 0\.0\.1; go on with"):
+        fit(path)
+
+
+def test_numbers_out_of_range(tmp_path):
+    path = tmp_path / "als.checkpoint"
+    fit(path, num_steps=2)
     with pytest.raises(ValueError, match=r"num_steps: 1, but .* is after step 2"):
         fit(path, num_steps=1)
-    with pytest.raises(ValueError, match=r"num_steps, every: -1, 2"):
+    with pytest.raises(ValueError, match="num_steps: -1 is not a whole number"):
         fit(path, num_steps=-1)
-
-
-def test_fingerprints_tell_static_fields_and_keys_apart():
-    others = [CONFIG, replace(CONFIG, dim=4), replace(CONFIG, solver="cholesky"), jax.random.key(0), jax.random.key(1)]
-    assert len({checkpoint.fingerprint(one).tobytes() for one in others}) == len(others)
+    with pytest.raises(ValueError, match="every: 0 is not a whole number"):
+        checkpoint.run(path, fit, num_steps=1, every=0, made_of=None)
+    with pytest.raises(ValueError, match="advance: a int is not what is needed"):
+        checkpoint.run(path, 3, num_steps=1, every=1, made_of=None)
+    with pytest.raises(ValueError, match="path: a int is not what is needed"):
+        checkpoint.run(3, fit, num_steps=1, every=1, made_of=None)

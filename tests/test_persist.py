@@ -137,7 +137,7 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path):
     [
         ({"a": jnp.zeros(3), "b": jnp.zeros(1)}, r"leaf \"\['b'\]\" is not in the file"),
         ({}, r"leaf \"\['a'\]\" is only in the file"),
-        ({"a": jnp.zeros(4)}, r"leaf \"\['a'\]\" is float32\[4\], saved was float32\[3\]"),
+        ({"a": jnp.zeros(4)}, r"leaf \"\['a'\]\" of .*tree is float32\[4\], saved was float32\[3\]"),
         ({"a": jnp.zeros(3, jnp.int32)}, r"is int32\[3\], saved was float32\[3\]"),
         ({"a": 1.0}, r"is float64\[\], saved was float32\[3\]"),
         ({"a": jax.random.key(0)}, r"is key<fry>\[\], saved was float32\[3\]"),

@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from mfjax import checks
+
 
 @dataclass(frozen=True)
 class Uniform:
@@ -34,9 +36,17 @@ class Uniform:
     log: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            checks.shape(name, getattr(self, name), (), "pass one number")
+            checks.number(name, getattr(self, name))
+            # Python's own number: a file of trials can hold it.
+            object.__setattr__(self, name, float(getattr(self, name)))
+        checks.kind("log", self.log, bool, "pass True for equal ratios, False for equal differences")
         if not self.low < self.high or (self.log and self.low <= 0):
             above = "0 < low < high" if self.log else "low < high"
             raise ValueError(f"low, high: {self.low}, {self.high} is no range; pass {above}")
+        if not math.isfinite(self.high / self.low if self.log else self.high - self.low):
+            raise ValueError(f"low, high: {self.low}, {self.high} are too far apart for a number; pass closer ones")
 
     def at(self, unit: float) -> float:
         """Return the number at `unit` in [0, 1] of the way."""
@@ -66,13 +76,31 @@ class Choice:
 
     options: tuple
 
+    def __post_init__(self) -> None:
+        checks.kind("options", self.options, (tuple, list), "pass a tuple of what there is to choose from")
+        if len(self.options) == 0:
+            raise ValueError("options: there are none; pass at least one")
+        object.__setattr__(self, "options", tuple(self.options))
+
     def at(self, unit: float) -> Any:
         """Return the option at `unit` in [0, 1] of the way."""
         return self.options[min(int(unit * len(self.options)), len(self.options) - 1)]
 
 
+_MOST_SEEDS = 2**63 - 1
+
 Space = Mapping[str, Uniform | Choice]
 """Parameter -> what it may be."""
+
+
+def check(space: Space) -> None:
+    """Raise ValueError unless `space` names at least one parameter, and what each may be."""
+    checks.kind("space", space, Mapping, "pass parameter -> Uniform or Choice")  # type: ignore[type-abstract]
+    if not space:
+        raise ValueError("space: there is nothing to draw; pass parameter -> Uniform or Choice")
+    for name, one in space.items():
+        checks.kind("space", name, str, "pass the parameters by name")
+        checks.kind(f"space[{name!r}]", one, (Uniform, Choice), "pass Uniform(low, high) or Choice(options)")
 
 
 def draw(seed: int, number: int, space: Space) -> dict[str, Any]:
@@ -83,5 +111,8 @@ def draw(seed: int, number: int, space: Space) -> dict[str, Any]:
         >>> draw(0, 3, space) == draw(0, 3, space) != draw(0, 4, space)
         True
     """
+    checks.whole("seed", seed, least=0, most=_MOST_SEEDS)
+    checks.whole("number", number, least=0)
+    check(space)
     units = np.random.default_rng([seed, number]).random(len(space))
     return {name: one.at(unit) for (name, one), unit in zip(space.items(), units, strict=True)}

@@ -4,21 +4,38 @@ The first three ask for curves: `curve(values)` trains one setting and yields it
 higher is better; a score of NaN is the worst. The trainings of a search should share one compiled fit, such as
 `als.fit`, whose numbers are traced. What is tried follows from the seed and the scores so far, and every score is
 written down when it is known: a search that was stopped goes on to the end that it would have had.
+
+Arguments that the searches share:
+
+    trials: settings to try, at least one; a file of fewer is gone on with.
+    seed: decides the draws, 0 .. 2^63 - 1.
+    path: of a JSON file that keeps the trials, or None.
+    made_of: needed with a path: all that the scores follow from besides the space and the options of the search, such
+        as the curve, or (key, data, fixed settings): arrays, settings, functions, and containers of them. A function
+        counts by its code and all that this refers to (`mfjax.fingerprints`), so a curve that uses data, fixed
+        settings and objectives is all there is to name. A file of another fingerprint, or of another version of mfjax
+        or JAX, is refused.
+    on_trial: see `OnTrial`.
 """
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from mfjax import checks
 from mfjax.search_spaces import Choice, Space, Uniform, draw
+from mfjax.search_spaces import check as check_space
 from mfjax.trials import Study, Trial, best
 
 __all__ = ["METHODS", "Curve", "OnTrial", "Slope", "ascend", "best", "random_search", "successive_halving", "tpe"]
+
+_logger = logging.getLogger(__name__)
 
 Curve = Callable[[Mapping[str, Any]], Iterator[float]]
 """Values of the parameters -> validation scores, one after every further part of the training."""
@@ -36,20 +53,25 @@ def _silent(trial: Trial) -> None:
 
 
 def random_search(
-    curve: Curve, space: Space, *, trials: int, seed: int = 0, path: Path | None = None, on_trial: OnTrial = _silent
+    curve: Curve,
+    space: Space,
+    *,
+    trials: int,
+    seed: int = 0,
+    path: str | os.PathLike | None = None,
+    made_of: Any = None,
+    on_trial: OnTrial = _silent,
 ) -> list[Trial]:
     """Train every one of `trials` random settings to its end.
 
     Args:
         curve: values -> scores.
         space: what to draw from.
-        trials: how many; a file of fewer is gone on with.
-        seed: decides the draws.
-        path: of a JSON file that keeps the trials, or None.
-        on_trial: see `OnTrial`.
+        trials, seed, path, made_of, on_trial: see above.
 
     Raises:
-        ValueError: when the file holds another search.
+        ValueError: for a number out of range, a path without `made_of`, a file that holds another search or is
+            damaged, or a curve that does not yield numbers.
 
     Example:
         >>> found = random_search(lambda values: iter([-values["x"] ** 2]), {"x": Uniform(-1.0, 1.0)}, trials=50)
@@ -58,11 +80,12 @@ def random_search(
 
     Source: Bergstra & Bengio 2012, Random search for hyper-parameter optimization.
     """
-    study = Study(path, space, method="random", seed=seed)
+    _check(curve, trials, seed)
+    study = Study(path, space, made_of, method="random", seed=seed)
     for number in range(trials):
         trial = study.trial(number, draw(seed, number, space))
         if trial.status == "running":
-            trial.scores, trial.status = [float(score) for score in curve(trial.values)], "finished"
+            trial.scores, trial.status = list(_scores(curve, trial.values)), "finished"
             study.save()
         on_trial(trial)
     return study.trials[:trials]
@@ -75,7 +98,8 @@ def successive_halving(
     trials: int,
     eta: int = 3,
     seed: int = 0,
-    path: Path | None = None,
+    path: str | os.PathLike | None = None,
+    made_of: Any = None,
     on_trial: OnTrial = _silent,
 ) -> list[Trial]:
     r"""Train `trials` random settings for one score each, the best of them for eta scores, and so on; one to its end.
@@ -83,7 +107,7 @@ def successive_halving(
     .. math:: n_r = \lceil n / \eta^r \rceil \text{ settings reach } \eta^r \text{ scores}, \qquad r = 0, 1, \dots
 
     Curves go on where they stood; after a restart they are trained anew up to there. Arguments and errors as in
-    `random_search`, but the number of trials belongs to the search.
+    `random_search`, but the number of trials belongs to the search; eta is at least 2.
 
     Example:
         >>> rising = lambda values: (values["x"] * step for step in range(1, 10))
@@ -93,21 +117,23 @@ def successive_halving(
 
     Source: Jamieson & Talwalkar 2016, Non-stochastic best arm identification and hyperparameter optimization.
     """
-    study = Study(path, space, method="halving", seed=seed, trials=trials, eta=eta)
+    _check(curve, trials, seed)
+    checks.whole("eta", eta, least=2, remedy="pass how many settings race for one place in the next round")
+    study = Study(path, space, made_of, method="halving", seed=seed, trials=trials, eta=eta)
     racing = [study.trial(number, draw(seed, number, space)) for number in range(trials)]
     curves: dict[int, Iterator[float]] = {}
 
     def advance(trial: Trial) -> None:
         """Add one score, or find that there is none left."""
         if trial.number not in curves:
-            curves[trial.number] = curve(trial.values)
+            curves[trial.number] = _scores(curve, trial.values)
             for _ in trial.scores:
-                next(curves[trial.number])
+                next(curves[trial.number], None)
         score = next(curves[trial.number], None)
         if score is None:
             trial.status = "finished"
         else:
-            trial.scores.append(float(score))
+            trial.scores.append(score)
         study.save()
 
     length = 1
@@ -128,7 +154,14 @@ def successive_halving(
 
 
 def tpe(
-    curve: Curve, space: Space, *, trials: int, seed: int = 0, path: Path | None = None, on_trial: OnTrial = _silent
+    curve: Curve,
+    space: Space,
+    *,
+    trials: int,
+    seed: int = 0,
+    path: str | os.PathLike | None = None,
+    made_of: Any = None,
+    on_trial: OnTrial = _silent,
 ) -> list[Trial]:
     """Draw settings near good ones, and give up those whose curve runs below the median; needs Optuna.
 
@@ -141,6 +174,8 @@ def tpe(
         import optuna
     except ImportError as error:
         raise ValueError("tpe: needs Optuna; install mfjax[tune], or use another method") from error
+    _check(curve, trials, seed)
+    study = Study(path, space, made_of, method="tpe", seed=seed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     distributions: dict[str, Any] = {
         name: optuna.distributions.CategoricalDistribution(one.options)
@@ -159,7 +194,6 @@ def tpe(
             state=optuna.trial.TrialState.PRUNED if stopped else optuna.trial.TrialState.COMPLETE,
         )
 
-    study = Study(path, space, method="tpe", seed=seed)
     for number in range(trials):
         if number == len(study.trials):
             # A study of its own for every trial: what is drawn depends on the trials before, and on nothing else.
@@ -169,8 +203,8 @@ def tpe(
             known.add_trials([told(trial) for trial in study.trials])
             asked = known.ask(distributions)
             trial = study.trial(number, asked.params)
-            for step, score in enumerate(curve(trial.values)):
-                trial.scores.append(float(score))
+            for step, score in enumerate(_scores(curve, trial.values)):
+                trial.scores.append(score)
                 asked.report(trial.score(), step)
                 if asked.should_prune():
                     trial.status = "stopped"
@@ -189,12 +223,14 @@ def ascend(
     trials: int = 15,
     step_size: float = 0.1,
     start: Mapping[str, float] | None = None,
-    path: Path | None = None,
+    path: str | os.PathLike | None = None,
+    made_of: Any = None,
     on_trial: OnTrial = _silent,
 ) -> list[Trial]:
     r"""Walk up the gradient of the validation score: one fit a step, whatever the number of parameters.
 
-    Adam in the unit cube of the space, which it does not leave, with steps that shrink along half a cosine:
+    Adam in the unit cube of the space, which it does not leave, with steps that shrink along half a cosine; where the
+    gradient is not finite the walk ends, with a warning in the log:
 
     .. math:: x_{t+1} = x_t + \tfrac{\eta}{2} \Big(1 + \cos \frac{\pi t}{T}\Big) \frac{\hat m_t}{\sqrt{\hat v_t}}
 
@@ -204,10 +240,11 @@ def ascend(
         trials: T, the steps of the walk.
         step_size: eta, as a share of the cube.
         start: values in the space, or None for its middle.
-        path, on_trial: as in `random_search`.
+        path, made_of, on_trial: see above.
 
     Raises:
-        ValueError: for a choice in the space, or when the file holds another search.
+        ValueError: for a choice in the space, a start outside it, a slope that does not return a score and a
+            derivative by every parameter, or as `random_search`.
 
     Example:
         >>> found = ascend(lambda v: (-v["x"] ** 2, {"x": -2 * v["x"]}), {"x": Uniform(-1.0, 3.0)})
@@ -216,25 +253,75 @@ def ascend(
 
     Source: Kingma & Ba 2015, Adam, with decays .8 and .95: there are few steps.
     """
+    _check(slope, trials, 0, name="slope")
+    checks.number("step_size", step_size, above=0, remedy="pass a share of the space, such as .1")
+    check_space(space)
     if choices := [name for name, one in space.items() if not isinstance(one, Uniform)]:
         raise ValueError(f"space: {choices[0]!r} is a choice, which has no gradient; pass ranges only")
-    study = Study(path, space, method="gradient", trials=trials, step_size=step_size, start=start and dict(start))
+    if start is not None:
+        start = _start(start, space)
+    about = {"method": "gradient", "trials": trials, "step_size": float(step_size), "start": start}
+    study = Study(path, space, made_of, **about)
     at = np.array([0.5 if start is None else one.unit(start[name]) for name, one in space.items()])
     mean, square = np.zeros(len(space)), np.zeros(len(space))
     for number in range(trials):
         trial = study.trial(number, {name: one.at(unit) for (name, one), unit in zip(space.items(), at, strict=True)})
         if trial.gradient is None:
-            score, gradient = slope(trial.values)
-            trial.scores, trial.status = [float(score)], "finished"
-            trial.gradient = {name: float(gradient[name]) for name in space}
+            score, trial.gradient = _slope(slope, trial.values)
+            trial.scores, trial.status = [score], "finished"
             study.save()
         on_trial(trial)
+        if not all(math.isfinite(derivative) for derivative in trial.gradient.values()):
+            _logger.warning("the gradient is %s at %s; the walk ends there", trial.gradient, trial.values)
+            return study.trials[: number + 1]
         up = np.array([trial.gradient[name] * one.slope(trial.values[name]) for name, one in space.items()])
         mean, square = 0.8 * mean + 0.2 * up, 0.95 * square + 0.05 * up**2
         direction = mean / (1 - 0.8 ** (number + 1)) / (np.sqrt(square / (1 - 0.95 ** (number + 1))) + 1e-12)
         shrunk = step_size / 2 * (1 + math.cos(math.pi * number / trials))
         at = np.clip(at + shrunk * direction, 0.0, 1.0)
     return study.trials[:trials]
+
+
+def _check(function: Any, trials: int, seed: int, *, name: str = "curve") -> None:
+    checks.kind(name, function, Callable, f"pass a function of values; see tune.{name.title()}")  # type: ignore[arg-type]
+    checks.whole("trials", trials)
+    checks.whole("seed", seed, least=0, most=2**63 - 1)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: gave {value!r:.80} where a number is needed; return validation scores") from None
+
+
+def _scores(curve: Curve, values: Mapping[str, Any]) -> Iterator[float]:
+    """Yield the scores of a curve as Python's numbers."""
+    found = curve(values)
+    checks.kind("curve", found, Iterable, "yield a score after every part of the training")  # type: ignore[type-abstract]
+    for score in found:
+        yield _number("curve", score)
+
+
+def _slope(slope: Slope, values: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+    """Return the score and the derivative by each of the values."""
+    found = slope(values)
+    if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], Mapping)):
+        raise ValueError(f"slope: returned {found!r:.80}; return a score, and parameter -> derivative")
+    if missing := sorted(set(values) - set(found[1])):
+        raise ValueError(f"slope: returned no derivative by {missing[0]!r}; return one by every parameter")
+    return _number("slope", found[0]), {name: _number("slope", found[1][name]) for name in values}
+
+
+def _start(start: Mapping[str, float], space: Mapping[str, Uniform]) -> dict[str, float]:
+    checks.kind("start", start, Mapping, "pass parameter -> number, or None")  # type: ignore[type-abstract]
+    if set(start) != set(space):
+        raise ValueError(f"start: has {sorted(map(str, start))}; pass a value of each of {sorted(space)}")
+    for name, one in space.items():
+        checks.number(f"start[{name!r}]", start[name], least=one.low, most=one.high, remedy="start inside the space")
+    return {name: float(start[name]) for name in space}
 
 
 METHODS: dict[str, Callable[..., list[Trial]]] = {"random": random_search, "halving": successive_halving, "tpe": tpe}

@@ -16,6 +16,7 @@ import scipy.sparse as sparse
 
 from experiments import devices, peers, timing
 from mfjax import als, cells, compilation, evaluate, histories, objectives, ranking, recommend, sampling, sweep
+from mfjax.data.splits import Split
 from mfjax.half_step import Config, MapChunks
 from mfjax.histories import Histories, Ragged, ragged
 from mfjax.types import Factors, Interactions
@@ -206,11 +207,17 @@ def bpr_epoch(case: Case, epochs: int = 5) -> list[Line]:
     ]
 
 
+def held_out(interactions: Interactions, rng: np.random.Generator | None = None) -> Split:
+    """Return the split with about a tenth of the pairs in test; None draws from seed 0."""
+    held = (np.random.default_rng(0) if rng is None else rng).random(len(interactions)) < 0.1
+    return Split(interactions.select(~held), interactions.select(np.zeros_like(held)), interactions.select(held))
+
+
 def top_and_evaluation(case: Case, k: int = 10) -> list[Line]:
     """Time the ten best unseen items of all users, and all metrics of a full ranking, a tenth of the pairs held out."""
     rng = np.random.default_rng(0)
-    held = rng.random(len(case.interactions)) < 0.1
-    seen, targets = (ragged(case.interactions.select(mask)) for mask in (~held, held))
+    split = held_out(case.interactions, rng)
+    seen, targets = ragged(split.train), ragged(split.test)
     tables = [rng.normal(size=(rows, case.dim)).astype(np.float32) for rows in (seen.num_rows, seen.num_columns)]
     factors = Factors(*map(jnp.asarray, tables))
     top = compilation.jit(recommend.top_k, static_argnames="k")

@@ -11,7 +11,7 @@ import jax
 
 from experiments import options as command_line
 from experiments import results
-from experiments.options import option
+from experiments.options import MOST, MOST_SEED, Checked, option
 from experiments.rating_models import MODELS, OWN, PEERS
 from experiments.rating_study import run as run_study
 from experiments.rating_task import RatingTask, folds, time_split
@@ -20,11 +20,14 @@ from mfjax.data.splits import TIES
 from mfjax.types import Interactions
 
 PROTOCOLS = ("time", "folds")
-KEYS = "model: fold_in(key(seed), crc32(name)); folds: key(fold_seed); choice of settings: key(0), key(1), key(2)"
+KEYS = (
+    "model: fold_in(key(seed), crc32(name)); folds, and their validation parts: split(key(fold_seed)); "
+    "choice of settings: key(0), key(1), key(2); bootstrap: key(0)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Checked):
     """Predict the ratings of MovieLens-100K and compare the errors, under two protocols.
 
     time: the first 80,000 ratings by one clock train; the later ratings of users with at least 10 of them are
@@ -37,30 +40,42 @@ class Options:
     models: tuple[str, ...] = option(OWN, "models to run, separated by commas", tuple(MODELS))
     peers: bool = option(False, f"run {', '.join(PEERS)} too; needs pip install 'mfjax[peers]'")
     protocols: tuple[str, ...] = option(PROTOCOLS, "protocols, separated by commas", PROTOCOLS)
-    seeds: int = option(3, "number of seeds; each draws its own start")
-    first_seed: int = option(0, "the first seed; the others follow it")
-    folds: int = option(5, "number of folds")
-    fold_seed: int = option(0, "draws the folds")
-    train: int = option(80_000, "train ratings of the protocol time")
+    seeds: int = option(3, "number of seeds; each draws its own start", least=1, most=MOST)
+    first_seed: int = option(0, "the first seed; the others follow it", least=0, most=MOST_SEED)
+    folds: int = option(5, "number of folds", least=2, most=1000)
+    fold_seed: int = option(0, "draws the folds", least=0, most=MOST_SEED)
+    train: int = option(80_000, "train ratings of the protocol time", least=4, most=2**31 - 1)
     ties: str = option("reverse", "which of the ratings of equal time come first in the protocol time", TIES[:-1])
     clip: bool = option(True, "move predictions into the range of the train ratings")
-    out: Path | None = option(None, "folder for results.json and convergence.png; none writes nothing")
+    out: Path | None = option(
+        None,
+        "folder for results.json and convergence.png; none writes nothing",
+        place="output",
+        writes=("results.json", "convergence.png"),
+    )
     plot: bool = option(True, "with --out, plot the loss of every ALS by iteration")
-    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    data_dir: Path | None = option(
+        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
+    )
     progress: bool = option(True, "show a progress bar")
+
+    def names(self) -> tuple[str, ...]:
+        """Return the models to run."""
+        return tuple(dict.fromkeys((*self.models, *(PEERS if self.peers else ()))))
 
 
 def run(options: Options) -> list[results.Row]:
     """Run the experiment, print its tables, write its results and plot, and return its rows."""
-    _check(options)
+    command_line.begin(options, *_modules(options))
     dataset = movielens.load("ml-100k", options.data_dir)
-    names = tuple(dict.fromkeys((*options.models, *(PEERS if options.peers else ()))))
+    names = options.names()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     rows: list[results.Row] = []
     splits: dict[str, str] = {}
     chosen: dict[str, list[str]] = {}
-    for protocol in options.protocols:
-        tasks = tasks_of(protocol, dataset.interactions, options)
+    # All of them before the first fit: a protocol that can not be had ends the run at once.
+    cut = {protocol: tasks_of(protocol, dataset.interactions, options) for protocol in options.protocols}
+    for protocol, tasks in cut.items():
         found = run_study(names, tasks, seeds, clip=options.clip, progress=options.progress)
         rows += found
         splits |= {f"{protocol} {index}": task.checksum() for index, task in enumerate(tasks)}
@@ -75,10 +90,12 @@ def run(options: Options) -> list[results.Row]:
                 print(f"{name}, chosen on validation: {'; '.join(shown)}")
         print()
     if options.out is not None:
-        manifest = results.manifest("experiments.explicit_ml100k", dataset, splits, KEYS, command_line.to_json(options))
+        recorded = command_line.to_json(options)
+        manifest = results.manifest("experiments.explicit_ml100k", [dataset], splits, KEYS, recorded)
         print(f"wrote {results.write(options.out, rows, manifest | {'chosen': chosen})}")
     if options.out is not None and options.plot:
-        print(f"wrote {_plot(tasks_of('time', dataset.interactions, options)[0], options.out)}")
+        (task,) = cut.get("time") or tasks_of("time", dataset.interactions, options)
+        print(f"wrote {_plot(task, options.out)}")
     return rows
 
 
@@ -118,10 +135,9 @@ def _plot(task: RatingTask, folder: Path) -> Path:
     return folder / "convergence.png"
 
 
-def _check(options: Options) -> None:
-    for name, number, least in (("seeds", options.seeds, 1), ("folds", options.folds, 2), ("train", options.train, 4)):
-        if number < least:
-            raise ValueError(f"{name}: {number} is below {least}; pass a larger number")
+def _modules(options: Options) -> list[str]:
+    drawn = ["matplotlib"] if options.plot and options.out is not None else []
+    return drawn + (["surprise"] if set(options.names()) & set(PEERS) else [])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

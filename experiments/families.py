@@ -17,8 +17,9 @@ from experiments.models import (
     BPR_PUBLISHED_EPOCHS,
     BPR_PUBLISHED_SAMPLER,
 )
+from experiments.options import MOST, MOST_DIM
 from experiments.task import Task
-from mfjax import als, baselines, cells, objectives, ranking
+from mfjax import als, baselines, cells, checks, objectives, ranking
 from mfjax.search_spaces import Choice, Space, Uniform
 from mfjax.types import Factors, Key, Scorer
 
@@ -55,12 +56,16 @@ class Family:
         return {} if dim is None or "dim" not in self.defaults else {"dim": dim}
 
     def parameters(self, chosen: Parameters) -> Parameters:
-        """Return the defaults with those chosen. Raises ValueError for an unknown name or a fraction for an integer."""
+        """Return the defaults with those chosen. Raises ValueError for an unknown name, or a number out of range."""
         if unknown := sorted(chosen.keys() - self.defaults.keys()):
             raise ValueError(f"{unknown[0]!r} is no parameter; choose from {', '.join(self.defaults)}")
         for name, value in chosen.items():
-            if isinstance(self.defaults[name], int) and int(value) != value:
-                raise ValueError(f"{name}: {value} is not a whole number")
+            # An exponent may be below 0; nothing else may.
+            checks.number(name, value, least=None if name.endswith("_exponent") else 0.0)
+            if isinstance(self.defaults[name], int):
+                if int(value) != value:
+                    raise ValueError(f"{name}: {value} is not a whole number")
+                checks.whole(name, int(value), most=MOST_DIM if name == "dim" else MOST)
         kinds = {name: int if isinstance(default, int) else float for name, default in self.defaults.items()}
         return {name: kinds[name](chosen.get(name, default)) for name, default in self.defaults.items()}
 

@@ -74,6 +74,30 @@ def find_user(dataset: Dataset, raw: str) -> int:
         raise ValueError(f"user: {raw!r} is no user of {dataset.name}; its raw ids are such as {known}") from None
 
 
+def check(
+    dataset: Dataset, task: Task, model: Model, name: str, *, user: str | None, similar: str | None, explain: bool
+) -> None:
+    """Raise ValueError for a question of `sections` that could not be answered, before any model is fitted.
+
+    Args:
+        dataset, task: of the study.
+        model, name: the model to ask.
+        user, similar, explain: as in `sections`.
+    """
+    if user is not None:
+        known = find_user(dataset, user)
+        if explain and not (task.train.users == known).any():
+            raise ValueError(
+                f"explain: user {user} has no positive in train that could speak for an item; pass another"
+            )
+    if explain and not isinstance(model.config, als.Config):
+        raise ValueError(f"explain: {name} is not solved by least squares; pass --inspect als or als-recent")
+    if similar is not None:
+        Catalogue(dataset, task.train.item_counts()).find(similar)
+        if model.config is None:
+            raise ValueError(f"similar: {name} has no item factors; pass --inspect als")
+
+
 def sections(
     dataset: Dataset,
     task: Task,

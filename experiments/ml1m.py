@@ -14,13 +14,13 @@ from experiments import ablation, buckets, config, devices, inspection, models_m
 from experiments import options as command_line
 from experiments import tables_ml1m as tables
 from experiments.models import Model
-from experiments.options import option
+from experiments.options import MOST, MOST_CORES, MOST_DIM, MOST_LENGTH, MOST_SEED, Checked, option
+from experiments.records import Splits, nothing_seen
 from experiments.sections import Section
 from experiments.study import Outcome, Values
 from experiments.task import Task, last_ratings, positive_task
 from mfjax import persist
 from mfjax.data import movielens
-from mfjax.data.leaks import check_no_leak
 from mfjax.data.movielens import Dataset
 from mfjax.data.splits import TIES
 from mfjax.model import Model as SavedModel
@@ -29,7 +29,7 @@ from mfjax.types import Factors
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Checked):
     """A study on MovieLens-1M: baselines, factor models, a search, behaviour by activity, similar items, saved models.
 
     Each user's last five ratings by time are hidden, the one before is for validation. Models are fitted on the
@@ -39,24 +39,55 @@ class Options:
 
     dataset: str = option("ml-1m", "ml-1m, ml-100k, or the path of any ratings folder or file")
     models: tuple[str, ...] = option(models_ml1m.NAMES, "models to run, separated by commas", models_ml1m.NAMES)
-    seeds: int = option(3, "number of seeds; each draws its own start, and its own split with --ties random")
-    first_seed: int = option(0, "the first seed; the others follow it")
-    trials: int = option(30, "settings to try on validation for als-tuned and als-recent; 0 takes the recorded ones")
+    seeds: int = option(
+        3,
+        "number of seeds; each draws its own start, and its own split with --ties random",
+        least=1,
+        most=MOST,
+    )
+    first_seed: int = option(0, "the first seed; the others follow it", least=0, most=MOST_SEED)
+    trials: int = option(
+        30,
+        "settings to try on validation for als-tuned and als-recent; 0 takes the recorded ones",
+        least=0,
+        most=MOST,
+    )
     ties: str = option("file-order", "which of a user's ratings of equal time is the last", TIES)
     min_rating: float = option(4.0, "the least rating that counts as a positive")
-    k: tuple[int, ...] = option((1, 5, 10, 20), "lengths of the recommended list, separated by commas; 10 is added")
-    dim: int | None = option(None, "number of factors of every factor model; none takes each model's own")
+    k: tuple[int, ...] = option(
+        (1, 5, 10, 20),
+        "lengths of the recommended list, separated by commas; 10 is added",
+        least=1,
+        most=MOST_LENGTH,
+    )
+    dim: int | None = option(
+        None, "number of factors of every factor model; none takes each model's own", least=1, most=MOST_DIM
+    )
     compare: tuple[str, ...] = option((), "models to compare in pairs, separated by commas", models_ml1m.NAMES)
     inspect: str = option("als", "the model that --user, --similar and --explain ask", models_ml1m.NAMES)
     user: str | None = option(None, "raw id of a user whose history and recommendations are printed")
     similar: str | None = option(None, "title of an item whose nearest items are printed")
     explain: bool = option(False, "print which items of the user speak for each recommendation")
-    out: Path | None = option(None, "folder for results, models, plots and report.html; none writes nothing")
-    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
-    cores: int | None = option(None, "CPU cores that ALS uses; none takes all")
+    out: Path | None = option(
+        None,
+        "folder for results, models, plots and report.html; none writes nothing",
+        place="output",
+        writes=("results.json", "per_user.npz", "report.html"),
+    )
+    data_dir: Path | None = option(
+        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
+    )
+    cores: int | None = option(None, "CPU cores that ALS uses; none takes all", least=1, most=MOST_CORES)
     progress: bool = option(True, "show a progress bar")
     timings: bool = option(True, "take the seconds of fits")
-    config: Path | None = option(None, "file with options: .toml, or the results.json of a run to repeat")
+    config: Path | None = option(None, "file with options: .toml, or the results.json of a run to repeat", place="file")
+
+    def agree(self) -> None:
+        """Raise ValueError for questions that no model answers."""
+        if self.explain and self.user is None:
+            raise ValueError("explain: needs a user whose recommendations to explain; pass --user too")
+        if (self.user or self.similar) and self.inspect not in self.models:
+            raise ValueError(f"inspect: {self.inspect} is not among --models; add it, or pass one of them")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,19 +119,20 @@ class Study:
 
 def run(options: Options) -> Study:
     """Run the study, print its tables, write what --out asks for, and return what was found."""
-    options = _checked(options)
+    command_line.begin(options, *_modules(options))
+    # The cores are those that there are: last bits of ALS depend on their number, so a run that repeats this one asks.
+    options = replace(options, k=tuple(sorted({*options.k, 10})), cores=jax.device_count())
     repeated = options.config if config.is_manifest(options.config) else None
     dataset = movielens.load(options.dataset, options.data_dir)
     if repeated is not None:
         rerun.check_data(repeated, dataset.checksum)
-    splits: dict[str, str] = {}
+    splits = Splits()
 
     @cache
     def tasks_of_ties(seed: int | None) -> tuple[Task, Task, str]:
         key = None if seed is None else study.split_key(seed)
         split = last_ratings(dataset.interactions, ties=options.ties, key=key)
-        check_no_leak(split)
-        splits["all" if seed is None else str(seed)] = split.checksum()
+        splits.add("all" if seed is None else str(seed), split)
         test, validation = (
             positive_task(split, part, min_rating=options.min_rating) for part in (split.test, split.validation)
         )
@@ -112,6 +144,8 @@ def run(options: Options) -> Study:
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     task, validation, sizes = tasks_of(options.first_seed)
     print(f"{sizes}\n")
+    words: dict[str, Any] = {"user": options.user, "similar": options.similar, "explain": options.explain}
+    inspection.check(dataset, task, models_ml1m.catalogue({})[options.inspect], options.inspect, **words)
     searches = _search(options, validation)
     sections = [search_ml1m.section(name, trials) for name, trials in searches.items()]
     catalogue = models_ml1m.catalogue({name: best(trials).values for name, trials in searches.items()})
@@ -125,11 +159,10 @@ def run(options: Options) -> Study:
         sections.append(tables.comparison(compared))
     asked = next((outcome for outcome in outcomes if outcome.model == options.inspect), None)
     if asked is not None:
-        words: dict[str, Any] = {"user": options.user, "similar": options.similar, "explain": options.explain}
         sections += inspection.sections(dataset, task, catalogue[asked.model], asked, **words)
     for section in sections:
         print(section.text())
-    print(f"{tables.nothing_seen(outcomes, catalogue, [tasks_of(seed)[0] for seed in seeds])}\n")
+    print(f"{nothing_seen(outcomes, catalogue, [tasks_of(seed)[0] for seed in seeds])}\n")
     if repeated is not None:
         rows = rerun.with_recorded_seconds(rows, repeated)
         print(f"{rerun.verdict(rows, repeated)}\n")
@@ -147,7 +180,9 @@ def run(options: Options) -> Study:
         sizes=sizes,
     )
     if options.out is not None:
-        manifest = results.manifest("experiments.ml1m", dataset, splits, study.KEYS, command_line.to_json(options))
+        keys = f"{study.KEYS}; {search_ml1m.KEYS}" if searches else study.KEYS
+        recorded = command_line.to_json(options)
+        manifest = results.manifest("experiments.ml1m", [dataset], splits.checksums, keys, recorded)
         _write(options.out, whole, manifest, seeds)
     return whole
 
@@ -199,18 +234,9 @@ def model(found: Study, outcome: Outcome, manifest: Mapping[str, Any]) -> SavedM
     )
 
 
-def _checked(options: Options) -> Options:
-    if options.seeds < 1:
-        raise ValueError(f"seeds: {options.seeds} is below 1; pass a number of seeds")
-    if not options.k or min(options.k) < 1:
-        raise ValueError(f"k: {options.k} has no length, or one below 1; pass such as 10 or 5,10,20")
-    if options.explain and options.user is None:
-        raise ValueError("explain: needs a user whose recommendations to explain; pass --user too")
-    if (options.user or options.similar) and options.inspect not in options.models:
-        raise ValueError(f"inspect: {options.inspect} is not among --models; add it, or pass one of them")
-    search_ml1m.check(options.trials if set(options.models) & models_ml1m.SEARCHED.keys() else 0)
-    # The cores are those that there are: last bits of ALS depend on their number, so a run that repeats this one asks.
-    return replace(options, k=tuple(sorted({*options.k, 10})), cores=jax.device_count())
+def _modules(options: Options) -> list[str]:
+    searched = options.trials and set(options.models) & models_ml1m.SEARCHED.keys()
+    return (["matplotlib"] if options.out is not None else []) + (["optuna"] if searched else [])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,31 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from experiments import study
-from experiments.item_space import ItemSpace, principal_components
-from experiments.models import (
-    ALS_PUBLISHED,
-    ALS_PUBLISHED_STEPS,
-    BPR_PUBLISHED,
-    BPR_PUBLISHED_EPOCHS,
-    BPR_PUBLISHED_SAMPLER,
-)
+from experiments.item_space import ItemSpace
+from experiments.published_runs import Curve
 from experiments.task import Task
-from mfjax import als, ranking
 from mfjax.files import atomic_path
-
-
-def published_als(task: Task) -> np.ndarray:
-    """Return the item factors of ALS with the published settings, of the items with a train positive."""
-    state = als.fit(study.model_key("als", 0), task.histories, ALS_PUBLISHED, num_steps=ALS_PUBLISHED_STEPS)
-    return np.asarray(state.items)[np.asarray(task.candidates)]
 
 
 def item_spaces(path: Path, task: Task, spaces: dict[str, ItemSpace]) -> Path:
@@ -48,33 +33,6 @@ def item_spaces(path: Path, task: Task, spaces: dict[str, ItemSpace]) -> Path:
     return _save(figure, path)
 
 
-class Curve:
-    """Collects loss, sampled train AUC and NDCG@10 of the hidden items by epoch."""
-
-    def __init__(self, task: Task, every: int) -> None:
-        self.task, self.every = task, every
-        self.loss: list[float] = []
-        self.auc: list[float] = []
-        self.ndcg: list[tuple[int, float]] = []
-
-    def __call__(self, state: ranking.State, info: ranking.Info) -> None:
-        self.loss.append(float(info.loss))
-        self.auc.append(float(info.auc))
-        epoch = len(self.loss)
-        if epoch == 1 or epoch % self.every == 0:
-            found = self.task.evaluate(ranking.factors(state), metrics=("ndcg",))
-            self.ndcg.append((epoch, found.mean()["ndcg@10"]))
-
-
-def train_bpr(task: Task, *, every: int = 5) -> tuple[np.ndarray, Curve]:
-    """Return the item factors of the published BPR, of the items with a train positive, and its curve."""
-    curve = Curve(task, every)
-    data = ranking.data(task.seen, BPR_PUBLISHED_SAMPLER(task.seen))
-    key = study.model_key("bpr", 0)
-    state = ranking.fit(key, data, BPR_PUBLISHED, num_epochs=BPR_PUBLISHED_EPOCHS, on_epoch=curve)
-    return np.asarray(jax.device_get(state.tables.items))[np.asarray(task.candidates)], curve
-
-
 def training(path: Path, curve: Curve) -> Path:
     """Draw loss and train AUC, and NDCG@10 of the hidden items, by epoch."""
     figure = Figure(figsize=(9.6, 3.8), layout="constrained")
@@ -91,15 +49,6 @@ def training(path: Path, curve: Curve) -> Path:
     right.set_ylabel("NDCG@10 of the hidden items")
     figure.suptitle("BPR with the published settings, MovieLens-100K")
     return _save(figure, path)
-
-
-def spaces_of(task: Task, bpr_items: np.ndarray) -> dict[str, ItemSpace]:
-    """Return the item spaces of ALS and BPR, both with the published settings."""
-    counts = np.asarray(task.item_counts)[np.asarray(task.candidates)]
-    return {
-        "ALS": principal_components(published_als(task), counts),
-        "BPR": principal_components(bpr_items, counts),
-    }
 
 
 def _save(figure: Figure, path: Path) -> Path:

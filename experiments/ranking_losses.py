@@ -16,12 +16,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
+from experiments import extras, results
 from experiments import options as command_line
-from experiments import results, study
-from experiments.options import option
+from experiments.options import MOST, Checked, option
 from experiments.ranking_settings import NUM_NEGATIVES, TUNED
+from experiments.records import Splits, check_lists
 from experiments.task import Task, last_positive, test_task
 from mfjax import compilation, ranking, sampling
 from mfjax.data import movielens
@@ -30,29 +30,37 @@ from mfjax.resampling import bootstrap
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Checked):
     """Compare ranking losses on MovieLens-100K from the same start and with the same budget."""
 
     losses: tuple[str, ...] = option(("bpr", "lambdarank"), "losses to compare, separated by commas", tuple(TUNED))
-    epochs: int = option(20, "epochs of every loss")
-    seeds: int = option(10, "number of seeds")
+    epochs: int = option(20, "epochs of every loss", least=1, most=MOST)
+    seeds: int = option(10, "number of seeds", least=1, most=MOST)
     ties: str = option("file-order", "which of a user's positives of equal time is the last", TIES[:-1])
-    out: Path | None = option(None, "folder for ranking_losses.json; none writes nothing")
-    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    out: Path | None = option(
+        None, "folder for ranking_losses.json; none writes nothing", place="output", writes=("ranking_losses.json",)
+    )
+    data_dir: Path | None = option(
+        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
+    )
     progress: bool = option(True, "show a progress bar")
 
 
 METRICS = ("recall@10", "ndcg@10")
+KEYS = "start, order and negatives: key(seed), seeds from 0, the same for every loss; bootstrap: key(0)"
 _bootstrap = compilation.jit(bootstrap)
 
 
 def run(options: Options) -> list[dict[str, Any]]:
     """Run the comparison, print its tables, write its results, and return a row per pair and metric."""
+    command_line.begin(options)
     dataset = movielens.load("ml-100k", options.data_dir)
-    task = test_task(last_positive(dataset.interactions, min_rating=4.0, ties=options.ties, key=None))
+    splits = Splits()
+    split = last_positive(dataset.interactions, min_rating=4.0, ties=options.ties, key=None)
+    task = test_task(splits.add("all", split))
     cases = list(itertools.product(options.losses, range(options.seeds)))
     found: dict[str, list[dict[str, np.ndarray]]] = {loss: [] for loss in options.losses}
-    for loss, seed in tqdm(cases, unit="fit", disable=not options.progress, leave=False):
+    for loss, seed in extras.bar(cases, unit="fit", disable=not options.progress, leave=False):
         found[loss].append(fit(loss, task, seed, options.epochs))
     values = {
         loss: {metric: np.mean([one[metric] for one in seeds], axis=0) for metric in METRICS}
@@ -70,8 +78,9 @@ def run(options: Options) -> list[dict[str, Any]]:
         lines.append([f"{row['loss']} less {row['other']}", row["metric"], text])
     print(results.align(lines, left=2))
     if options.out is not None:
+        recorded, used = command_line.to_json(options), {loss: settings(loss) for loss in options.losses}
         manifest = results.manifest(
-            "experiments.ranking_losses", dataset, {}, study.KEYS, command_line.to_json(options)
+            "experiments.ranking_losses", [dataset], splits.checksums, KEYS, recorded, settings=used
         )
         path = results.write_json(options.out / "ranking_losses.json", {"rows": rows, "manifest": manifest})
         print(f"\nwrote {path}")
@@ -85,7 +94,17 @@ def fit(loss: str, task: Task, seed: int, num_epochs: int) -> dict[str, np.ndarr
     negatives = sampling.popularity(task.seen, num=NUM_NEGATIVES, beta=sampler.keywords["beta"])
     data = ranking.data(task.seen, negatives)
     state = ranking.fit(jax.random.key(seed), data, config, num_epochs=num_epochs)
-    return task.evaluate(ranking.factors(state), metrics=("recall", "ndcg")).per_user
+    found = task.evaluate(ranking.factors(state), metrics=("recall", "ndcg"))
+    check_lists(loss, found, task.excluded)
+    return found.per_user
+
+
+def settings(loss: str) -> dict[str, float]:
+    """Return the numbers that a loss is trained with, besides those that are options."""
+    config, _, sampler = TUNED[loss]
+    names = ("dim", "batch_size", "learning_rate", "reg_user", "reg_positive", "reg_negative", "reg_bias", "init_scale")
+    numbers = {name: getattr(config, name) for name in names}
+    return numbers | {"negatives": NUM_NEGATIVES, "beta": sampler.keywords["beta"]}
 
 
 def _difference(pair: tuple[str, str], metric: str, values: dict[str, dict[str, np.ndarray]]) -> dict[str, Any]:

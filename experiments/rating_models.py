@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments import extras
 from experiments.rating_task import Cut, RatingTask
 from mfjax import als, objectives, rating_baselines, svd
 from mfjax.data.splits import host_rng
@@ -160,13 +161,11 @@ def surprise_svd(key: Key, task: RatingTask) -> Factors:
     Raises:
         ValueError: if it is not installed.
     """
-    try:
-        # Its import warns about its own dependencies.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import surprise
-    except ImportError:
-        raise ValueError("models: surprise-svd needs scikit-surprise; pip install 'mfjax[peers]'") from None
+    extras.require("surprise")
+    # Its import warns about its own dependencies.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import surprise
     ratings = task.train.ratings
     triples = zip(ratings.users.tolist(), ratings.items.tolist(), ratings.values.tolist(), strict=True)
     data = surprise.Dataset(surprise.Reader(rating_scale=(1, 5)))

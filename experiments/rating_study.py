@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
+from experiments import extras
 from experiments.rating_models import MODELS, predict
 from experiments.rating_task import RatingTask
 from experiments.results import Row
@@ -59,7 +59,7 @@ def run(
         progress: whether to show a bar on stderr.
     """
     rows = []
-    with tqdm(total=len(models) * len(tasks) * len(seeds), unit="fit", disable=not progress, leave=False) as bar:
+    with extras.bar(total=len(models) * len(tasks) * len(seeds), unit="fit", disable=not progress, leave=False) as bar:
         for name in models:
             bar.set_description(name)
             runs: list[Errors] = []

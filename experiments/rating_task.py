@@ -12,6 +12,8 @@ import numpy as np
 
 from mfjax import histories
 from mfjax.data import splits
+from mfjax.data.leaks import check_no_leak
+from mfjax.data.splits import Split
 from mfjax.histories import Histories, Side
 from mfjax.types import Interactions, Key
 
@@ -106,25 +108,39 @@ def time_split(
     against its last, by the ratings of known users and items.
     """
     cuts = Cuts(ratings)
-    split = splits.global_time_cut(cuts.numbered, train, ties=ties)
-    inner = splits.global_time_cut(split.train, train * 3 // 4, ties=ties)
+    split = _whole(splits.global_time_cut(cuts.numbered, train, ties=ties))
+    inner = _whole(splits.global_time_cut(split.train, train * 3 // 4, ties=ties))
     test = _of_known_users(split.train, split.test, min_ratings)
     validation = _of_known_items(inner.train, _of_known_users(inner.train, inner.test, min_ratings))
     tests = {"time": cuts.rows(test), "time-known": cuts.rows(_of_known_items(split.train, test))}
+    if not all(map(len, (*tests.values(), validation))):
+        raise ValueError(
+            f"train: the first {train:,} ratings leave none to predict, or none for validation, of users with "
+            f"{min_ratings} before; pass another number"
+        )
     return RatingTask(cuts.of(split.train), tests, cuts.of(inner.train), cuts.rows(validation))
 
 
 def folds(key: Key, ratings: Interactions, k: int = 5, *, validation: float = 0.1) -> tuple[RatingTask, ...]:
     """Return the k splits of cross-validation, test "folds"; `validation` of every train part chooses its settings."""
+    # A tenth of a train part chooses settings.
+    if len(ratings) < max(2 * k, 20):
+        raise ValueError(f"folds: {k} are too many for {len(ratings):,} ratings; pass a smaller number")
     cuts = Cuts(ratings)
     key_folds, key_validation = jax.random.split(key)
     tasks = []
-    for fold, split in enumerate(splits.k_folds(key_folds, cuts.numbered, k)):
+    for fold, split in enumerate(map(_whole, splits.k_folds(key_folds, cuts.numbered, k))):
         key_inner = jax.random.fold_in(key_validation, fold)
-        inner = splits.random_split(key_inner, split.train, test=validation)
+        inner = _whole(splits.random_split(key_inner, split.train, test=validation))
         tests = {"folds": cuts.rows(split.test)}
         tasks.append(RatingTask(cuts.of(split.train), tests, cuts.of(inner.train), cuts.rows(inner.test)))
     return tuple(tasks)
+
+
+def _whole(split: Split) -> Split:
+    """Return a split that does not leak."""
+    check_no_leak(split)
+    return split
 
 
 def _of_known_users(train: Interactions, test: Interactions, min_ratings: int) -> Interactions:

@@ -8,15 +8,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 
-from mfjax.data.movielens import Dataset
 from mfjax.files import atomic_path
 
 SCHEMA = 1
 PACKAGES = ("mfjax", "jax", "jaxlib", "numpy", "scipy", "optax")
+
+
+class Source(Protocol):
+    """What was read or made up, such as a `mfjax.data.movielens.Dataset`.
+
+    Attributes:
+        name: of the data.
+        checksum: sha256 of its bytes.
+        source: where it came from.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def checksum(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -46,24 +64,33 @@ class Row:
 
 
 def manifest(
-    command: str, dataset: Dataset, splits: Mapping[str, str], keys: str, options: Mapping[str, Any]
+    command: str,
+    datasets: Sequence[Source],
+    splits: Mapping[str, str],
+    keys: str,
+    options: Mapping[str, Any],
+    *,
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return all that is needed to run the same again, in plain JSON values.
 
     Args:
         command: the module that ran.
-        dataset: what was read; its checksum and source are kept.
+        datasets: what was read or made up; their checksums and sources are kept. One is `data`, several are a list.
         splits: seed -> checksum of the split.
         keys: how keys follow from seeds, in words.
         options: every option of the run.
+        settings: model -> numbers that are neither options nor in the source code's defaults, such as those chosen.
     """
     device = jax.devices()[0]
+    data = [{"name": one.name, "sha256": one.checksum, "source": one.source} for one in datasets]
     return {
         "command": command,
         "options": dict(options),
-        "data": {"name": dataset.name, "sha256": dataset.checksum, "source": dataset.source},
+        "data": data[0] if len(data) == 1 else data,
         "splits": dict(splits),
         "keys": keys,
+        **({"settings": settings} if settings else {}),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
     }

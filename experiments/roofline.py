@@ -16,18 +16,20 @@ import jax.numpy as jnp
 
 from experiments import devices, options, results, timing
 from experiments.benchmark_tasks import Case, ours
-from experiments.options import option
+from experiments.options import MOST, MOST_DIM, Checked, option
 from mfjax.data import movielens
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Checked):
     """Compare a sweep of ALS with the machine's measured limits, on one device."""
 
-    data: str = option("ml-100k", "ml-100k or ml-1m")
-    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
-    dim: int = option(64, "number of factors")
-    repeats: int = option(7, "warm calls of each")
+    data: str = option("ml-100k", "ml-100k or ml-1m", ("ml-100k", "ml-1m"))
+    data_dir: Path | None = option(
+        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
+    )
+    dim: int = option(64, "number of factors", least=1, most=MOST_DIM)
+    repeats: int = option(7, "warm calls of each", least=1, most=MOST)
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ CHUNK_BYTES = 4096 * 64 * 4
 
 def run(options_: Options) -> Roofline:
     """Measure, print the table, and return the figures."""
+    options.begin(options_)
     devices.use_cores(1)
     dataset = movielens.load(options_.data, options_.data_dir)
     case = Case(dataset.name, dataset.interactions, options_.dim, options_.repeats, False)

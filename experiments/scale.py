@@ -15,29 +15,48 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from experiments import options as command_line
 from experiments import results
-from experiments.options import option
+from experiments.options import MOST, MOST_CORES, MOST_DIM, Checked, option
 
 PARTS = ("devices", "interactions", "rows")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Checked):
     """Measure how ALS scales: with devices and processes, with interactions, and BPR's step with the table's rows."""
 
     parts: tuple[str, ...] = option(PARTS, "what to measure, separated by commas", PARTS)
-    devices: tuple[int, ...] = option((1, 2, 4, 8), "numbers of CPU devices, separated by commas")
-    interactions: tuple[float, ...] = option((1e5, 1e6, 1e7), "numbers of made-up interactions, separated by commas")
-    rows: tuple[float, ...] = option((1e4, 1e5, 1e6), "numbers of items of the ranking step, separated by commas")
-    size: float = option(1e6, "interactions of the runs over devices")
-    dim: int = option(64, "number of factors")
-    repeats: int = option(5, "warm calls of each run")
-    out: Path | None = option(None, "folder for scale.json; none writes nothing")
+    devices: tuple[int, ...] = option(
+        (1, 2, 4, 8), "numbers of CPU devices, separated by commas", least=1, most=MOST_CORES
+    )
+    interactions: tuple[float, ...] = option(
+        (1e5, 1e6, 1e7), "numbers of made-up interactions, separated by commas", least=100, most=1e9, whole=True
+    )
+    rows: tuple[float, ...] = option(
+        (1e4, 1e5, 1e6), "numbers of items of the ranking step, separated by commas", least=100, most=1e9, whole=True
+    )
+    size: float = option(1e6, "interactions of the runs over devices", least=100, most=1e9, whole=True)
+    dim: int = option(64, "number of factors", least=1, most=MOST_DIM)
+    repeats: int = option(5, "warm calls of each run", least=1, most=MOST)
+    out: Path | None = option(
+        None, "folder for scale.json; none writes nothing", place="output", writes=("scale.json",)
+    )
+
+
+KEYS = "starts and fits: key(0); positives of the ranking step: numpy's seed 0"
+
+
+class MadeUp(NamedTuple):
+    """Interactions that follow from their seed and number."""
+
+    name: str
+    checksum: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -73,12 +92,16 @@ class Run:
 
 def run(options: Options) -> list[Run]:
     """Run the measurements, print their tables, write scale.json, and return them."""
+    command_line.begin(options)
     parts = {"devices": devices, "interactions": interactions, "rows": rows}
     runs: list[Run] = []
     for part in options.parts:
         runs += parts[part](options)
     if options.out is not None:
-        document = {"runs": [asdict(one) for one in runs], "options": command_line.to_json(options)}
+        sizes = sorted({one.size for one in runs if one.part != "rows"})
+        made = [MadeUp(f"{size}", "", f"mfjax.data.synthetic.of_size(0, {size})") for size in sizes]
+        manifest = results.manifest("experiments.scale", made, {}, KEYS, command_line.to_json(options))
+        document = {"runs": [asdict(one) for one in runs], "manifest": manifest}
         print(f"wrote {results.write_json(options.out / 'scale.json', document)}")
     return runs
 

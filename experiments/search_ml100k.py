@@ -16,7 +16,8 @@ import numpy as np
 from experiments import options as command_line
 from experiments import study
 from experiments.models import fit_als
-from experiments.options import option
+from experiments.options import MOST, MOST_SEED, MOST_SPLITS, Checked, option
+from experiments.records import Splits
 from experiments.searches import search, table
 from experiments.task import Task, last_positive, validation_task
 from mfjax import als, objectives
@@ -25,20 +26,24 @@ from mfjax.types import Interactions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Checked):
     """Search the settings of iALS on MovieLens-100K by validation NDCG@10, with tree-structured Parzen estimators."""
 
-    trials: int = option(160, "number of settings to try")
-    splits: int = option(3, "validation splits: file order first, then random ties; one fit each")
-    seed: int = option(0, "draws the settings")
-    shown: int = option(10, "settings to print")
-    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    trials: int = option(160, "number of settings to try", least=1, most=MOST)
+    splits: int = option(
+        3, "validation splits: file order first, then random ties; one fit each", least=1, most=MOST_SPLITS
+    )
+    seed: int = option(0, "draws the settings", least=0, most=MOST_SEED)
+    shown: int = option(10, "settings to print", least=1, most=MOST)
+    data_dir: Path | None = option(
+        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
+    )
 
 
 def tasks(ratings: Interactions, count: int) -> list[Task]:
     """Return the validation tasks."""
     return [
-        validation_task(last_positive(ratings, min_rating=4.0, ties=ties, key=key, validation=1))
+        validation_task(Splits().add(ties, last_positive(ratings, min_rating=4.0, ties=ties, key=key, validation=1)))
         for ties, key in study.tie_rules(count)
     ]
 
@@ -73,6 +78,7 @@ def score(config: als.Config, num_steps: int, tasks: Sequence[Task]) -> float:
 
 def run(options: Options) -> list:
     """Return the trials, best first, and print the best."""
+    command_line.begin(options, "tqdm", "optuna")
     validation = tasks(movielens.load("ml-100k", options.data_dir).interactions, options.splits)
 
     def try_one(trial) -> float:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from importlib import util
 from pathlib import Path
 
-from tqdm import tqdm
-
-from experiments import searches, study
+from experiments import extras, searches, study
 from experiments.models_ml1m import SEARCHED, Settings
 from experiments.sections import Section
 from experiments.task import Task
@@ -17,17 +14,7 @@ from mfjax import tune
 from mfjax.trials import Trial
 
 METRIC = "ndcg@10"
-
-
-def check(trials: int) -> None:
-    """Raise ValueError when a search is asked for that can not run."""
-    if trials < 0:
-        raise ValueError(f"trials: {trials} is below 0; pass 0 for the recorded settings")
-    if trials and util.find_spec("optuna") is None:
-        raise ValueError(
-            'trials: the search needs Optuna; python -m pip install -e ".[experiments,tune]", or pass --trials 0 '
-            "for the recorded settings"
-        )
+KEYS = "search: settings by first_seed, fits as those of the model under that seed"
 
 
 def search(
@@ -55,8 +42,9 @@ def search(
         yield task.evaluate(model, metrics=("ndcg",)).mean()[METRIC]
 
     path = None if folder is None else folder / f"study-{name}.json"
-    with tqdm(desc=f"search {name}", total=trials, unit="trial", disable=not progress, leave=False) as bar:
-        return tune.tpe(curve, searched.space, trials=trials, seed=seed, path=path, on_trial=lambda _: bar.update())
+    with extras.bar(desc=f"search {name}", total=trials, unit="trial", disable=not progress, leave=False) as bar:
+        common = {"trials": trials, "seed": seed, "path": path, "made_of": curve}
+        return tune.tpe(curve, searched.space, on_trial=lambda _: bar.update(), **common)
 
 
 def section(name: str, found: Sequence[Trial]) -> Section:

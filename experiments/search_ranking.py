@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from experiments import options as command_line
-from experiments.options import option
+from experiments.options import MOST, MOST_SEED, MOST_SPLITS, Checked, option
 from experiments.ranking_settings import Setting, setting
 from experiments.search_ml100k import tasks
 from experiments.searches import search, table
@@ -27,18 +27,27 @@ from mfjax.losses import LOSSES
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Checked):
     """Search the settings of a ranking loss on MovieLens-100K by validation NDCG@10, with Parzen estimators."""
 
     loss: str = option("softmax", "loss to train on", tuple(LOSSES))
-    trials: int = option(30, "number of settings to try")
-    splits: int = option(2, "validation splits: file order first, then random ties; one fit each")
-    epochs: int = option(24, "epochs of every fit")
-    every: int = option(2, "epochs between two measurements")
-    seed: int = option(0, "draws the settings")
-    shown: int = option(8, "settings to print")
-    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    trials: int = option(30, "number of settings to try", least=1, most=MOST)
+    splits: int = option(
+        2, "validation splits: file order first, then random ties; one fit each", least=1, most=MOST_SPLITS
+    )
+    epochs: int = option(24, "epochs of every fit", least=1, most=MOST)
+    every: int = option(2, "epochs between two measurements", least=1, most=MOST)
+    seed: int = option(0, "draws the settings", least=0, most=MOST_SEED)
+    shown: int = option(8, "settings to print", least=1, most=MOST)
+    data_dir: Path | None = option(
+        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
+    )
     progress: bool = option(True, "show a progress bar")
+
+    def agree(self) -> None:
+        """Raise ValueError where nothing would be measured."""
+        if self.every > self.epochs:
+            raise ValueError(f"every: {self.every} is more than the {self.epochs} epochs; pass a smaller number")
 
 
 def draw(trial, loss: str) -> dict[str, Any]:
@@ -71,6 +80,7 @@ def curve(setting: Setting, task: Task, seed: int, every: int) -> list[float]:
 
 def run(options: Options) -> list:
     """Return the trials, best first, and print the best."""
+    command_line.begin(options, "optuna")
     validation = tasks(movielens.load("ml-100k", options.data_dir).interactions, options.splits)
 
     def try_one(trial) -> float:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tqdm import tqdm
-
+from experiments import extras
 from experiments.results import align
 from mfjax.trials import Trial
 
@@ -26,14 +25,13 @@ def search(score: Callable[[Any], float], *, trials: int, seed: int, progress: b
     Raises:
         ValueError: when Optuna is not installed.
     """
-    try:
-        import optuna
-    except ImportError:
-        raise ValueError('the search needs Optuna; python -m pip install -e ".[tune]"') from None
+    extras.require("optuna")
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    for _ in tqdm(range(trials), unit="setting", leave=False, disable=not progress):
+    for _ in extras.bar(range(trials), unit="setting", leave=False, disable=not progress):
         asked = study.ask()
         study.tell(asked, score(asked))
     return sorted(study.trials, key=lambda trial: -trial.values[0])

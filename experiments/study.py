@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
+from experiments import extras
 from experiments.models import MODELS, Model
 from experiments.results import Row
 from experiments.task import Task
@@ -81,7 +81,7 @@ def run(
         catalogue: models by name.
         metrics: what is measured, as in `evaluate`; fewer compile sooner.
     """
-    with tqdm(total=len(models) * len(seeds), unit="fit", disable=not progress, leave=False) as bar:
+    with extras.bar(total=len(models) * len(seeds), unit="fit", disable=not progress, leave=False) as bar:
         asked: dict[str, Any] = {"cutoffs": cutoffs, "metrics": metrics}
         return [_run_one(name, catalogue[name], seeds, task_of, dim, asked, bar) for name in models]
 
@@ -93,7 +93,7 @@ def _run_one(
     task_of: Callable[[int], Task],
     dim: int | None,
     asked: Mapping[str, Any],
-    bar: tqdm,
+    bar: Any,
 ) -> Outcome:
     bar.set_description(name)
     fitted: dict[tuple, tuple[Scorer | Factors, Evaluation]] = {}

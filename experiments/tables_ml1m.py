@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from experiments import ablation, results, study
-from experiments.models import Model
 from experiments.results import Row
 from experiments.sections import Section
 from experiments.study import Outcome, Values
@@ -37,32 +36,6 @@ def sizes(dataset: Dataset, split: Split, task: Task) -> str:
         f"{len(task.train):,} train positives of {train_users:,} users and {int(task.candidates.sum()):,} items; "
         f"{judged:,} users with a test positive. Most train positives: items {named}."
     )
-
-
-def nothing_seen(outcomes: Sequence[Outcome], catalogue: Mapping[str, Model], tasks: Sequence[Task]) -> str:
-    """Return a sentence that says so.
-
-    Args:
-        outcomes: of all models.
-        catalogue: the models by name.
-        tasks: one per seed.
-
-    Raises:
-        RuntimeError: a list holds what its user has seen.
-    """
-    num_lists = 0
-    for outcome in outcomes:
-        for task, evaluation in zip(tasks, outcome.evaluations, strict=True):
-            seen = task.train if catalogue[outcome.model].repeats else task.excluded
-            owners = np.broadcast_to(evaluation.users[:, None], evaluation.recommended.shape).astype(np.int64)
-            pairs = (owners * seen.num_items + evaluation.recommended)[evaluation.recommended_mask]
-            repeated = np.isin(pairs, seen.users.astype(np.int64) * seen.num_items + seen.items)
-            if repeated.any():
-                raise RuntimeError(f"{outcome.model}: {repeated.sum()} recommended items are in the user's train part")
-            num_lists += len(owners)
-    repeats = ", ".join(outcome.model for outcome in outcomes if catalogue[outcome.model].repeats)
-    but = f" ({repeats}: none that its user liked in train)" if repeats else ""
-    return f"Checked: none of {num_lists:,} lists holds an item that its user rated in train{but}."
 
 
 def values(outcome: Outcome, dataset: Dataset, *, timings: bool) -> Values:

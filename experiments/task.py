@@ -85,8 +85,22 @@ def last_positive(
         key: for random ties.
         validation: positives before the last one that are held out too.
     """
-    positives = ratings.select(ratings.values >= min_rating).with_values(1.0)
-    return leave_last_out(positives, 1, validation=validation, ties=ties, key=key if ties == "random" else None)
+    positives = _positives(ratings, min_rating)
+    split = leave_last_out(positives, 1, validation=validation, ties=ties, key=key if ties == "random" else None)
+    if not len(split.test):
+        raise ValueError(
+            f"min_rating: nobody has enough ratings of at least {min_rating:g} to hide one; pass a lower one"
+        )
+    return split
+
+
+def _positives(ratings: Interactions, min_rating: float) -> Interactions:
+    """Return the positives, all of value 1. Raises ValueError where there are none."""
+    found = ratings.select(ratings.values >= min_rating)
+    if not len(found):
+        span = f"{ratings.values.min():g} to {ratings.values.max():g}" if len(ratings) else "none"
+        raise ValueError(f"min_rating: no rating is at least {min_rating:g}, they are {span}; pass a lower one")
+    return found.with_values(1.0)
 
 
 def test_task(split: Split) -> Task:
@@ -107,7 +121,10 @@ def last_ratings(ratings: Interactions, *, ties: str, key: Key | None) -> Split:
     validation; a user with fewer than eleven stays in train."""
     least = 2 * NUM_TEST + NUM_VALIDATION
     key = key if ties == "random" else None
-    return temporal(ratings, test=NUM_TEST, validation=NUM_VALIDATION, min_count=least, ties=ties, key=key)
+    split = temporal(ratings, test=NUM_TEST, validation=NUM_VALIDATION, min_count=least, ties=ties, key=key)
+    if not len(split.test):
+        raise ValueError(f"dataset: no user has {least} ratings, so none can be hidden; pass a larger one")
+    return split
 
 
 def positive_task(split: Split, hidden: Interactions, *, min_rating: float) -> Task:
@@ -118,5 +135,5 @@ def positive_task(split: Split, hidden: Interactions, *, min_rating: float) -> T
         hidden: its validation or test part.
         min_rating: the least rating that is a positive.
     """
-    train, found = (part.select(part.values >= min_rating).with_values(1.0) for part in (split.train, hidden))
+    train, found = (_positives(part, min_rating) for part in (split.train, hidden))
     return Task(train=train, hidden=found, excluded=split.train)

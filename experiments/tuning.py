@@ -15,9 +15,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
-from experiments import searches, study
+from experiments import extras, searches, study
 from experiments.families import FAMILIES, Family, Parameters
 from experiments.results import align
 from experiments.task import Task
@@ -33,6 +32,10 @@ from mfjax.types import Interactions, Key
 METHODS = (*tune.METHODS, "gradient")
 NUM_SPLITS = 3
 METRIC = "ndcg@10"
+KEYS = (
+    "search: settings by first_seed; fits of validation split N: fold_in(key(first_seed), crc32('validation N')); "
+    "ties of the second and third split: fold_in(key(1), 0), fold_in(key(2), 0)"
+)
 GRADIENT_CG_STEPS = 8
 """Steps of conjugate gradient, more than a fit needs: derivatives are those of exact solves."""
 
@@ -75,20 +78,29 @@ def run(
     space = {name: one for name, one in family.space.items() if name not in fixed}
     judged = tasks(train)
     common: dict[str, Any] = {"trials": trials, "path": None if folder is None else folder / f"study-{model}.json"}
-    with tqdm(desc=f"tune {model}", unit="trial", disable=not progress, leave=False) as bar:
+    with extras.bar(desc=f"tune {model}", unit="trial", disable=not progress, leave=False) as bar:
         common["on_trial"] = lambda trial: _show(bar, trial)
         if method == "gradient":
+            check_gradient(model)
             ranges = {name: one for name, one in space.items() if isinstance(one, Uniform)}
-            found = tune.ascend(slope(family, judged, seed, fixed), ranges, **common)
+            uphill = slope(family, judged, seed, fixed)
+            found = tune.ascend(uphill, ranges, made_of=uphill, **common)
         else:
-            found = tune.METHODS[method](curve(family, judged, seed, fixed), space, seed=seed, **common)
+            judge = curve(family, judged, seed, fixed)
+            found = tune.METHODS[method](judge, space, seed=seed, made_of=judge, **common)
     print(f"{model}: {len(found)} settings by {method}, the best by {METRIC} on {NUM_SPLITS} validation splits\n")
     finished = [trial for trial in found if trial.status == "finished"]
     print(f"{align(searches.cells(finished, METRIC, digits=4))}\n")
     return fixed | best(found).values
 
 
-def _show(bar: tqdm, trial: Trial) -> None:
+def check_gradient(model: str) -> None:
+    """Raise ValueError for a model that has no gradient: one that is not fitted by least squares."""
+    if FAMILIES[model].fit is not cells.als_factors:
+        raise ValueError(f"tune: the gradient is that of least squares, and {model} is none; use another method")
+
+
+def _show(bar: Any, trial: Trial) -> None:
     bar.set_postfix_str(f"{METRIC} {trial.score():.4f}", refresh=False)
     bar.update()
 
@@ -118,13 +130,7 @@ def _score(model: Any, task: Task) -> float:
 
 
 def slope(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) -> tune.Slope:
-    """Return the score of a setting of least squares and the gradient of smooth NDCG, means over tasks.
-
-    Raises:
-        ValueError: for a model that is not fitted by least squares.
-    """
-    if family.fit is not cells.als_factors:
-        raise ValueError("tune: the gradient is that of least squares; use another method, or als")
+    """Return the score of a setting of least squares and the gradient of smooth NDCG, means over tasks."""
     chosen = family.parameters(fixed)
     training = family.setting(chosen)
 

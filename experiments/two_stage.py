@@ -9,12 +9,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
+from experiments import extras, published_runs, results, study
 from experiments import options as command_line
-from experiments import plots_ranking, results, study
 from experiments.models import MODELS
-from experiments.options import option
+from experiments.options import MOST, MOST_LENGTH, Checked, option
+from experiments.records import Splits, check_lists
 from experiments.task import Task, last_positive, test_task
 from mfjax import compilation, two_stage
 from mfjax.data import movielens
@@ -24,7 +24,7 @@ from mfjax.types import Factors, Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Checked):
     """Rerank the candidates of one model by another, for several numbers of candidates.
 
     For every pair: the share of hidden items among the candidates (the ceiling of the second stage), recall and NDCG of
@@ -34,13 +34,27 @@ class Options:
     pairs: tuple[str, ...] = option(
         ("als:bpr", "als:lambdarank", "popularity:als-tuned"), "retriever:reranker pairs, separated by commas"
     )
-    candidates: tuple[int, ...] = option((10, 50, 100, 200, 500), "numbers of candidates, separated by commas")
-    seeds: int = option(3, "number of seeds")
+    candidates: tuple[int, ...] = option(
+        (10, 50, 100, 200, 500), "numbers of candidates, separated by commas", least=1, most=2**31 - 1
+    )
+    seeds: int = option(3, "number of seeds", least=1, most=MOST)
     ties: str = option("file-order", "which of a user's positives of equal time is the last", TIES[:-1])
-    k: int = option(10, "length of the recommended list")
-    out: Path | None = option(None, "folder for two_stage.json and the plots; none writes nothing")
-    data_dir: Path | None = option(None, "folder with the MovieLens files; none looks in the cache, then fetches them")
+    k: int = option(10, "length of the recommended list", least=1, most=MOST_LENGTH)
+    out: Path | None = option(
+        None,
+        "folder for two_stage.json and the plots; none writes nothing",
+        place="output",
+        writes=("two_stage.json", "item_spaces.png", "training.png"),
+    )
+    data_dir: Path | None = option(
+        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
+    )
     progress: bool = option(True, "show a progress bar")
+
+    def agree(self) -> None:
+        """Raise ValueError for a word that is no pair."""
+        for text in self.pairs:
+            _pair(text)
 
 
 @dataclass(frozen=True)
@@ -65,24 +79,37 @@ class Line:
     rerank_ms: float
 
 
+KEYS = (
+    "model: fold_in(key(seed), crc32(name)), seeds from 0; models of the plots: fold_in(key(0), crc32(name)); "
+    "bootstrap: key(0)"
+)
+
+
 def run(options: Options) -> list[Line]:
     """Run the experiment, print its table, write its results and plots, and return its lines."""
+    command_line.begin(options, *(["matplotlib"] if options.out is not None else []))
     pairs = [_pair(text) for text in options.pairs]
     dataset = movielens.load("ml-100k", options.data_dir)
-    task = test_task(last_positive(dataset.interactions, min_rating=4.0, ties=options.ties, key=None))
+    splits = Splits()
+    split = last_positive(dataset.interactions, min_rating=4.0, ties=options.ties, key=None)
+    task = test_task(splits.add("all", split))
+    if (longest := max(options.candidates)) > task.train.num_items:
+        raise ValueError(
+            f"candidates: {longest} is more than the {task.train.num_items:,} items; pass a smaller number"
+        )
     names = dict.fromkeys(name for pair in pairs for name in pair)
     fitted = {}
-    for name in tqdm(names, unit="model", disable=not options.progress, leave=False):
+    for name in extras.bar(names, unit="model", disable=not options.progress, leave=False):
         seeds = range(options.seeds)
         fitted[name] = [MODELS[name].fit(study.model_key(name, seed), task, None) for seed in seeds]
     lines = [
         measure(pair, [fitted[name] for name in pair], task, candidates, options.k)
-        for pair in tqdm(pairs, unit="pair", disable=not options.progress, leave=False)
+        for pair in extras.bar(pairs, unit="pair", disable=not options.progress, leave=False)
         for candidates in options.candidates
     ]
     print(table(lines, options.k))
     if options.out is not None:
-        _write(options, dataset, task, lines)
+        _write(options, dataset, splits, task, lines)
     return lines
 
 
@@ -107,9 +134,10 @@ def measure(
         reached = _ceiling(retriever, users, task.targets, candidates=candidates, exclude=task.exclude)
         ceilings.append(float(jnp.nanmean(reached)))
         together = two_stage.scorer(retriever, reranker, candidates=candidates, exclude=task.exclude)
-        measured, baseline = (
-            task.evaluate(model, cutoffs=(k,), metrics=("recall", "ndcg")).per_user for model in (together, retriever)
-        )
+        found = [task.evaluate(model, cutoffs=(k,), metrics=("recall", "ndcg")) for model in (together, retriever)]
+        for evaluation in found:
+            check_lists(":".join(names), evaluation, task.excluded)
+        measured, baseline = (evaluation.per_user for evaluation in found)
         both.append(measured[f"ndcg@{k}"])
         recalls.append(measured[f"recall@{k}"])
         alone.append(baseline[f"ndcg@{k}"])
@@ -142,13 +170,16 @@ def table(lines: Sequence[Line], k: int) -> str:
     return results.align(rows, left=2)
 
 
-def _write(options: Options, dataset: movielens.Dataset, task: Task, lines: Sequence[Line]) -> None:
+def _write(options: Options, dataset: movielens.Dataset, splits: Splits, task: Task, lines: Sequence[Line]) -> None:
+    from experiments import plots_ranking  # needs matplotlib
+
     folder = options.out
     assert folder is not None
-    manifest = results.manifest("experiments.two_stage", dataset, {}, study.KEYS, command_line.to_json(options))
+    recorded = command_line.to_json(options)
+    manifest = results.manifest("experiments.two_stage", [dataset], splits.checksums, KEYS, recorded)
     written = [results.write_json(folder / "two_stage.json", {"lines": list(map(asdict, lines)), "manifest": manifest})]
-    bpr_items, curve = plots_ranking.train_bpr(task)
-    spaces = plots_ranking.spaces_of(task, bpr_items)
+    bpr_items, curve = published_runs.train_bpr(task)
+    spaces = published_runs.spaces_of(task, bpr_items)
     written.append(plots_ranking.item_spaces(folder / "item_spaces.png", task, spaces))
     written.append(plots_ranking.training(folder / "training.png", curve))
     print("\nwrote " + ", ".join(map(str, written)))

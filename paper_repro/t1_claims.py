@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import plots_ranking, study
+from experiments import published_runs, study
 from experiments.models import BPR_PUBLISHED_EPOCHS, MODELS
 from experiments.task import Task, last_positive, test_task
 from mfjax import two_stage
@@ -67,7 +67,7 @@ def _stages(task: Task) -> list[Check]:
 
 
 def _spaces(task: Task) -> list[Check]:
-    bpr_items, curve = plots_ranking.train_bpr(task, every=BPR_PUBLISHED_EPOCHS)
+    bpr_items, curve = published_runs.train_bpr(task, every=BPR_PUBLISHED_EPOCHS)
     checks = [
         Check(
             table="T1", quantity="BPR, sampled train AUC", published=0.9, measured=curve.auc[-1], low=0.95, high=1.0,
@@ -78,7 +78,7 @@ def _spaces(task: Task) -> list[Check]:
         "ALS": ((0.2, 0.5), (0.04, 0.10), "the two components explain less than the claimed 10-25 %"),
         "BPR": ((0.3, 0.7), (0.20, 0.40), "the two components explain more than the claimed 10-25 %"),
     }
-    for name, space in plots_ranking.spaces_of(task, bpr_items).items():
+    for name, space in published_runs.spaces_of(task, bpr_items).items():
         correlation, explained, note = claims[name]
         checks.append(
             Check(

@@ -24,9 +24,8 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
-from experiments import rating_models
+from experiments import extras, rating_models
 from experiments.rating_models import PUBLISHED, PUBLISHED_GRID, PUBLISHED_STEPS, chosen_biased, fit_biased, predict
 from experiments.rating_task import Cut, Cuts, RatingTask, folds, time_split
 from mfjax import als, objectives, rating_baselines, rating_metrics
@@ -66,7 +65,7 @@ def measure(options: Options) -> list[Check]:
         "random data": lambda: random_data(seeds),
     }
     checks: list[Check] = []
-    with tqdm(parts.items(), desc="T3", disable=not options.progress, leave=False) as bar:
+    with extras.bar(parts.items(), desc="T3", disable=not options.progress, leave=False) as bar:
         for name, part in bar:
             bar.set_description(f"T3 {name}")
             checks += part()
@@ -249,7 +248,7 @@ def surprise(task: RatingTask, signed: Interactions, seeds: Sequence[int]) -> li
     try:
         models = [rating_models.surprise_svd(jax.random.key(seed), task) for seed in seeds]
     except ValueError as error:
-        tqdm.write(f"T3: the rows of Surprise are left out: {error}")
+        print(f"T3: the rows of Surprise are left out: {error}")
         return []
     train = [_rmse(factors, task.train.ratings, (1.0, 5.0)) for factors in models]
     test = [_rmse(factors, task.tests["time-known"], (1.0, 5.0)) for factors in models]

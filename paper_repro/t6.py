@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
+from experiments import extras
 from mfjax import histories, ranking, sampling
 from mfjax.data import movielens, splits
 from mfjax.evaluate import evaluate
+from mfjax.sampling import FalseNegatives
 from paper_repro.verdict import Check, Options, main
 
 PUBLISHED = {"keep": 0.083, "skip": 0.164}
@@ -31,8 +32,8 @@ SMALLER_GAIN = (
 def measure(options: Options) -> list[Check]:
     """Return precision@10 under both rules, and under exact sampling from the unseen items."""
     ratings = movielens.load("ml-100k", options.data_dir).interactions
-    found: dict[str, list[float]] = {"keep": [], "skip": [], "exclude": []}
-    seeds = tqdm(range(options.seeds), unit="split", disable=not options.progress, leave=False)
+    found: dict[FalseNegatives, list[float]] = {"keep": [], "skip": [], "exclude": []}
+    seeds = extras.bar(range(options.seeds), unit="split", disable=not options.progress, leave=False)
     for seed in seeds:
         split = splits.random_split(jax.random.key(seed), ratings, test=0.2)
         seen, hidden = histories.ragged(split.train), histories.ragged(split.test)

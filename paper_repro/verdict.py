@@ -107,8 +107,7 @@ def finish(checks: Sequence[Check], options: Options) -> None:
 def main(program: str, measure: Callable[[Options], list[Check]]) -> None:
     """Run one table, or all, from the command line."""
     options = command_line.parse(Options, program=program)
-    try:
+    with command_line.told_in_one_line():
+        command_line.begin(options)
         checks = measure(options)
-    except (ValueError, FileNotFoundError) as error:
-        raise SystemExit(f"error: {error}") from None
     finish(checks, options)

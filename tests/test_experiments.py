@@ -73,21 +73,21 @@ def test_stopping_while_writing_leaves_the_old_file(folder, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--models", "als,svd++"], "--models: 'svd++' is unknown; choose from random, popularity"),
-        (["--ties", "coin"], "--ties: 'coin' is unknown; choose from file-order"),
-        (["--seeds", "two"], "argument --seeds: invalid int value: 'two'"),
-        (["--k", "5,x"], "argument --k: invalid comma-separated int value: '5,x'"),
+        (["--models", "als,svd++"], "models: 'svd++' is unknown; pass 'random', 'popularity', "),
+        (["--ties", "coin"], "ties: 'coin' is unknown; pass 'file-order', "),
+        (["--seeds", "two"], "seeds: 'two' is not a whole number"),
+        (["--k", "5,x"], "k: 'x' is not a whole number"),
+        (["--seed", "2"], "unrecognized arguments: --seed 2"),
     ],
 )
-def test_bad_command_lines_name_the_choices(arguments, message, capsys):
-    with pytest.raises(SystemExit):
+def test_bad_command_lines_name_the_choices(arguments, message):
+    with pytest.raises(SystemExit, match=re.escape(f"error: {message}")):
         parse(Options, arguments, program="experiments.ml100k")
-    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--seeds", "0"], "seeds: 0 is below 1"), (["--k", "0"], r"k: \(0,\) has no length, or one below 1")],
+    [(["--seeds", "0"], "seeds: 0 is not a whole number from 1"), (["--k", "0"], "k: 0 is not a whole number from 1")],
 )
 def test_bad_values_end_in_one_line(arguments, message):
     with pytest.raises(SystemExit, match=f"error: {message}"):

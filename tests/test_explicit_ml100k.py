@@ -95,8 +95,10 @@ def test_the_plot_is_a_png_of_falling_losses(ratings, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seeds": 0}, "seeds: 0 is below 1"),
-        ({"folds": 1}, "folds: 1 is below 2"),
+        ({"seeds": 0}, "seeds: 0 is not a whole number from 1"),
+        ({"folds": 1}, "folds: 1 is not a whole number from 2"),
+        ({"folds": 900}, r"folds: 900 are too many for \d+ ratings"),
+        ({"train": 4}, "train: the first 4 ratings leave none to predict"),
         ({"train": 10**6}, r"train: 1000000 \+ 0 of \d+ rows leave none for test"),
     ],
 )

@@ -181,7 +181,7 @@ def ids(name: str, value: Any, size: int, of: str) -> jax.Array:
     """
     dtype: Any = getattr(value, "dtype", None)
     if not isinstance(value, jax.core.Tracer):
-        array = np.asarray(value) if isinstance(value, Sized) and not len(value) and dtype is None else seen(value)
+        array = np.asarray(value) if dtype is None and isinstance(value, Sized) and not len(value) else seen(value)
         if array is None and not isinstance(value, jax.Array):
             raise ValueError(f"{name}: {value!r:.80} is no array of ids; pass whole numbers, such as jnp.array([0, 1])")
         if array is not None:
@@ -248,3 +248,23 @@ def function(name: str, value: Any, remedy: str) -> None:
     """
     if not callable(value):
         raise ValueError(f"{name}: {value!r:.80} is no function; {remedy}")
+
+
+def mask(name: str, value: Any, wanted: tuple[int | None, ...]) -> jax.Array:
+    """Return `value` as a bool array of the shape `wanted`, None standing for any size.
+
+    Raises:
+        ValueError: for another dtype, such as 0s and 1s, or another shape.
+
+    Example:
+        >>> mask("mask", jnp.array([1, 0]), (2,))
+        Traceback (most recent call last):
+        ...
+        ValueError: mask: has the dtype int32, where a bool is needed; pass such as x > 0
+    """
+    array: Any = value if isinstance(value, jax.Array) else seen(value)
+    kind(name, array if array is not None else value, (np.ndarray, jax.Array), "pass a bool array")
+    if array.dtype != jnp.bool_:
+        raise ValueError(f"{name}: has the dtype {array.dtype}, where a bool is needed; pass such as x > 0")
+    shape(name, array, wanted, "pass one bool for each entry")
+    return jnp.asarray(array)

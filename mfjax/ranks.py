@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import operator
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import jax.numpy as jnp
 from jax import lax
 
-from mfjax import recommend
+from mfjax import agreement, checks, recommend
+from mfjax.candidates import Candidates
 from mfjax.conventions import Ties
 from mfjax.histories import Ragged
 from mfjax.metrics import UNRANKED
-from mfjax.types import Array, Scorer
+from mfjax.selection import in_order
+from mfjax.types import Array, Factors, Scorer
 
 TARGETS_AT_ONCE = 4
 """Columns of targets that the scores are compared with in one pass."""
@@ -58,11 +60,11 @@ class Ranked(NamedTuple):
 
 
 def rank_block(
-    scorer: Scorer,
+    model: Scorer | Factors,
     users: Array,
     targets: Ragged,
     exclude: Ragged | None = None,
-    candidates: Array | None = None,
+    candidates: Candidates | None = None,
     *,
     mask: Array | None = None,
     k: int = 10,
@@ -71,11 +73,11 @@ def rank_block(
     """Rank the targets of one block of users among all items they can be recommended; pure, for any transform.
 
     Args:
-        scorer: user ids -> scores of all items.
+        model: factors, or any scorer.
         users: int32 [batch].
         targets: relevant items, a row per user.
         exclude: items that are never recommended to a user, a row per user, or None.
-        candidates: bool [num_items], the items that can be recommended to anybody, or None for all.
+        candidates: the items that can be recommended, in any form of `recommend.masked_scores`, or None for all.
         mask: bool [batch], False for padded users, who get no targets and an empty list; None for all real.
         k: length of the recommended lists, whose ties go to the lower index under every tie rule.
         ties: tie rule of the ranks.
@@ -83,16 +85,24 @@ def rank_block(
     Returns:
         Ranked.
 
+    Raises:
+        ValueError: as `recommend.masked_scores`, for a model and targets of other id spaces, and an unknown tie rule.
+
     Example:
-        >>> import jax
         >>> from mfjax.types import Factors
         >>> model = Factors(users=jnp.array([[1.0]]), items=jnp.array([[1.0], [3.0], [2.0]]))
         >>> targets = Ragged(jnp.array([0, 1]), jnp.array([2]), jnp.ones(1), num_columns=3, longest=1)
-        >>> rank_block(recommend.scorer(model), jnp.array([0]), targets, k=2).ranks.tolist()
+        >>> rank_block(model, jnp.array([0]), targets, k=2).ranks.tolist()
         [[2]]
     """
-    mask = jnp.ones(users.shape, bool) if mask is None else mask
-    scores, num_items, num_broken = recommendable(recommend.masked_scores(scorer, users, exclude, candidates))
+    checks.choice("ties", ties, get_args(Ties))
+    score_block = recommend.scorer(model)
+    agreement.lists("targets", targets, agreement.num_users(score_block), None, "the model has")
+    users = agreement.user_ids("users", users, targets.num_rows)
+    mask = jnp.ones(users.shape, bool) if mask is None else checks.mask("mask", mask, users.shape)
+    scores = recommend.masked_scores(score_block, users, exclude, candidates)
+    agreement.lists("targets", targets, None, scores.shape[1], "the model has")
+    scores, num_items, num_broken = recommendable(scores)
     recommended, best = recommend.top_k_block(scores, k)
     ids, relevances, real = targets.rows(users)
     real &= mask[:, None]
@@ -116,8 +126,7 @@ def recommendable(scores: Array) -> tuple[Array, Array, Array]:
     """Return scores in which only finite ones can be recommended, how many can be, and how many were broken.
 
     NaN and +inf, which only a broken model gives, become -inf and are counted; -inf, which is how a model or a mask
-    says "not this item", stays. -0.0 becomes 0.0, so that every later comparison and `lax.top_k` see one and the same
-    order.
+    says "not this item", stays.
 
     Args:
         scores: float [batch, num_items].
@@ -130,12 +139,12 @@ def recommendable(scores: Array) -> tuple[Array, Array, Array]:
     Example:
         >>> scores, num_items, num_broken = recommendable(jnp.array([[1.0, jnp.nan, -0.0]]))
         >>> scores.tolist(), num_items.tolist(), num_broken.tolist()
-        ([[1.0, -inf, 0.0]], [2], [1])
+        ([[1.0, -inf, -0.0]], [2], [1])
     """
     broken = ~(scores < jnp.inf)
     finite = ~broken & (scores > -jnp.inf)
     counts = _counts([finite, broken])
-    return jnp.where(finite, jnp.where(scores == 0, 0.0, scores), -jnp.inf), counts[:, 0], counts[:, 1]
+    return jnp.where(finite, scores, -jnp.inf), counts[:, 0], counts[:, 1]
 
 
 def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest: Array | None = None) -> Ranks:
@@ -151,8 +160,7 @@ def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest:
     least s_i, or s_i + 1 where a tie puts j behind i.
 
     Args:
-        scores: float [batch, num_items], -inf for items that can not be recommended, never NaN or -0.0 (see
-            `recommendable`).
+        scores: float [batch, num_items], -inf for items that can not be recommended, never NaN (see `recommendable`).
         ids: int32 [batch, R], distinct within a user.
         mask: bool [batch, R], True for a real item.
         ties: tie rule.
@@ -161,15 +169,23 @@ def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest:
     Returns:
         Ranks of `ids`. An item whose score is -inf is UNRANKED.
 
+    Raises:
+        ValueError: for an unknown tie rule, an id outside the items, a mask that is not bool, or shapes that do not fit.
+
     Example:
         >>> of(jnp.array([[3.0, 5.0, 3.0, 1.0]]), jnp.array([[2, 3]]), jnp.array([[True, True]])).ranks
         Array([[3, 4]], dtype=int32)
     """
+    checks.choice("ties", ties, get_args(Ties))
+    scores = checks.floats("scores", scores, (None, None), "pass floats [batch, num_items]")
+    ids = checks.ids("ids", ids, scores.shape[1], "the items")
+    checks.shape("ids", ids, (scores.shape[0], None), "pass items for each row of scores")
+    mask = checks.mask("mask", mask, ids.shape)
     num_columns = ids.shape[-1]
     padding = ((0, 0), (0, -num_columns % TARGETS_AT_ONCE))
     ids, mask = jnp.pad(ids, padding), jnp.pad(mask, padding)
     item_scores = jnp.where(mask, jnp.take_along_axis(scores, ids, axis=-1), -jnp.inf)
-    numbers, item_numbers = _in_order(scores), _in_order(item_scores)
+    numbers, item_numbers = in_order(scores), in_order(item_scores)
     everything = jnp.arange(scores.shape[-1], dtype=jnp.int32)[None, :]
     slots = jnp.arange(ids.shape[-1], dtype=jnp.int32)[None, :]
 
@@ -207,13 +223,6 @@ def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest:
     real = item_scores > -jnp.inf
     ranks, tie_sizes = jnp.where(real, found.ranks, UNRANKED), jnp.where(real, found.tie_sizes, 1)
     return Ranks(ranks[:, :num_columns], tie_sizes[:, :num_columns])
-
-
-def _in_order(scores: Array) -> Array:
-    """Return integers in the order of the scores, equal where these are: their bits, in reverse below zero."""
-    kind = jnp.int64 if scores.dtype == jnp.float64 else jnp.int32
-    bits = lax.bitcast_convert_type(scores if kind == jnp.int64 else scores.astype(jnp.float32), kind)
-    return jnp.where(bits < 0, bits ^ jnp.iinfo(kind).max, bits)
 
 
 def _counts(masks: list[Array]) -> Array:

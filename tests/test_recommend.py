@@ -145,7 +145,7 @@ def test_similar_items_of_a_zero_vector_and_of_an_unknown_metric(factors):
     ids, values = recommend.similar_items(with_zero, jnp.array([0]), k=3, metric="cosine")
     assert ids[0].tolist() == [1, 2, 3]
     assert values[0].tolist() == [0, 0, 0]
-    with pytest.raises(ValueError, match="metric: 'euclid' is not a similarity; pass 'dot' or 'cosine'"):
+    with pytest.raises(ValueError, match="metric: 'euclid' is unknown; pass 'dot' or 'cosine'"):
         recommend.similar_items(factors, jnp.array([0]), metric="euclid")
 
 

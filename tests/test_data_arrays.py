@@ -1,11 +1,14 @@
 """Parallel arrays: what is kept, what is mapped, and one table of everything that is refused."""
 
+import decimal
 import logging
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax.data import from_arrays
+from mfjax.data import from_arrays, leave_last_out
+from mfjax.data.arrays import DUPLICATES
 from mfjax.types import Vocabulary
 
 NAN, INF = float("nan"), float("inf")
@@ -34,6 +37,50 @@ BAD = [
     ({"users": [1, 2], "items": [1, 2], "values": [INF, 1]}, "values: row 0 holds inf, not finite"),
     ({"users": [1], "items": [1], "values": [1e300]}, r"values: row 0 holds 1e\+300, not finite"),
     ({"users": [1, 2], "items": [1, 2], "values": [3, -1]}, "values: row 1 holds -1, negative; drop or shift it"),
+    ({"users": [1], "items": [1], "values": [1e-50]}, "values: row 0 holds 1e-50, which float32 can not hold; scale"),
+    ({"users": [1], "items": [1], "values": [1e-40]}, "values: row 0 holds 1e-40, which float32 can not hold; scale"),
+    ({"users": [1], "items": [1], "values": [2**24 + 1]}, "values: row 0 holds 16777217, which float32 can not hold"),
+    ({"users": [1], "items": [1], "values": [2.0**24 + 1]}, r"values: row 0 holds 16777217\.0, which float32"),
+    ({"users": [1], "items": [1], "values": [2**60 + 1]}, "values: row 0 holds 1152921504606846977, which float32"),
+    ({"users": [1], "items": [1], "values": [1 + 2j]}, "values: dtype complex128 is not of numbers; pass ratings"),
+    ({"users": [1], "items": [1], "values": np.array([1], "M8[s]")}, r"values: dtype datetime64\[s\] is not of num"),
+    ({"users": [1], "items": [1], "values": np.array([1], "m8[s]")}, r"values: dtype timedelta64\[s\] is not of nu"),
+    ({"users": [1], "items": [1], "values": np.ma.array([1], mask=[1])}, "values: row 0 is masked; drop the row"),
+    ({"users": np.ma.array([1], mask=[1]), "items": [1]}, "users: row 0 is masked; drop the row, or fill it"),
+    (
+        {"users": [1], "items": [1], "timestamps": np.ma.array([1], mask=[True])},
+        "timestamps: row 0 is masked; drop the row",
+    ),
+    ({"users": "abc", "items": [1, 2, 3]}, "users: a str is no column; pass an array or a list"),
+    ({"users": {1: 2}, "items": [1]}, "users: a dict is no column"),
+    ({"users": [[1], [2, 3]], "items": [1, 2]}, "users: ValueError.*; pass a one-dimensional array"),
+    ({"users": [2**70], "items": [1]}, "users: row 0 holds 1180591620717411303424, beyond int64; pass such ids as str"),
+    (
+        {"users": [1, 1], "items": [1, 1], "values": [3e38, 3e38], "duplicates": "sum"},
+        "values: the pair of row 1 adds up to more than float32 can hold; scale the values",
+    ),
+    ({"users": [2**32], "items": [0], "num_users": 2**33}, "num_users: 8589934592 is not a whole number of at least 1"),
+    ({"users": [0], "items": [0], "num_items": 0}, "num_items: 0 is not a whole number"),
+    ({"users": [0], "items": [0], "num_items": 2.0}, r"num_items: 2\.0 is not a whole number"),
+    (
+        {"users": ["a"], "items": [0], "user_vocabulary": VOCABULARY, "num_users": 9},
+        "num_users: 9, but user_vocabulary has 2 ids; pass one of the two",
+    ),
+    (
+        {"users": [1], "items": [0], "user_vocabulary": VOCABULARY},
+        "users: dtype int64, but the vocabulary's ids are",
+    ),
+    ({"users": [1], "items": [0], "user_vocabulary": ["a"]}, "user_vocabulary: a list is not what is needed"),
+    ({"users": [1], "items": [1], "timestamps": [1e19]}, r"timestamps: row 0 holds 1e\+19; pass whole numbers"),
+    (
+        {"users": [1], "items": [1], "timestamps": np.array([2**63 + 5], "u8")},
+        "timestamps: row 0 holds 92233720368547",
+    ),
+    ({"users": [1], "items": [1], "timestamps": np.array([2**60], "M8[D]")}, "timestamps: row 0 holds .*pass whole"),
+    ({"users": [1], "items": [1], "timestamps": [1j]}, "timestamps: dtype complex128; pass whole seconds"),
+    ({"users": [1], "items": [1], "timestamps": [True]}, "timestamps: dtype bool; pass whole seconds"),
+    ({"users": [1], "items": [1], "duplicates": ["sum"]}, r"duplicates: \['sum'\] is unknown"),
+    ({"users": [1], "items": [1], "duplicates": None}, "duplicates: None is unknown"),
     ({"users": [1], "items": [1], "values": ["good"]}, "values: could not convert string to float: .*; pass numbers"),
     ({"users": [1], "items": [1], "values": [None]}, "values: row 0 holds None, not finite"),
     ({"users": [1], "items": [1], "timestamps": ["noon"]}, "timestamps: dtype <U4; pass whole seconds or datetime64"),
@@ -58,8 +105,8 @@ BAD = [
         "users, items: row 2 repeats the pair of row 0 .1 repeats.*'last', 'sum'",
     ),
     (
-        {"users": [1], "items": [1], "duplicates": "first"},
-        "duplicates: 'first' is not a policy; pass one of error, last",
+        {"users": [1], "items": [1], "duplicates": "any"},
+        "duplicates: 'any' is unknown; pass 'error', 'first', 'last'",
     ),
 ]
 
@@ -111,17 +158,100 @@ def test_given_vocabulary_and_given_sizes_keep_the_id_space():
     assert (pairs.items.tolist(), pairs.num_items, pairs.item_vocabulary) == ([2], 9, None)
 
 
-@pytest.mark.parametrize(
-    ("policy", "values"), [("last", [3, 5, 4]), ("sum", [3, 1 + 2 + 5, 4]), ("mean", [3, (1 + 2 + 5) / 3, 4])]
-)
-def test_duplicates_are_merged_at_the_last_row_and_counted(policy, values, caplog):
-    users, items = [9, 8, 9, 9, 8], [1, 1, 1, 1, 2]
+ROWS = {"users": [9, 8, 9, 9, 8], "items": [1, 1, 1, 1, 2], "values": [1, 3, 2, 5, 4]}
+
+# Policy -> users, values and times of the merged rows: by time, and by the order of the rows without times.
+MERGED = {
+    "first": ([8, 9, 8], [3, 5, 4], [20, 30, 10], [9, 8, 8], [1, 3, 4]),
+    "last": ([9, 8, 8], [1, 3, 4], [50, 20, 10], [8, 9, 8], [3, 5, 4]),
+    "sum": ([9, 8, 8], [8, 3, 4], [50, 20, 10], [8, 9, 8], [3, 8, 4]),
+    "mean": ([9, 8, 8], [8 / 3, 3, 4], [50, 20, 10], [8, 9, 8], [3, 8 / 3, 4]),
+    "max": ([9, 8, 8], [5, 3, 4], [50, 20, 10], [8, 9, 8], [3, 5, 4]),
+    "count": ([9, 8, 8], [3, 1, 1], [50, 20, 10], [8, 9, 8], [1, 3, 1]),
+}
+
+
+@pytest.mark.parametrize("policy", DUPLICATES[1:])
+def test_duplicates_are_merged_at_the_row_kept_and_counted(policy, caplog):
+    users, values, times, users_without, values_without = MERGED[policy]
     with caplog.at_level(logging.WARNING):
-        pairs = from_arrays(users, items, [1, 3, 2, 5, 4], [50, 20, 40, 30, 10], duplicates=policy)
-    assert pairs.user_vocabulary.decode(pairs.users).tolist() == [8, 9, 8]
+        pairs = from_arrays(**ROWS, timestamps=[50, 20, 40, 30, 10], duplicates=policy)
+    assert pairs.user_vocabulary.decode(pairs.users).tolist() == users
     assert pairs.values.tolist() == np.float32(values).tolist()
-    assert pairs.timestamps.tolist() == [20, 30, 10]
+    assert pairs.timestamps.tolist() == times
     assert "2 of 5 rows repeat a pair and were merged" in caplog.text
+    without = from_arrays(**ROWS, duplicates=policy)
+    assert without.user_vocabulary.decode(without.users).tolist() == users_without
+    assert without.values.tolist() == np.float32(values_without).tolist()
+
+
+def test_of_equal_times_the_later_row_is_the_later():
+    same = {"users": [7, 7], "items": [1, 1], "values": [5, 3], "timestamps": [9, 9]}
+    assert from_arrays(**same, duplicates="last").values.tolist() == [3]
+    assert from_arrays(**same, duplicates="first").values.tolist() == [5]
+
+
+def test_a_pair_rated_again_is_the_last_to_be_held_out():
+    rows = {"users": [7, 7, 7], "items": [1, 2, 1], "values": [5, 4, 1], "timestamps": [900, 500, 300]}
+    for policy in ("last", "sum", "mean", "max", "count"):
+        pairs = from_arrays(**rows, duplicates=policy)
+        held = leave_last_out(pairs).test
+        assert pairs.item_vocabulary.decode(held.items).tolist() == [1]
+        assert held.timestamps.tolist() == [900]
+
+
+def test_counts_are_of_rows_also_where_no_pair_repeats():
+    assert from_arrays([1, 2], [1, 1], [5, 3], duplicates="count").values.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [2**24, 2**25],
+        [16777218.0, 0.1],
+        np.array([2**60, 2**24 + 2]),
+        np.array([2**63], "u8"),
+        [3e38, 1e300 / 1e280],
+        [True, False],
+        ["1.5", "2"],
+        [decimal.Decimal("1.5"), 2],
+        np.array([1.5, 2], "f2"),
+        [1.2e-38, 0.0],
+    ],
+    ids=str,
+)
+def test_values_are_rounded_and_not_cut(values):
+    kept = from_arrays(list(range(len(values))), list(range(len(values))), values).values
+    assert kept.dtype == np.float32
+    np.testing.assert_allclose(kept, np.array(values).astype(np.float64), rtol=6e-8)
+
+
+COLUMNS = ["list", "tuple", "numpy", "jax", "pandas", "polars", "pyarrow", "chunked"]
+
+
+def column(kind, cells):
+    """Return the cells in a column of a kind."""
+    if kind in ("list", "tuple"):
+        return {"list": list, "tuple": tuple}[kind](cells)
+    if kind in ("numpy", "jax"):
+        return np.array(cells) if kind == "numpy" else jnp.asarray(cells)
+    if kind in ("pandas", "polars"):
+        return pytest.importorskip(kind).Series(cells)
+    pyarrow = pytest.importorskip("pyarrow")
+    return pyarrow.array(cells) if kind == "pyarrow" else pyarrow.chunked_array([cells[:1], cells[1:]])
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_columns_of_every_kind(kind):
+    pairs = from_arrays(*(column(kind, cells) for cells in ([7, 7, 3], [1, 0, 1], [0.5, 2.0, 1.0], [3, 1, 2])))
+    assert (pairs.users.tolist(), pairs.items.tolist()) == ([1, 1, 0], [1, 0, 1])
+    assert (pairs.values.tolist(), pairs.timestamps.tolist()) == ([0.5, 2.0, 1.0], [3, 1, 2])
+    if kind != "jax":
+        assert from_arrays(column(kind, ["b", "a"]), [0, 1]).user_vocabulary.raw.tolist() == ["a", "b"]
+        with pytest.raises(ValueError, match=r"values: row 1 holds 16777217.*, which float32 can not hold"):
+            from_arrays([0, 1], [0, 1], column(kind, [1, 2**24 + 1]))
+        with pytest.raises(ValueError, match="values: row 1 holds 1e-50, which float32 can not hold"):
+            from_arrays([0, 1], [0, 1], column(kind, [1.0, 1e-50]))
 
 
 def test_dates_become_seconds():

@@ -6,13 +6,19 @@ Each row is kept or the error says which row is wrong and what to do; merged dup
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from mfjax import checks
 from mfjax.types import Interactions, Vocabulary
 
-DUPLICATES = ("error", "last", "sum", "mean")
+Duplicates = Literal["error", "first", "last", "sum", "mean", "max", "count"]
+"""What a repeated pair becomes, see `from_arrays`."""
+
+DUPLICATES: tuple[Duplicates, ...] = get_args(Duplicates)
 
 _logger = logging.getLogger(__name__)
 
@@ -23,7 +29,7 @@ def from_arrays(
     values=None,
     timestamps=None,
     *,
-    duplicates: str = "error",
+    duplicates: Duplicates = "error",
     user_vocabulary: Vocabulary | None = None,
     item_vocabulary: Vocabulary | None = None,
     num_users: int | None = None,
@@ -33,12 +39,16 @@ def from_arrays(
 
     Args:
         users, items: [n] raw ids, all integers or all strings. A vocabulary, sorted ascending, maps them to 0..count-1.
-        values: [n] finite numbers >= 0 (ratings or counts), or None for ones.
+        values: [n] finite numbers >= 0 (ratings or counts), or None for ones. They are kept as float32: fractions are
+            rounded, whole numbers that float32 can not hold and numbers too large or too small for it are refused.
         timestamps: [n] whole seconds or `datetime64`, or None.
-        duplicates: what a repeated (user, item) pair becomes: "error"; "last", the last of its rows; "sum" or "mean"
-            of its values at the place and time of the last of its rows. The number of merged rows is logged.
+        duplicates: what a repeated (user, item) pair becomes: "error"; "first" or "last", the earliest or latest of its
+            rows; or the latest row with the "sum", "mean" or "max" of the values or the "count" of the rows. Earlier
+            and later are by time, and by the order of the rows for equal times or without times. The number of merged
+            rows is logged.
         user_vocabulary, item_vocabulary: encode by these instead of new ones, so that two tables share an id space.
         num_users, num_items: sizes of the id space of ids that already are 0..count-1; no vocabulary is made.
+            At most 2^31 - 1.
 
     Raises:
         ValueError: naming the argument, the row (counted from 0) and the remedy.
@@ -50,8 +60,7 @@ def from_arrays(
         >>> pairs.item_vocabulary.decode([1]).tolist()
         [30]
     """
-    if duplicates not in DUPLICATES:
-        raise ValueError(f"duplicates: {duplicates!r} is not a policy; pass one of {', '.join(DUPLICATES)}")
+    checks.choice("duplicates", duplicates, DUPLICATES)
     user_ids, item_ids = _raw_ids("users", users), _raw_ids("items", items)
     if len(user_ids) == 0:
         raise ValueError("users: there are no rows; pass at least one interaction")
@@ -60,19 +69,35 @@ def from_arrays(
     for name, column in (("items", item_ids), ("values", value_array), ("timestamps", time_array)):
         if column is not None and len(column) != len(user_ids):
             raise ValueError(f"{name}: {len(column)} rows, but users has {len(user_ids)}; pass arrays of one length")
-    user_ids, num_users, user_vocabulary = _encode("users", user_ids, user_vocabulary, num_users)
-    item_ids, num_items, item_vocabulary = _encode("items", item_ids, item_vocabulary, num_items)
+    user_ids, num_users, user_vocabulary = _encode("user", user_ids, user_vocabulary, num_users)
+    item_ids, num_items, item_vocabulary = _encode("item", item_ids, item_vocabulary, num_items)
     interactions = Interactions(
         user_ids, item_ids, value_array, num_users, num_items, time_array, user_vocabulary, item_vocabulary
     )
     return _merge_duplicates(interactions, duplicates)
 
 
+def _column(name: str, raw: Any) -> np.ndarray:
+    """Return one column [n] as a numpy array, whatever holds it."""
+    if isinstance(raw, np.ma.MaskedArray):
+        if np.ma.getmaskarray(raw).any():
+            row = _first(np.ma.getmaskarray(raw).reshape(-1))
+            raise ValueError(f"{name}: row {row} is masked; drop the row, or fill it")
+        raw = raw.data
+    if isinstance(raw, (str, bytes, dict, set)):
+        raise ValueError(f"{name}: a {type(raw).__name__} is no column; pass an array or a list")
+    try:
+        column = np.asarray(raw)
+    except Exception as error:  # of numpy, or of whoever holds the column
+        raise ValueError(f"{name}: {error!r:.120}; pass a one-dimensional array") from None
+    if column.ndim != 1:
+        raise ValueError(f"{name}: shape {column.shape}; pass a one-dimensional array")
+    return column
+
+
 def _raw_ids(name: str, raw) -> np.ndarray:
     """Return raw ids [n] of an integer or string dtype."""
-    raw = np.asarray(raw)
-    if raw.ndim != 1:
-        raise ValueError(f"{name}: shape {raw.shape}; pass a one-dimensional array")
+    raw = _column(name, raw)
     if raw.size == 0:
         return raw.astype(np.int64)
     if raw.dtype.kind in "OT":
@@ -84,7 +109,7 @@ def _raw_ids(name: str, raw) -> np.ndarray:
             raise ValueError(
                 f"{name}: row {row} holds {raw[row]!r}; ids are all integers or all strings: drop the row or convert it"
             )
-        raw = raw.astype(str if kinds[0] else np.int64)
+        raw = raw.astype(str) if kinds[0] else _int64(name, raw)
     if raw.dtype.kind == "U" and (raw == "").any():
         raise ValueError(f"{name}: row {_first(raw == '')} is an empty string; drop the row or give it an id")
     if raw.dtype.kind == "f" and not np.isfinite(raw).all():
@@ -94,54 +119,95 @@ def _raw_ids(name: str, raw) -> np.ndarray:
     return raw
 
 
-def _values(values) -> np.ndarray:
-    """Return values float32 [n], every one finite and not negative."""
-    values = np.asarray(values)
-    if values.ndim != 1:
-        raise ValueError(f"values: shape {values.shape}; pass a one-dimensional array")
+def _int64(name: str, raw: np.ndarray) -> np.ndarray:
+    """Return Python's whole numbers as int64."""
     try:
+        return raw.astype(np.int64)
+    except OverflowError:
+        row = next(row for row, raw_id in enumerate(raw) if not -(2**63) <= raw_id < 2**63)
+        raise ValueError(f"{name}: row {row} holds {raw[row]!r}, beyond int64; pass such ids as strings") from None
+
+
+def _values(values) -> np.ndarray:
+    """Return values float32 [n], every one finite, not negative, and what it was."""
+    values = _column("values", values)
+    if values.dtype.kind not in "biufOUST" and values.dtype.name != "bfloat16":
+        raise ValueError(f"values: dtype {values.dtype} is not of numbers; pass ratings or counts")
+    try:
+        exact = values if values.dtype.kind in "iu" else values.astype(np.float64, copy=False)
         with np.errstate(over="ignore"):
-            numbers = values.astype(np.float32)
-    except (TypeError, ValueError) as error:
+            numbers = exact.astype(np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"values: {error}; pass numbers, and drop the rows that have none") from None
-    bad = ~np.isfinite(numbers)
-    if bad.any():
-        raise ValueError(f"values: row {_first(bad)} holds {values[_first(bad)]}, not finite; drop the row or mend it")
-    if (numbers < 0).any():
-        row = _first(numbers < 0)
-        raise ValueError(
-            f"values: row {row} holds {values[row]}, negative; drop or shift it "
-            "(signed values are set afterwards, by Interactions.with_values)"
-        )
+    for bad, what in (
+        (~np.isfinite(numbers), "not finite; drop the row or mend it"),
+        (
+            numbers < 0,
+            "negative; drop or shift it (signed values are set afterwards, by Interactions.with_values)",
+        ),
+        (_is_cut(exact, numbers), "which float32 can not hold; scale the values, or round them (.astype(np.float32))"),
+    ):
+        if bad.any():
+            raise ValueError(f"values: row {_first(bad)} holds {values[_first(bad)]}, {what}")
     return numbers
+
+
+def _is_cut(exact: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return where float32 lost more than a rounding: whole numbers that changed, and numbers below its least."""
+    if exact.dtype.kind in "iu":
+        cut = numbers.astype(np.float64) != exact.astype(np.float64)
+        far = np.flatnonzero(exact > 2**53)  # where float64 rounds as well
+        cut[far] = [int(numbers[row]) != int(exact[row]) for row in far]
+        return cut
+    cut = numbers != exact
+    if cut.any():
+        cut &= (exact < 2**53) & (exact == np.floor(exact))
+    # Of numbers below the least normal one, XLA makes 0.
+    return cut | ((numbers < np.finfo(np.float32).tiny) & (exact > 0))
 
 
 def _timestamps(timestamps) -> np.ndarray:
     """Return timestamps int64 [n], in seconds where the dtype says so."""
-    timestamps = np.asarray(timestamps)
-    if timestamps.ndim != 1:
-        raise ValueError(f"timestamps: shape {timestamps.shape}; pass a one-dimensional array")
+    timestamps = _column("timestamps", timestamps)
     bad = np.zeros(len(timestamps), bool)
+    seconds = timestamps
     if timestamps.dtype.kind == "M":
-        bad = np.isnat(timestamps)
-        timestamps = timestamps.astype("datetime64[s]")
+        seconds = timestamps.astype("datetime64[s]")
+        # Days or years far away wrap in seconds.
+        bad = np.isnat(timestamps) | (seconds.astype(timestamps.dtype) > timestamps)
+        bad |= (seconds.astype(timestamps.dtype) < timestamps) & (np.datetime_data(timestamps.dtype)[0] in _COARSE)
     elif timestamps.dtype.kind == "f":
         # NaN and infinity have no remainder, so they are not whole either.
-        bad = ~(np.isfinite(timestamps) & (timestamps == np.trunc(timestamps)))
-    elif timestamps.dtype.kind not in "iu":
+        bad = ~((np.abs(timestamps) < 2.0**63) & (timestamps == np.trunc(timestamps)))
+    elif timestamps.dtype.kind == "u":
+        bad = timestamps > np.iinfo(np.int64).max
+    elif timestamps.dtype.kind != "i":
         raise ValueError(f"timestamps: dtype {timestamps.dtype}; pass whole seconds or datetime64")
     if bad.any():
         row = _first(bad)
         raise ValueError(
             f"timestamps: row {row} holds {timestamps[row]}; pass whole numbers (scale fractions up) and drop gaps"
         )
-    return timestamps.astype(np.int64)
+    return seconds.astype(np.int64)
+
+
+_COARSE = ("Y", "M", "W", "D", "h", "m")
 
 
 def _encode(
-    name: str, raw: np.ndarray, vocabulary: Vocabulary | None, count: int | None
+    of: str, raw: np.ndarray, vocabulary: Vocabulary | None, count: int | None
 ) -> tuple[np.ndarray, int, Vocabulary | None]:
+    name = f"{of}s"
+    if count is not None:
+        checks.whole(f"num_{name}", count, remedy=f"ids are int32; leave num_{name} out to have raw ids mapped")
     if vocabulary is not None:
+        checks.kind(f"{of}_vocabulary", vocabulary, Vocabulary, "pass Vocabulary.of(raw_ids)")
+        if count is not None and count != len(vocabulary):
+            raise ValueError(f"num_{name}: {count}, but {of}_vocabulary has {len(vocabulary)} ids; pass one of the two")
+        if (raw.dtype.kind in "iu") != (vocabulary.raw.dtype.kind in "iu"):
+            raise ValueError(
+                f"{name}: dtype {raw.dtype}, but the vocabulary's ids are {vocabulary.raw.dtype}; convert one of them"
+            )
         ids, known = vocabulary.find(raw)
         if not known.all():
             row = _first(~known)
@@ -178,30 +244,52 @@ def _index(raw: np.ndarray) -> tuple[Vocabulary, np.ndarray]:
     return Vocabulary(distinct), inverse.astype(np.int32)
 
 
-def _merge_duplicates(interactions: Interactions, policy: str) -> Interactions:
+def _sum(values: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    return np.add.reduceat(values.astype(np.float64), starts)
+
+
+# (values of the pairs' rows, one pair after the other; where each begins; how many it has) -> values of the pairs.
+_MERGED: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+    "first": lambda values, starts, sizes: values[starts],
+    "last": lambda values, starts, sizes: values[starts + sizes - 1],
+    "sum": _sum,
+    "mean": lambda values, starts, sizes: _sum(values, starts, sizes) / sizes,
+    "max": lambda values, starts, sizes: np.maximum.reduceat(values, starts),
+    "count": lambda values, starts, sizes: sizes,
+}
+
+
+def _merge_duplicates(interactions: Interactions, policy: Duplicates) -> Interactions:
     pairs = interactions.users.astype(np.int64) * interactions.num_items + interactions.items
     ordered = np.sort(pairs)
     repeats = int((ordered[1:] == ordered[:-1]).sum())
     if repeats == 0:
-        return interactions
-    order = np.argsort(pairs, kind="stable")
+        # A count is of rows, also where every pair has one.
+        return interactions.with_values(1) if policy == "count" else interactions
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    ends = np.r_[starts[1:], len(order)]
+    sizes = np.diff(np.r_[starts, len(ordered)])
     if policy == "error":
-        group = int(np.argmax(ends - starts > 1))
+        order = np.argsort(pairs, kind="stable")
+        group = int(np.argmax(sizes > 1))
         first, second = order[starts[group]], order[starts[group] + 1]
         raise ValueError(
             f"users, items: row {second} repeats the pair of row {first} ({repeats} repeats in all); "
             "drop them, or pass duplicates='last', 'sum' or 'mean'"
         )
-    last = order[ends - 1]
-    kept = np.argsort(last)
-    values = interactions.values[last]
-    if policy != "last":
-        values = np.add.reduceat(interactions.values[order].astype(np.float64), starts)
-        values = values / (ends - starts) if policy == "mean" else values
+    # Rows by pair, and within a pair by time and then by their place.
+    by_time = slice(None) if interactions.timestamps is None else np.argsort(interactions.timestamps, kind="stable")
+    order = np.arange(len(pairs))[by_time]
+    order = order[np.argsort(pairs[order], kind="stable")]
+    kept = order[starts if policy == "first" else starts + sizes - 1]
+    values = _MERGED[policy](interactions.values[order], starts, sizes)
+    with np.errstate(over="ignore"):
+        merged = values.astype(np.float32)
+    if not np.isfinite(merged).all():
+        row = kept[_first(~np.isfinite(merged))]
+        raise ValueError(f"values: the pair of row {row} adds up to more than float32 can hold; scale the values")
     _logger.warning("%d of %d rows repeat a pair and were merged (duplicates=%r)", repeats, len(interactions), policy)
-    return replace(interactions.select(last[kept]), values=values[kept].astype(np.float32))
+    place = np.argsort(kept)
+    return replace(interactions.select(kept[place]), values=merged[place])
 
 
 def _first(mask: np.ndarray) -> int:

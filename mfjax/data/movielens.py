@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mfjax.data import sources
+from mfjax.data.arrays import Duplicates
 from mfjax.data.releases import GENRES, RELEASES, find
 from mfjax.data.tables import read_csv, read_parquet
 from mfjax.types import Interactions
@@ -51,7 +52,7 @@ _LAYOUTS: dict[str, tuple[str, str, tuple]] = {
 _NO_GENRES = "(no genres listed)"
 
 
-def load(name_or_path: str | Path, data_dir: str | Path | None = None, *, duplicates: str = "error") -> Dataset:
+def load(name_or_path: str | Path, data_dir: str | Path | None = None, *, duplicates: Duplicates = "error") -> Dataset:
     """Return a release by its name ("ml-100k", "ml-1m", "ml-25m", ...) or any ratings folder or file by its path.
 
     A release is taken from `data_dir` (the folder itself or one named after the release in it), and from nowhere else
@@ -100,7 +101,7 @@ def load_ratings_csv(folder: str | Path) -> Dataset:
     return load(Path(folder) / "ratings.csv")
 
 
-def _read(name: str, path: Path, source: str, duplicates: str) -> Dataset:
+def _read(name: str, path: Path, source: str, duplicates: Duplicates) -> Dataset:
     movies, separator, names = _LAYOUTS.get(path.name, _LAYOUTS["ratings.csv"])
     columns = dict(zip(("user", "item", "value", "timestamp"), names, strict=True))
     if path.suffix == ".parquet":

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mfjax.data.arrays import from_arrays
+from mfjax.data.arrays import Duplicates, from_arrays
 from mfjax.types import Interactions
 
 
-def from_sparse(matrix, *, duplicates: str = "error") -> Interactions:
+def from_sparse(matrix, *, duplicates: Duplicates = "error") -> Interactions:
     """Return the stored entries of a scipy.sparse matrix [num_users, num_items], zeros that are stored included.
 
     Example:
@@ -35,7 +35,7 @@ def from_frame(
     item: str = "item",
     value: str | None = None,
     timestamp: str | None = None,
-    duplicates: str = "error",
+    duplicates: Duplicates = "error",
 ) -> Interactions:
     """Return the Interactions of the named columns of a pandas or polars DataFrame or a pyarrow Table.
 
@@ -65,7 +65,7 @@ def read_csv(
     value: str | int | None = None,
     timestamp: str | int | None = None,
     separator: str = ",",
-    duplicates: str = "error",
+    duplicates: Duplicates = "error",
 ) -> Interactions:
     """Return the Interactions of a text file with one row a line, in file order.
 
@@ -111,7 +111,7 @@ def read_parquet(
     item: str = "item",
     value: str | None = None,
     timestamp: str | None = None,
-    duplicates: str = "error",
+    duplicates: Duplicates = "error",
 ) -> Interactions:
     """Return the Interactions of the named columns of a Parquet file, in file order."""
     try:

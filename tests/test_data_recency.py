@@ -40,5 +40,5 @@ def test_ties_follow_the_rule(pairs):
 
 @pytest.mark.parametrize("half_life", [0.0, -1.0, float("nan")])
 def test_a_half_life_is_positive(pairs, half_life):
-    with pytest.raises(ValueError, match=r"half_life: .* is not above 0"):
+    with pytest.raises(ValueError, match=r"half_life: .* is not a finite number above 0"):
         decayed(pairs, half_life=half_life)

@@ -99,6 +99,12 @@ def test_times_that_do_not_fit_a_packed_key(pairs):
         np.testing.assert_array_equal(order, wide_order)
 
 
+def test_times_at_both_ends_of_their_type(pairs):
+    far = np.array([2**63 - 1, 5, -(2**63), 7, 2**63 - 2, -(2**63), 0])
+    order = time_order(replace(pairs, timestamps=far), ties="file-order", by_user=True)
+    assert order.tolist() == sorted(range(7), key=lambda row: (USERS[row], far[row], row))
+
+
 def test_temporal_spares_users_with_few_rows(pairs):
     split = temporal(pairs, test=1, validation=1)
     assert (rows(split.test), rows(split.validation)) == ([(0, 7)], [(0, 9)])
@@ -227,21 +233,53 @@ def test_shared_users_are_found(many, key):
 
 
 BAD = [
-    (lambda pairs, key: leave_last_out(pairs, 0), "test: 0; pass at least 1"),
-    (lambda pairs, key: temporal(pairs, validation=-1), "validation: -1; pass at least 0"),
-    (lambda pairs, key: leave_last_out(pairs, ties="first"), "ties: 'first' is not a rule; pass one of file-order"),
+    (lambda pairs, key: leave_last_out(pairs, 0), "k: 0 is not a whole number of at least 1"),
+    (lambda pairs, key: temporal(pairs, validation=-1), "validation: -1 is not a whole number of at least 0"),
+    (lambda pairs, key: leave_last_out(pairs, ties="first"), "ties: 'first' is unknown; pass 'file-order'"),
     (lambda pairs, key: leave_last_out(pairs, ties="random"), "key: ties='random' needs a key"),
     (lambda pairs, key: leave_last_out(pairs, key=key), "key: ties='file-order' takes no key"),
     (lambda pairs, key: leave_last_out(replace(pairs, timestamps=None)), "there are no timestamps; read them, or use"),
     (lambda pairs, key: global_time_cut(pairs, 7), r"train: 7 \+ 0 of 7 rows leave none for test; cut earlier"),
-    (lambda pairs, key: random_split(key, pairs, test=1.0), "test, validation: 1.0, 0.0; pass fractions"),
+    (
+        lambda pairs, key: random_split(key, pairs, test=1.0),
+        "test: 1.0 is not a finite number of at least 0",
+    ),
     (lambda pairs, key: random_split(0, pairs), r"key: 0 is not one key; pass jax.random.key\(seed\)"),
     (lambda pairs, key: random_split(jax.random.split(key, 2), pairs), "is not one key"),
-    (lambda pairs, key: k_folds(key, pairs, 1), "k: 1; pass at least 2"),
+    (lambda pairs, key: k_folds(key, pairs, 1), "k: 1 is not a whole number of at least 2"),
     (lambda pairs, key: k_core(pairs, users=9), "no row has 9 rows of its user and 5 of its item; ask for fewer"),
     (
         lambda pairs, key: strong_generalisation(key, pairs, validation_users=1, test_users=2),
         r"validation_users, test_users: 1 \+ 2 of 3 users leave no train",
+    ),
+    (lambda pairs, key: temporal([1, 2]), "interactions: a list is not what is needed; pass what data.from_arrays"),
+    (lambda pairs, key: temporal(pairs.select([])), "interactions: there are no rows"),
+    (lambda pairs, key: temporal(pairs, test=1.5), r"test: 1\.5 is not a whole number"),
+    (lambda pairs, key: temporal(pairs, test=True), "test: True is not a whole number"),
+    (lambda pairs, key: temporal(pairs, min_count=-1), "min_count: -1 is not a whole number"),
+    (lambda pairs, key: temporal(pairs, ties=None), "ties: None is unknown"),
+    (lambda pairs, key: temporal(pairs, ties="random", key=3), "key: 3 is not one key"),
+    (lambda pairs, key: global_time_cut(pairs, float("nan")), "train: nan is not a whole number"),
+    (lambda pairs, key: random_split(key, pairs, test=float("nan")), "test: nan is not a finite number"),
+    (lambda pairs, key: random_split(key, pairs, validation=-0.1), r"validation: -0\.1 is not a finite number"),
+    (lambda pairs, key: random_split(key, pairs, test="0.2"), r"test: '0\.2' is not a finite number"),
+    (
+        lambda pairs, key: random_split(key, pairs, test=0.7, validation=0.3),
+        "test, validation: 0.7, 0.3; pass frac",
+    ),
+    (lambda pairs, key: k_folds(key, pairs, 8), "k: 8 folds of 7 rows; pass at most"),
+    (lambda pairs, key: k_core(pairs, users=-1), "users: -1 is not a whole number of at least 0"),
+    (lambda pairs, key: k_core(pairs, items=2.5), r"items: 2\.5 is not a whole number"),
+    (lambda pairs, key: k_core(None), "interactions: a NoneType is not what is needed"),
+    (lambda pairs, key: compact({}), "interactions: a dict is not what is needed"),
+    (lambda pairs, key: check_no_leak(pairs), "split: a Interactions is not what is needed"),
+    (
+        lambda pairs, key: strong_generalisation(key, pairs, validation_users=0, test_users=1, targets=1.0),
+        r"targets: 1\.0 is not a finite number of at least 0 and below 1",
+    ),
+    (
+        lambda pairs, key: strong_generalisation(key, pairs, validation_users=0, test_users=0),
+        "test_users: 0 is not a whole number of at least 1",
     ),
 ]
 

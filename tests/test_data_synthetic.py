@@ -39,3 +39,35 @@ def test_low_rank_noise():
 def test_too_many_pairs():
     with pytest.raises(ValueError, match=r"num_interactions: 51; pass 1\.\.50, half of the 10 x 10 pairs"):
         synthetic.power_law(0, num_users=10, num_items=10, num_interactions=51)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": -1}, "seed: -1 is not a whole number"),
+        ({"seed": 0.5}, r"seed: 0\.5 is not a whole number"),
+        ({"num_users": 0}, "num_users: 0 is not a whole number"),
+        ({"num_items": 2.0}, r"num_items: 2\.0 is not a whole number"),
+        ({"num_interactions": True}, "num_interactions: True is not a whole number"),
+        ({"user_exponent": float("nan")}, "user_exponent: nan is not a finite number"),
+        ({"item_exponent": 1000.0}, r"item_exponent: 1000\.0 is not a finite number"),
+    ],
+)
+def test_bad_arguments_of_power_laws(changes, message):
+    with pytest.raises(ValueError, match=message):
+        synthetic.power_law(**{"seed": 0} | SIZES | changes)
+
+
+def test_too_steep_a_law_ends_with_a_message(monkeypatch):
+    monkeypatch.setattr(synthetic, "_MOST_ROUNDS", 20)
+    with pytest.raises(ValueError, match=r"num_interactions: only \d+ of 20000 distinct pairs came up in 20 rounds"):
+        synthetic.power_law(0, **SIZES, user_exponent=10.0, item_exponent=10.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"dim": 0}, "dim: 0 is not"), ({"noise": -1.0}, r"noise: -1\.0 is not a finite")],
+)
+def test_bad_arguments_of_low_rank(changes, message):
+    with pytest.raises(ValueError, match=message):
+        synthetic.low_rank(**{"seed": 0, "dim": 2} | SIZES | changes)

@@ -139,3 +139,23 @@ def test_csv_with_bad_time(tmp_path):
     path.write_text("1,2,yesterday\n")
     with pytest.raises(ValueError, match="line 1: timestamp 'yesterday' is not a number"):
         read_csv(path, user=0, item=1, timestamp=2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: from_sparse([[1, 0]]), "matrix: a list is no matrix of scipy.sparse; pass one"),
+        (lambda: from_sparse(np.eye(2)), "matrix: a ndarray is no matrix"),
+        (lambda: from_sparse(scipy.sparse.coo_array(np.array([1, 0]))), "matrix: a coo_array is no matrix"),
+        (lambda: from_frame({"user": [1]}), "frame: a dict is no frame; pass one of pandas or polars"),
+        (lambda: from_frame(np.eye(2)), "frame: a ndarray is no frame"),
+        (lambda: read_csv(5), "path: a int is not what is needed"),
+        (lambda: read_csv("a", separator="::"), "separator: '::' is not one character"),
+        (lambda: read_csv("a", user=-1, item=0), "user, item, value, timestamp: -1 is no column"),
+        (lambda: read_csv("a", duplicates="any"), "duplicates: 'any' is unknown"),
+        (lambda: read_parquet("a", duplicates=0), "duplicates: 0 is unknown"),
+    ],
+)
+def test_other_kinds_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mfjax import checks
 from mfjax.types import Interactions, Vocabulary
 
 
@@ -22,6 +23,9 @@ def k_core(interactions: Interactions, *, users: int = 5, items: int = 5) -> Int
         >>> k_core(pairs, users=2, items=2).users.tolist()
         [0, 0, 1, 1]
     """
+    checks.kind("interactions", interactions, Interactions, "pass what data.from_arrays returns")
+    checks.whole("users", users, least=0)
+    checks.whole("items", items, least=0)
     core = interactions
     while len(core):
         # A row falls with its user or its item, which may leave others with too few: repeat until none falls.
@@ -40,6 +44,7 @@ def compact(interactions: Interactions) -> Interactions:
         >>> compact(pairs).users.tolist(), compact(pairs).num_items
         ([1, 0], 1)
     """
+    checks.kind("interactions", interactions, Interactions, "pass what data.from_arrays returns")
     users, user_vocabulary = _close_gaps(interactions.users, interactions.user_counts(), interactions.user_vocabulary)
     items, item_vocabulary = _close_gaps(interactions.items, interactions.item_counts(), interactions.item_vocabulary)
     return replace(

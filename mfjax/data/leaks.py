@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from mfjax import checks
 from mfjax.data.splits import Split, StrongSplit
 from mfjax.types import Interactions
 
@@ -24,6 +25,7 @@ def check_no_leak(split: Split | StrongSplit) -> None:
         >>> pairs = Interactions(np.array([0, 0]), np.array([0, 1]), np.ones(2, np.float32), 1, 2, np.array([5, 5]))
         >>> check_no_leak(leave_last_out(pairs))
     """
+    checks.kind("split", split, (Split, StrongSplit), "pass what a function of data.splits returns")
     if isinstance(split, StrongSplit):
         _check_strong(split)
         return

@@ -6,14 +6,16 @@ Source: Harper & Konstan, The MovieLens Datasets: History and Context (2015).
 from __future__ import annotations
 
 import csv
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mfjax import checks
 from mfjax.data import sources
-from mfjax.data.arrays import Duplicates
+from mfjax.data.arrays import DUPLICATES, Duplicates
 from mfjax.data.releases import GENRES, RELEASES, find
 from mfjax.data.tables import read_csv, read_parquet
 from mfjax.types import Interactions
@@ -69,10 +71,13 @@ def load(name_or_path: str | Path, data_dir: str | Path | None = None, *, duplic
         >>> load("ml-100k").interactions.num_users  # doctest: +SKIP
         943
     """
+    for name, folder in (("name_or_path", name_or_path), ("data_dir", "" if data_dir is None else data_dir)):
+        checks.kind(name, folder, (str, os.PathLike), "pass the name of a release, a folder or a file")
+    checks.choice("duplicates", duplicates, DUPLICATES)
     if str(name_or_path) in RELEASES:
         name = str(name_or_path)
-        folder, source = find(name, data_dir)
-        return _read(name, folder / RELEASES[name].ratings, source, duplicates)
+        where, source = find(name, data_dir)
+        return _read(name, where / RELEASES[name].ratings, source, duplicates)
     path = Path(name_or_path)
     if path.is_dir():
         candidates = [path / layout for layout in _LAYOUTS if (path / layout).is_file()]
@@ -98,6 +103,7 @@ def load_ml1m(data_dir: str | Path | None = None) -> Dataset:
 
 def load_ratings_csv(folder: str | Path) -> Dataset:
     """Return a folder of `ratings.csv` and, if it is there, `movies.csv` (latest-small, 20M, 25M, 32M). See `load`."""
+    checks.kind("folder", folder, (str, os.PathLike), "pass the name of a folder")
     return load(Path(folder) / "ratings.csv")
 
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from mfjax.data.splits import time_order
+from mfjax import checks
+from mfjax.data.splits import Ties, time_order
 from mfjax.types import Interactions, Key
 
 
-def places_from_last(interactions: Interactions, *, ties: str = "file-order", key: Key | None = None) -> np.ndarray:
+def places_from_last(interactions: Interactions, *, ties: Ties = "file-order", key: Key | None = None) -> np.ndarray:
     """Return how many of its user's rows come after each row in time, int64 [n]; the last row has 0.
 
     Args:
@@ -35,7 +36,7 @@ def places_from_last(interactions: Interactions, *, ties: str = "file-order", ke
 
 
 def decayed(
-    interactions: Interactions, *, half_life: float, ties: str = "file-order", key: Key | None = None
+    interactions: Interactions, *, half_life: float, ties: Ties = "file-order", key: Key | None = None
 ) -> Interactions:
     r"""Return the interactions with values that halve every `half_life` places away from the user's last one.
 
@@ -57,7 +58,7 @@ def decayed(
         >>> decayed(pairs, half_life=1.0).values.tolist()
         [1.0, 0.25, 0.5]
     """
-    if not half_life > 0:
-        raise ValueError(f"half_life: {half_life} is not above 0; pass a number of interactions")
+    checks.shape("half_life", half_life, (), "pass one number")
+    checks.number("half_life", half_life, above=0, remedy="pass a number of interactions")
     places = places_from_last(interactions, ties=ties, key=key)
     return replace(interactions, values=(interactions.values * 0.5 ** (places / half_life)).astype(np.float32))

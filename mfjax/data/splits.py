@@ -7,17 +7,24 @@ of them comes last alone moves a popularity baseline between 55 and 94 hits of 9
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mfjax import checks
 from mfjax.types import Interactions, Key
 
-TIES = ("file-order", "reverse", "item-id", "item-id-descending", "random")
+Ties = Literal["file-order", "reverse", "item-id", "item-id-descending", "random"]
 """What comes last among a user's rows of one time: the lowest row of the file ("file-order", a stable sort), the
 highest row ("reverse"), the highest item id, the lowest item id, or what a permutation drawn from a key says."""
+
+TIES: tuple[Ties, ...] = get_args(Ties)
+
+Scope = Literal["user", "global"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +42,7 @@ class Split:
     validation: Interactions
     test: Interactions
     orders: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
-    scope: str | None = None
+    scope: Scope | None = None
 
     def checksum(self) -> str:
         """Return the sha256 of the parts' users and items, which names the split in a manifest."""
@@ -77,7 +84,7 @@ def temporal(
     test: int = 5,
     validation: int = 1,
     min_count: int | None = None,
-    ties: str = "file-order",
+    ties: Ties = "file-order",
     key: Key | None = None,
 ) -> Split:
     """Split every user by time: the last `test` rows, the `validation` rows before them, the rest to train.
@@ -98,8 +105,10 @@ def temporal(
         >>> temporal(pairs, test=1, validation=1, ties="reverse").validation.items.tolist()
         [2]
     """
-    _at_least("test", test, 1)
-    _at_least("validation", validation, 0)
+    checks.whole("test", test)
+    checks.whole("validation", validation, least=0)
+    if min_count is not None:
+        checks.whole("min_count", min_count, least=0)
     order = time_order(interactions, ties=ties, key=key, by_user=True)
     counts = interactions.user_counts().astype(np.int64)
     rank = _rank_in_user(order, counts)
@@ -114,13 +123,14 @@ def leave_last_out(
     k: int = 1,
     *,
     validation: int = 0,
-    ties: str = "file-order",
+    ties: Ties = "file-order",
     key: Key | None = None,
 ) -> Split:
     """Split off every user's last `k` rows for test and the `validation` rows before them, even if none is left.
 
     The same as `temporal`, but no user is spared: one with k rows or fewer is all test and has no row in train.
     """
+    checks.whole("k", k)
     return temporal(interactions, test=k, validation=validation, min_count=0, ties=ties, key=key)
 
 
@@ -129,12 +139,13 @@ def global_time_cut(
     train: int,
     *,
     validation: int = 0,
-    ties: str = "file-order",
+    ties: Ties = "file-order",
     key: Key | None = None,
 ) -> Split:
     """Split all rows by one clock: the first `train` rows, the `validation` rows after them, the rest to test."""
-    _at_least("train", train, 1)
-    _at_least("validation", validation, 0)
+    _check(interactions)
+    checks.whole("train", train)
+    checks.whole("validation", validation, least=0)
     if train + validation >= len(interactions):
         raise ValueError(f"train: {train} + {validation} of {len(interactions)} rows leave none for test; cut earlier")
     rank = np.empty(len(interactions), np.int64)
@@ -145,7 +156,10 @@ def global_time_cut(
 
 def random_split(key: Key, interactions: Interactions, *, test: float = 0.2, validation: float = 0.0) -> Split:
     """Split rows at random: floor(n * test) to test, floor(n * validation) to validation, the rest to train."""
-    if not (validation >= 0 and test > 0 and test + validation < 1):
+    _check(interactions)
+    _fraction("test", test)
+    _fraction("validation", validation)
+    if not (test > 0 and test + validation < 1):
         raise ValueError(f"test, validation: {test}, {validation}; pass fractions >= 0 that leave some for train")
     num_test, num_validation = _share(len(interactions), test), _share(len(interactions), validation)
     rank = host_rng(key).permutation(len(interactions))
@@ -154,7 +168,10 @@ def random_split(key: Key, interactions: Interactions, *, test: float = 0.2, val
 
 def k_folds(key: Key, interactions: Interactions, k: int = 5) -> tuple[Split, ...]:
     """Return k splits whose test parts are disjoint, cover every row, and differ by at most one in size."""
-    _at_least("k", k, 2)
+    _check(interactions)
+    checks.whole("k", k, least=2)
+    if k > len(interactions):
+        raise ValueError(f"k: {k} folds of {len(interactions)} rows; pass at most as many as there are rows")
     fold = host_rng(key).permutation(len(interactions)) % k
     return tuple(_split(interactions, np.where(fold == index, 2, 0)) for index in range(k))
 
@@ -175,9 +192,11 @@ def strong_generalisation(
     Source: Liang et al., Variational Autoencoders for Collaborative Filtering (2018), section 4.1. There the users are
     drawn by a seed of numpy's legacy generator; here by a key.
     """
+    _check(interactions)
+    checks.whole("validation_users", validation_users, least=0)
+    checks.whole("test_users", test_users)
+    _fraction("targets", targets)
     active = np.flatnonzero(interactions.user_counts())
-    _at_least("validation_users", validation_users, 0)
-    _at_least("test_users", test_users, 1)
     if validation_users + test_users >= len(active):
         raise ValueError(
             f"validation_users, test_users: {validation_users} + {test_users} of {len(active)} users leave no train"
@@ -202,33 +221,34 @@ def strong_generalisation(
     return StrongSplit(train, validation, test, dropped=int(((part > 0) & ~known).sum()))
 
 
-def time_order(interactions: Interactions, *, ties: str, key: Key | None = None, by_user: bool) -> np.ndarray:
+# Tie rule -> rows such that a stable sort by time breaks ties by it.
+_TIED: dict[str, Callable[[Interactions, Any], np.ndarray]] = {
+    "file-order": lambda interactions, key: np.arange(len(interactions)),
+    "reverse": lambda interactions, key: np.arange(len(interactions))[::-1],
+    "item-id": lambda interactions, key: np.argsort(interactions.items, kind="stable"),
+    "item-id-descending": lambda interactions, key: np.argsort(-interactions.items, kind="stable"),
+    "random": lambda interactions, key: host_rng(key).permutation(len(interactions)),
+}
+
+
+def time_order(interactions: Interactions, *, ties: Ties, key: Key | None = None, by_user: bool) -> np.ndarray:
     """Return rows int64 [n] sorted by time, within each user if `by_user`; the tie rule orders rows of one time."""
+    _check(interactions)
+    checks.choice("ties", ties, TIES)
     if interactions.timestamps is None:
         raise ValueError("interactions: there are no timestamps; read them, or use random_split")
     if (ties == "random") != (key is not None):
         raise ValueError(f"key: ties={ties!r} {'needs a key' if ties == 'random' else 'takes no key'}")
-    rows = np.arange(len(interactions))
-    if ties == "file-order":
-        order = rows
-    elif ties == "reverse":
-        order = rows[::-1]
-    elif ties == "item-id":
-        order = np.argsort(interactions.items, kind="stable")
-    elif ties == "item-id-descending":
-        order = np.argsort(-interactions.items, kind="stable")
-    elif ties == "random" and key is not None:
-        order = host_rng(key).permutation(len(interactions))
-    else:
-        raise ValueError(f"ties: {ties!r} is not a rule; pass one of {', '.join(TIES)}")
+    order = _TIED[ties](interactions, key)
     times = interactions.timestamps[order]
     if not by_user:
         return order[np.argsort(times, kind="stable")]
-    users, times = interactions.users[order].astype(np.int64), times - (times.min() if len(times) else 0)
-    span = int(times.max(initial=0)) + 1
+    users = interactions.users[order].astype(np.int64)
+    low, high = int(times.min()), int(times.max())
+    span = high - low + 1
     if interactions.num_users * span < 2**63:
         # One sort of (user, time) packed into an integer takes a third of the time of two.
-        return order[np.argsort(users * span + times, kind="stable")]
+        return order[np.argsort(users * span + (times - low), kind="stable")]
     return order[np.lexsort((times, users))]
 
 
@@ -240,7 +260,7 @@ def host_rng(key: Key) -> np.random.Generator:
 
 
 def _split(
-    interactions: Interactions, part: np.ndarray, rank: np.ndarray | None = None, scope: str | None = None
+    interactions: Interactions, part: np.ndarray, rank: np.ndarray | None = None, scope: Scope | None = None
 ) -> Split:
     rows = [np.flatnonzero(part == index) for index in range(3)]
     train, validation, test = (interactions.select(selected) for selected in rows)
@@ -260,9 +280,15 @@ def _share(count, fraction: float):
     return np.floor(np.asarray(count) * fraction + 1e-9).astype(np.int64)
 
 
-def _at_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise ValueError(f"{name}: {value}; pass at least {least}")
+def _check(interactions: Interactions) -> None:
+    checks.kind("interactions", interactions, Interactions, "pass what data.from_arrays returns")
+    if len(interactions) == 0:
+        raise ValueError("interactions: there are no rows; pass at least one")
+
+
+def _fraction(name: str, value: float) -> None:
+    checks.shape(name, value, (), "pass one fraction")
+    checks.number(name, value, least=0, below=1, remedy="pass a fraction of the rows")
 
 
 def _checksum(*parts: Interactions) -> str:

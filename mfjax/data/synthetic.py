@@ -7,7 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mfjax import checks
 from mfjax.types import Interactions
+
+_MOST_STEEP = 10.0
+_MOST_ROUNDS = 1000
 
 
 class Planted(NamedTuple):
@@ -39,7 +43,11 @@ def power_law(
         >>> len(pairs), pairs.num_users
         (1000, 100)
     """
-    rng = np.random.default_rng(seed)
+    rng = _rng(seed)
+    _sizes(num_users=num_users, num_items=num_items, num_interactions=num_interactions)
+    for name, exponent in (("user_exponent", user_exponent), ("item_exponent", item_exponent)):
+        checks.shape(name, exponent, (), "pass one number")
+        checks.number(name, exponent, least=-_MOST_STEEP, most=_MOST_STEEP, remedy="0 makes all ids alike")
     draw_users = _power_law_ids(rng, num_users, user_exponent)
     draw_items = _power_law_ids(rng, num_items, item_exponent)
     users, items = _distinct_pairs(rng, draw_users, draw_items, num_users, num_items, num_interactions)
@@ -56,6 +64,7 @@ def of_size(seed: int | np.random.Generator, num_interactions: int) -> Interacti
         >>> of_size(0, 60_000).num_users
         400
     """
+    checks.whole("num_interactions", num_interactions)
     num_users = max(num_interactions // 150, 100)
     num_items = max(num_interactions // 300, 2 * num_interactions // num_users + 1, 100)
     return power_law(seed, num_users=num_users, num_items=num_items, num_interactions=num_interactions)
@@ -81,7 +90,10 @@ def low_rank(
         >>> bool(np.allclose(scores, pairs.values, atol=1e-6))
         True
     """
-    rng = np.random.default_rng(seed)
+    rng = _rng(seed)
+    _sizes(num_users=num_users, num_items=num_items, num_interactions=num_interactions, dim=dim)
+    checks.shape("noise", noise, (), "pass one number")
+    checks.number("noise", noise, least=0, remedy="pass a standard deviation")
     users, items = (
         (rng.standard_normal((count, dim)) / dim**0.25).astype(np.float32) for count in (num_users, num_items)
     )
@@ -95,6 +107,17 @@ def low_rank(
     )
     values = np.einsum("nd,nd->n", users[pairs[0]], items[pairs[1]]) + noise * rng.standard_normal(num_interactions)
     return Planted(Interactions(*pairs, values.astype(np.float32), num_users, num_items), users, items)
+
+
+def _rng(seed: int | np.random.Generator) -> np.random.Generator:
+    if not isinstance(seed, np.random.Generator):
+        checks.whole("seed", seed, least=0, most=2**63 - 1, remedy="or pass a numpy Generator")
+    return np.random.default_rng(seed)
+
+
+def _sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        checks.whole(name, size)
 
 
 def _power_law_ids(rng: np.random.Generator, count: int, exponent: float) -> Callable[[int], np.ndarray]:
@@ -117,7 +140,14 @@ def _distinct_pairs(
     if not 0 < count <= most:
         raise ValueError(f"num_interactions: {count}; pass 1..{most}, half of the {num_users} x {num_items} pairs")
     pairs = np.empty(0, np.int64)
+    num_rounds = 0
     while len(pairs) < count:
+        num_rounds += 1
+        if num_rounds > _MOST_ROUNDS:
+            raise ValueError(
+                f"num_interactions: only {len(pairs)} of {count} distinct pairs came up in {_MOST_ROUNDS} rounds of "
+                "draws; ask for fewer, or for smaller exponents"
+            )
         more = count - len(pairs) + (count - len(pairs)) // 8 + 16
         drawn = draw_users(more).astype(np.int64) * num_items + draw_items(more)
         pairs = np.concatenate([pairs, drawn])

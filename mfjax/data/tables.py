@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mfjax.data.arrays import Duplicates, from_arrays
+from mfjax import checks
+from mfjax.data.arrays import DUPLICATES, Duplicates, from_arrays
 from mfjax.types import Interactions
 
 
@@ -21,6 +23,11 @@ def from_sparse(matrix, *, duplicates: Duplicates = "error") -> Interactions:
         >>> from_sparse(scipy.sparse.csr_array([[0, 2], [3, 0]])).values.tolist()
         [2.0, 3.0]
     """
+    if not hasattr(matrix, "tocoo") or len(matrix.shape) != 2:
+        raise ValueError(
+            f"matrix: a {type(matrix).__name__} is no matrix of scipy.sparse; pass one, such as csr_array, "
+            "or give from_arrays its rows and columns"
+        )
     entries = matrix.tocoo()
     num_users, num_items = entries.shape
     return from_arrays(
@@ -44,7 +51,12 @@ def from_frame(
         >>> from_frame(pandas.DataFrame({"who": [7, 8], "what": ["b", "a"]}), user="who", item="what").items.tolist()
         [1, 0]
     """
-    names = [str(name) for name in getattr(frame, "column_names", frame.columns)]
+    names = getattr(frame, "column_names", getattr(frame, "columns", None))
+    if names is None or isinstance(frame, np.ndarray):
+        raise ValueError(
+            f"frame: a {type(frame).__name__} is no frame; pass one of pandas or polars, or a pyarrow Table"
+        )
+    names = [str(name) for name in names]
     columns = [name for name in (user, item, value, timestamp) if name is not None]
     _positions("frame", columns, names)
     column = {name: frame[name].to_numpy() for name in columns}
@@ -75,8 +87,14 @@ def read_csv(
     Raises:
         ValueError: naming the file, the line (counted from 1) or the row (counted from 0, without header), the remedy.
     """
+    checks.kind("path", path, (str, os.PathLike), "pass the name of a file")
+    checks.choice("duplicates", duplicates, DUPLICATES)
+    if not (isinstance(separator, str) and len(separator) == 1 and separator not in '\r\n"'):
+        raise ValueError(f"separator: {separator!r} is not one character; pass such as ',' or '\\t'")
     path = Path(path)
     columns = [column for column in (user, item, value, timestamp) if column is not None]
+    if bad := [column for column in columns if isinstance(column, int) and (column < 0 or isinstance(column, bool))]:
+        raise ValueError(f"user, item, value, timestamp: {bad[0]} is no column; pass a name, or a position from 0")
     positions, skip = _locate(path, columns, separator)
     fields = [("user", "i8"), ("item", "i8"), ("value", "f8"), ("timestamp", "i8")]
     asked = (user, item, value, timestamp)
@@ -114,6 +132,8 @@ def read_parquet(
     duplicates: Duplicates = "error",
 ) -> Interactions:
     """Return the Interactions of the named columns of a Parquet file, in file order."""
+    checks.kind("path", path, (str, os.PathLike), "pass the name of a file")
+    checks.choice("duplicates", duplicates, DUPLICATES)
     try:
         import pyarrow.parquet
     except ImportError as error:

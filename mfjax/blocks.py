@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfjax.conventions import Empty
+from mfjax import agreement, checks, discounts
+from mfjax.conventions import Empty, Gain
 from mfjax.histories import Ragged
 from mfjax.types import Array
 
@@ -43,7 +45,7 @@ def build(
     targets: Ragged,
     *,
     exclude: Ragged | None = None,
-    users: np.ndarray | None = None,
+    users: Array | np.ndarray | None = None,
     empty: Empty = "skip",
     block_size: int | None = None,
 ) -> Blocks:
@@ -60,8 +62,9 @@ def build(
         block_size: users a block, or None for as many as BLOCK_BYTES of scores hold, at least LEAST_USERS.
 
     Raises:
-        ValueError: no user is left, a user id is out of range or repeated, a target is repeated, targets and exclude
-            disagree on the number of users or items, or block_size is below 1.
+        ValueError: targets or exclude are no Ragged; no user is left, a user id is out of range or repeated, a target
+            is repeated or outside the items, targets and exclude disagree on the number of users or items, or
+            block_size is below 1.
 
     Example:
         >>> from mfjax.histories import ragged
@@ -70,7 +73,7 @@ def build(
         >>> build(ragged(pairs)).users
         Array([[3, 1]], dtype=int32)
     """
-    _check(targets, exclude, block_size)
+    _check(targets, exclude, empty, block_size)
     chosen = _chosen(users, targets.num_rows)
     num_targets = np.diff(np.asarray(targets.offsets))
     if empty == "skip":
@@ -92,26 +95,37 @@ def build(
     return Blocks(jnp.asarray(padded.reshape(shape)), jnp.asarray(mask.reshape(shape)), jnp.asarray(positions))
 
 
-def _chosen(users: np.ndarray | None, num_users: int) -> np.ndarray:
+def check_relevances(targets: Ragged, gain: Gain) -> None:
+    """Raise ValueError for targets whose values are no relevances under a graded gain, where they can be seen."""
+    offsets, values = checks.seen(targets.offsets), checks.seen(targets.values)
+    if gain != "binary" and offsets is not None and values is not None:
+        discounts.check_relevances("targets", values[: offsets[-1]], gain)
+
+
+def _chosen(users: Any, num_users: int) -> np.ndarray:
     if users is None:
         return np.arange(num_users)
-    chosen, times = np.unique(np.asarray(users), return_counts=True)
-    if len(chosen) and (chosen[0] < 0 or chosen[-1] >= num_users):
-        bad = chosen[0] if chosen[0] < 0 else chosen[-1]
-        raise ValueError(f"users: {bad} is outside 0..{num_users - 1}; pass ids of the rows of targets")
+    ids = np.asarray(checks.ids("users", users, num_users, "the rows of targets"))
+    checks.shape("users", ids, (None,), "pass a one-dimensional array of ids")
+    chosen, times = np.unique(ids, return_counts=True)
     if (times > 1).any():
         raise ValueError(f"users: {chosen[times > 1][0]} is repeated; pass distinct ids")
     return chosen
 
 
-def _check(targets: Ragged, exclude: Ragged | None, block_size: int | None) -> None:
-    if block_size is not None and block_size < 1:
-        raise ValueError(f"block_size: {block_size} is below 1; pass a number of users, or None")
+def _check(targets: Any, exclude: Any, empty: Empty, block_size: int | None) -> None:
+    checks.choice("empty", empty, get_args(Empty))
+    if block_size is not None:
+        checks.whole("block_size", block_size, remedy="pass a number of users, or None")
+    agreement.lists("targets", targets)
     if exclude is not None:
-        shape, other = (targets.num_rows, targets.num_columns), (exclude.num_rows, exclude.num_columns)
-        if shape != other:
-            raise ValueError(f"exclude: has {other} users and items, targets {shape}; build both in the same id spaces")
+        agreement.lists("exclude", exclude, targets.num_rows, targets.num_columns, "targets have")
+    if isinstance(targets.offsets, jax.core.Tracer):
+        raise ValueError(
+            "targets: are traced; build blocks on the host, outside jit, and pass them to evaluate.measure"
+        )
     offsets, ids = np.asarray(targets.offsets), np.asarray(targets.ids)[: int(targets.offsets[-1])]
+    checks.ids("targets", ids, targets.num_columns, "the items")
     repeated = ids[1:] == ids[:-1]
     starts = offsets[(offsets > 0) & (offsets < len(ids))]
     repeated[starts - 1] = False  # neighbours in different rows

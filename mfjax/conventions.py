@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal, get_args, get_type_hints
 
+from mfjax import checks
+
 Gain = Literal["binary", "linear", "exponential"]
 Ideal = Literal["achievable", "full"]
 Denominator = Literal["relevant", "min"]
@@ -30,6 +32,9 @@ class Convention:
         ties: order of equal scores: lower index first, higher index first (last), relevant items behind all others
             (worst), or the mean over all orders (expected).
 
+    Raises:
+        ValueError: for a choice that there is not.
+
     Example:
         >>> Convention(gain="linear").gain
         'linear'
@@ -46,8 +51,7 @@ class Convention:
 
     def __post_init__(self):
         for name, hint in get_type_hints(type(self)).items():
-            if getattr(self, name) not in get_args(hint):
-                raise ValueError(f"{name}: {getattr(self, name)!r} is not a choice; pass one of {get_args(hint)}")
+            checks.choice(name, getattr(self, name), get_args(hint))
 
     def describe(self) -> str:
         """Return the choices as text, such as "gain=binary, ideal=achievable, ..."."""
@@ -71,3 +75,17 @@ PRESETS = {
     "strong-generalisation": Convention(recall_denominator="min"),
 }
 """Conventions named after the implementation or protocol whose values they give."""
+
+
+def check(convention: object) -> None:
+    """Raise ValueError unless `convention` is a Convention.
+
+    Example:
+        >>> check("trec")
+        Traceback (most recent call last):
+        ...
+        ValueError: convention: 'trec' is no Convention; pass PRESETS['trec']
+    """
+    if not isinstance(convention, Convention):
+        name = convention if isinstance(convention, str) and convention in PRESETS else "default"
+        raise ValueError(f"convention: {convention!r:.80} is no Convention; pass PRESETS[{name!r}]")

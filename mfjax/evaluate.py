@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,71 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mfjax import agreement, checks, conventions, list_metrics, metrics, recommend
 from mfjax import blocks as user_blocks
-from mfjax import list_metrics, metrics, recommend
+from mfjax import candidates as candidate_items
 from mfjax.blocks import Blocks
+from mfjax.candidates import Candidates
 from mfjax.conventions import DEFAULT, Convention
 from mfjax.groups import Groups
 from mfjax.histories import Ragged
-from mfjax.ranks import Ranked, rank_block
+from mfjax.named_metrics import DEFAULT_METRICS, METRICS, as_cutoffs, as_names, columns
+from mfjax.ranks import rank_block
 from mfjax.types import Array, Factors, Scorer
 
-Metric = Callable[[Ranked, int | None, Convention, int], Array]
-"""Ranked, cutoff (None for none), convention, size of the catalogue -> float32 [batch]."""
-
-
-def _precision(ranked: Ranked, k: int | None, convention: Convention, num_items: int) -> Array:
-    del num_items
-    options: dict[str, Any] = {
-        "k": k,
-        "convention": convention,
-        "tie_sizes": ranked.tie_sizes,
-        "num_items": ranked.num_items,
-    }
-    return metrics.precision(ranked.ranks, ranked.num_relevant, **options)
-
-
-def _ndcg(ranked: Ranked, k: int | None, convention: Convention, num_items: int) -> Array:
-    if k is None and (convention.ideal == "full" or convention.ties == "expected"):
-        k = num_items
-    options: dict[str, Any] = {"convention": convention, "relevances": ranked.relevances, "tie_sizes": ranked.tie_sizes}
-    return metrics.ndcg(ranked.ranks, ranked.num_relevant, k=k, **options)
-
-
-def _auc(ranked: Ranked, k: int | None, convention: Convention, num_items: int) -> Array:
-    items = ranked.num_items if convention.auc_items == "recommendable" else num_items
-    tie_sizes = ranked.tie_sizes if convention.ties == "expected" else None
-    return metrics.auc(ranked.ranks, ranked.num_relevant, num_items=items, k=k, tie_sizes=tie_sizes)
-
-
-def _of_hits(metric: Callable[..., Array]) -> Metric:
-    return lambda ranked, k, convention, num_items: metric(
-        ranked.ranks, ranked.num_relevant, k=k, convention=convention, tie_sizes=ranked.tie_sizes
-    )
-
-
-def _of_order(metric: Callable[..., Array]) -> Metric:
-    return lambda ranked, k, convention, num_items: metric(
-        ranked.ranks, ranked.num_relevant, k=k, convention=convention
-    )
-
-
-METRICS: dict[str, Metric] = {
-    "hits": _of_hits(metrics.hits),
-    "hit_rate": _of_hits(metrics.hit_rate),
-    "recall": _of_hits(metrics.recall),
-    "precision": _precision,
-    "ndcg": _ndcg,
-    "map": _of_order(metrics.average_precision),
-    "mrr": _of_order(metrics.reciprocal_rank),
-    "auc": _auc,
-}
-"""Metrics of one user by name. A new entry can be asked for at once."""
-
-WITHOUT_CUTOFF = ("ndcg", "map", "mrr", "auc")
-"""Metrics that are defined over the whole ranking too, as "mrr@all"; "auc" is short for "auc@all"."""
-
-DEFAULT_METRICS = ("hits", "hit_rate", "recall", "precision", "ndcg", "map", "mrr", "auc")
+MOST_SHOWN = 12
+"""Means that an Evaluation prints."""
 
 
 class Measured(NamedTuple):
@@ -103,21 +52,24 @@ class Measured(NamedTuple):
 
 
 def measure(
-    scorer: Scorer,
+    model: Scorer | Factors,
     blocks: Blocks,
     targets: Ragged,
     exclude: Ragged | None = None,
-    candidates: Array | None = None,
+    candidates: Candidates | None = None,
     item_counts: Array | None = None,
     *,
-    cutoffs: Sequence[int] = (10,),
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    cutoffs: Sequence[int] | int = (10,),
+    metrics: Sequence[str] | str = DEFAULT_METRICS,
     convention: Convention = DEFAULT,
 ) -> Measured:
     """Return the metrics of every user of `blocks`: `evaluate` without the host's part, for `jit`, `vmap`, `lax.map`.
 
     Memory is that of one block's scores, about four times over, and of the results. `cutoffs`, `metrics` and
     `convention` are static. Arguments as in `evaluate`.
+
+    Raises:
+        ValueError: as `evaluate`, but for values that can not be seen while they are traced.
 
     Example:
         >>> from mfjax.histories import ragged
@@ -127,11 +79,15 @@ def measure(
         >>> targets = ragged(tests)
         >>> blocks = user_blocks.build(targets)
         >>> run = jax.jit(measure, static_argnames=("cutoffs", "metrics", "convention"))
-        >>> run(recommend.scorer(model), blocks, targets, cutoffs=(2,), metrics=("recall",)).per_user
+        >>> run(model, blocks, targets, cutoffs=(2,), metrics=("recall",)).per_user
         {'recall@2': Array([1., 0.], dtype=float32)}
     """
-    named = columns(metrics, cutoffs)
+    checks.kind("blocks", blocks, Blocks, "pass what blocks.build makes of the targets")
+    conventions.check(convention)
+    named, cutoffs = columns(metrics, cutoffs), as_cutoffs(cutoffs)
     longest = max(cutoffs)
+    scorer, candidates, item_counts = _fitting(model, targets, exclude, candidates, item_counts)
+    user_blocks.check_relevances(targets, convention.gain)
 
     def one_block(block: tuple[Array, Array]) -> tuple:
         users, mask = block
@@ -149,6 +105,29 @@ def measure(
     return Measured(blocks.ascending(blocks.users), per_user, pooled, ids, mask, *counts)
 
 
+def _fitting(
+    model: Any, targets: Any, exclude: Any, candidates: Any, item_counts: Any
+) -> tuple[Scorer, Candidates | None, Array | None]:
+    """Return model, candidates and item_counts as arrays that fit the targets, or raise ValueError."""
+    agreement.lists("targets", targets)
+    num_users, num_items = targets.num_rows, targets.num_columns
+    scorer = recommend.scorer(model)
+    rows = agreement.num_users(scorer)
+    if rows is not None and rows != num_users:
+        raise ValueError(f"model: has {rows} users, but targets have {num_users}; pass a model of the same id space")
+    if isinstance(model, Factors) and model.items.shape[0] != num_items:
+        raise ValueError(
+            f"model: has {model.items.shape[0]} items, but targets have {num_items}; pass a model of the same id space"
+        )
+    if exclude is not None:
+        agreement.lists("exclude", exclude, num_users, num_items, "targets have")
+    if item_counts is not None:
+        checks.number("item_counts", item_counts, least=0)
+        checks.shape("item_counts", item_counts, (num_items,), "pass one number for each item")
+        item_counts = jnp.asarray(item_counts)
+    return scorer, candidate_items.prepared(candidates, num_items, num_users), item_counts
+
+
 def _pooled(
     hits: Mapping[int, Array], ids: Array, mask: Array, num_relevant: Array, targets: Ragged, item_counts: Array | None
 ) -> dict[str, Array]:
@@ -162,38 +141,6 @@ def _pooled(
             values[f"mean_popularity@{k}"] = list_metrics.mean_popularity(*lists, item_counts)
             values[f"novelty@{k}"] = list_metrics.novelty(*lists, item_counts, num_users=targets.num_rows)
     return values
-
-
-def columns(metrics: Sequence[str], cutoffs: Sequence[int]) -> dict[str, tuple[str, int | None]]:
-    """Return the columns asked for: name -> (entry of METRICS, cutoff or None).
-
-    "recall" stands for recall at every one of `cutoffs`, "recall@5" for that one, "mrr@all" for no cutoff.
-
-    Raises:
-        ValueError: an unknown metric, a cutoff below 1, or "all" for a metric that needs a cutoff.
-
-    Example:
-        >>> columns(("ndcg", "mrr@all", "auc"), (1, 10))
-        {'ndcg@1': ('ndcg', 1), 'ndcg@10': ('ndcg', 10), 'mrr@all': ('mrr', None), 'auc': ('auc', None)}
-    """
-    if len(cutoffs) == 0 or min(cutoffs) < 1:
-        raise ValueError(f"cutoffs: {tuple(cutoffs)} has no positive number, or one below 1; pass such as (10,)")
-    found: dict[str, tuple[str, int | None]] = {}
-    for name in metrics:
-        metric, at, cutoff = name.partition("@")
-        if metric not in METRICS:
-            raise ValueError(f"metrics: {name!r} is unknown; choose from {', '.join(METRICS)}, as such or with @k")
-        if name == "auc" or cutoff == "all":
-            if metric not in WITHOUT_CUTOFF:
-                raise ValueError(f"metrics: {name!r} needs a cutoff; only {', '.join(WITHOUT_CUTOFF)} take '@all'")
-            found[name] = metric, None
-        elif not at:
-            found |= {f"{metric}@{k}": (metric, k) for k in cutoffs}
-        elif cutoff.isdigit() and int(cutoff) >= 1:
-            found[name] = metric, int(cutoff)
-        else:
-            raise ValueError(f"metrics: {name!r} has no cutoff after '@'; write such as '{metric}@10'")
-    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,8 +174,15 @@ class Evaluation:
     members: dict[str, np.ndarray]
     convention: Convention
 
+    def __repr__(self) -> str:
+        means = [f"{name}={value:.4g}" for name, value in self.mean().items()]
+        shown = ", ".join(means[:MOST_SHOWN] + ["..."] * (len(means) > MOST_SHOWN))
+        return f"Evaluation({len(self.users)} users: {shown})"
+
     def mean(self, group: str | None = None) -> dict[str, float]:
         """Return the mean of every metric over all users or those of `group`; NaN for an empty group."""
+        if group is not None:
+            checks.choice("group", group, self.members or ("None, as there are no groups",))
         chosen = slice(None) if group is None else self.members[group]
         return {name: _mean(values[chosen]) for name, values in self.per_user.items()}
 
@@ -245,10 +199,10 @@ def evaluate(
     targets: Ragged,
     *,
     exclude: Ragged | None = None,
-    candidates: Array | None = None,
-    users: np.ndarray | None = None,
-    cutoffs: Sequence[int] = (10,),
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    candidates: Candidates | None = None,
+    users: Array | np.ndarray | None = None,
+    cutoffs: Sequence[int] | int = (10,),
+    metrics: Sequence[str] | str = DEFAULT_METRICS,
     convention: Convention = DEFAULT,
     groups: Groups | None = None,
     item_counts: Array | np.ndarray | None = None,
@@ -261,13 +215,14 @@ def evaluate(
     the block size changes no bit of the per-user values.
 
     Args:
-        model: factors, or any scorer.
+        model: factors, or any scorer (see `recommend.scorer`).
         targets: the relevant items, a row per user, each item once; their values are the relevances under a graded
-            gain, and must then be positive.
+            gain, and must then be positive, with gains within `discounts.LEAST_GAIN` and `MOST_GAIN`.
         exclude: items that are never recommended to a user, such as those seen in train, a row per user; or None.
-        candidates: bool [num_items], the items that can be recommended to anybody, or None for all.
+        candidates: the items that can be recommended: a mask bool [num_items] or distinct ids int [n] for everybody,
+            or a list for each user (a `Ragged`, row = user id); None for all.
         users: ids of the users to evaluate, or None for all.
-        cutoffs: the k of every metric that takes one.
+        cutoffs: the k of every metric that takes one, or one number.
         metrics: names of METRICS; "recall" is taken at every cutoff, "recall@5" at 5, "mrr@all" at none.
         convention: what the metrics mean; `PRESETS` has those of known implementations.
         groups: a partition of all users, such as `groups.activity(counts)`, or None.
@@ -278,8 +233,9 @@ def evaluate(
         Evaluation.
 
     Raises:
-        ValueError: as `blocks.build` and `columns`; a group, a count or a candidate is missing for some row; ties
-            "expected" with "map" or "mrr".
+        ValueError: as `recommend.scorer`, `candidates.prepared`, `blocks.build` and `columns`; the model, exclude or
+            candidates have other users or items than targets; a group or a count is missing for some row; a relevance
+            that is not positive under a graded gain; ties "expected" with "map" or "mrr".
 
     Example:
         >>> from mfjax.histories import ragged
@@ -289,27 +245,29 @@ def evaluate(
         >>> evaluate(model, ragged(tests), cutoffs=(2,), metrics=("recall", "mrr@all")).mean()
         {'recall@2': 0.5, 'mrr@all': 0.4166666716337204}
     """
-    _check_length("candidates", candidates, targets.num_columns)
-    _check_length("item_counts", item_counts, targets.num_columns)
-    _check_length("groups", None if groups is None else groups.ids, targets.num_rows)
+    conventions.check(convention)
+    metrics, cutoffs = tuple(as_names(metrics)), as_cutoffs(cutoffs)
+    scorer, candidates, item_counts = _fitting(model, targets, exclude, candidates, item_counts)
+    group_ids = None if groups is None else _group_ids(groups, targets.num_rows)
+    user_blocks.check_relevances(targets, convention.gain)
     blocks = user_blocks.build(targets, exclude=exclude, users=users, empty=convention.empty, block_size=block_size)
     measured = jax.device_get(
         compiled_measure(
-            recommend.scorer(model),
+            scorer,
             blocks,
             targets,
             exclude,
-            None if candidates is None else jnp.asarray(candidates),
-            None if item_counts is None else jnp.asarray(item_counts),
-            cutoffs=tuple(cutoffs),
-            metrics=tuple(metrics),
+            candidates,
+            item_counts,
+            cutoffs=cutoffs,
+            metrics=metrics,
             convention=convention,
         )
     )
     asked = targets.num_rows if users is None else len(users)
     members = {}
-    if groups is not None:
-        group_of = np.asarray(groups.ids)[measured.users]
+    if groups is not None and group_ids is not None:
+        group_of = group_ids[measured.users]
         members = {label: group_of == index for index, label in enumerate(groups.labels)}
     return Evaluation(
         users=measured.users,
@@ -326,11 +284,11 @@ def evaluate(
     )
 
 
-def _check_length(name: str, values: Array | np.ndarray | None, length: int) -> None:
-    if values is not None and np.shape(values) != (length,):
-        raise ValueError(
-            f"{name}: has shape {np.shape(values)}, targets need ({length},); pass one entry a row of them"
-        )
+def _group_ids(groups: Any, num_users: int) -> np.ndarray:
+    checks.kind("groups", groups, Groups, "pass such as groups.activity(counts)")
+    ids = checks.ids("groups", groups.ids, len(groups.labels), "the labels")
+    checks.shape("groups", ids, (num_users,), "pass the group of every user of targets")
+    return np.asarray(ids)
 
 
 def _mean(values: np.ndarray) -> float:

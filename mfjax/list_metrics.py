@@ -1,13 +1,18 @@
 r"""Metrics of the recommended lists of many users together: what is shown, rather than what is found.
 
 Every function takes `ids` int32 [users, k] and `mask` bool [users, k], True for a recommended item; a list shorter than
-k ends in padding (id 0, mask False), which is never counted. For a smaller cutoff pass `ids[:, :k], mask[:, :k]`.
+k ends in padding (id 0, mask False), which is never counted. For a smaller cutoff pass `ids[:, :k], mask[:, :k]`. All
+raise a ValueError for a mask of another shape or dtype, counts that are negative or not finite, and, where ids can be
+seen, an id outside the catalogue.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 
+from mfjax import checks
 from mfjax.types import Array
 
 
@@ -18,6 +23,7 @@ def exposures(ids: Array, mask: Array, *, num_items: int) -> Array:
         >>> exposures(jnp.array([[2, 0], [2, 0]]), jnp.array([[True, True], [True, False]]), num_items=3)
         Array([1, 0, 2], dtype=int32)
     """
+    ids, mask = _checked(ids, mask, num_items)
     return jnp.zeros(num_items, jnp.int32).at[ids.reshape(-1)].add(mask.reshape(-1).astype(jnp.int32))
 
 
@@ -81,7 +87,9 @@ def mean_popularity(ids: Array, mask: Array, item_counts: Array) -> Array:
         >>> mean_popularity(jnp.array([[2, 0]]), jnp.ones((1, 2), bool), jnp.array([10, 1, 30]))
         Array(20., dtype=float32)
     """
-    return _mean(jnp.asarray(item_counts)[ids].astype(jnp.float32), mask)
+    counts = _checked_counts(item_counts)
+    ids, mask = _checked(ids, mask, counts.shape[0])
+    return _mean(counts[ids].astype(jnp.float32), mask)
 
 
 def novelty(ids: Array, mask: Array, item_counts: Array, *, num_users: int) -> Array:
@@ -104,8 +112,24 @@ def novelty(ids: Array, mask: Array, item_counts: Array, *, num_users: int) -> A
 
     Source: Zhou et al. 2010, "Solving the apparent diversity-accuracy dilemma of recommender systems".
     """
-    counts = jnp.maximum(jnp.asarray(item_counts), 1).astype(jnp.float32)
+    checks.whole("num_users", num_users)
+    item_counts = _checked_counts(item_counts)
+    ids, mask = _checked(ids, mask, item_counts.shape[0])
+    counts = jnp.maximum(item_counts, 1).astype(jnp.float32)
     return _mean((jnp.log2(jnp.float32(num_users)) - jnp.log2(counts))[ids], mask)
+
+
+def _checked(ids: Any, mask: Any, num_items: int) -> tuple[Array, Array]:
+    checks.whole("num_items", num_items)
+    ids = checks.ids("ids", ids, num_items, "the items")
+    checks.shape("ids", ids, (None, None), "pass lists [users, k]")
+    return ids, checks.mask("mask", mask, ids.shape)
+
+
+def _checked_counts(item_counts: Any) -> Array:
+    checks.number("item_counts", item_counts, least=0)
+    checks.shape("item_counts", item_counts, (None,), "pass one number for each item")
+    return jnp.asarray(item_counts)
 
 
 def _mean(values: Array, mask: Array) -> Array:

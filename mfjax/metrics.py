@@ -4,7 +4,9 @@ Every function takes `ranks` int32 [..., R], the 1-based positions of the releva
 recommended to the user, in any order, with `UNRANKED` for padding and for a relevant item that can not be recommended.
 As `UNRANKED` is beyond any cutoff, `ranks <= k` needs no mask, and a list shorter than k counts misses. `num_relevant`
 int32 [...] counts the relevant items, ranked or not. A user without any gets 0 everywhere; whether such users enter a
-mean is the evaluation's choice (`Convention.empty`).
+mean is the evaluation's choice (`Convention.empty`). Every function raises a ValueError for shapes that do not fit, for
+a cutoff that is no whole number of at least 1, for what is no Convention, and, where values can be seen, for ranks
+below 1 and fewer relevant items than there are ranks.
 
 Under the tie rule "expected" the scores leave an order open: `ranks` is then the first position of the item's group of
 equal scores, `tie_sizes` the size of the group, and the value is the mean over the orders of each group.
@@ -12,9 +14,12 @@ equal scores, `tie_sizes` the size of the group, and the value is the mean over 
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
+from mfjax import checks, conventions
 from mfjax.conventions import DEFAULT, Convention
 from mfjax.discounts import discount_sums, gains, mean_discounts
 from mfjax.types import Array
@@ -51,8 +56,8 @@ def hits(
         >>> hits(jnp.array([1, 3, 12, 40]), jnp.array(4), k=10)
         Array(2., dtype=float32)
     """
-    del num_relevant
-    sizes = _open_groups(convention, tie_sizes)
+    ranks, _ = _checked(ranks, num_relevant, k, convention)
+    sizes = _open_groups(convention, tie_sizes, ranks)
     if sizes is None:
         return jnp.sum(ranks <= k, axis=-1, dtype=jnp.float32)
     return jnp.sum(_places_within(ranks, sizes, k) / sizes, axis=-1)
@@ -87,8 +92,8 @@ def hit_rate(
         >>> hit_rate(jnp.array([[12, 3], [11, 40]]), jnp.array([2, 2]), k=10)
         Array([1., 0.], dtype=float32)
     """
-    del num_relevant
-    sizes = _open_groups(convention, tie_sizes)
+    ranks, _ = _checked(ranks, num_relevant, k, convention)
+    sizes = _open_groups(convention, tie_sizes, ranks)
     if sizes is None:
         return jnp.any(ranks <= k, axis=-1).astype(jnp.float32)
     places = _places_within(ranks, sizes, k)
@@ -128,7 +133,7 @@ def recall(
     Source: the second form is that of Liang et al. 2018, "Variational autoencoders for collaborative filtering".
     """
     found = hits(ranks, num_relevant, k=k, convention=convention, tie_sizes=tie_sizes)
-    return found / _relevant(num_relevant, k, convention.recall_denominator)
+    return found / _relevant(jnp.asarray(num_relevant), k, convention.recall_denominator)
 
 
 def precision(
@@ -168,7 +173,7 @@ def precision(
         return found / k
     if num_items is None:
         raise ValueError("num_items: None leaves the list's length unknown; pass it, or precision_denominator='k'")
-    return found / jnp.clip(jnp.asarray(num_items), 1, k)
+    return found / jnp.clip(_checked_items(num_items, ranks), 1, k)
 
 
 def ndcg(
@@ -213,11 +218,12 @@ def ndcg(
     Source: Jarvelin and Kekalainen 2002, "Cumulated gain-based evaluation of IR techniques"; the exponential gain is
     that of Burges et al. 2005, "Learning to rank using gradient descent".
     """
+    ranks, num_relevant = _checked(ranks, num_relevant, k, convention, optional=True)
     if k is None and (convention.ideal == "full" or convention.ties == "expected"):
         raise ValueError("k: None has no positions to sum over under ideal 'full' or ties 'expected'; pass num_items")
     width = ranks.shape[-1]
     places = width if k is None else k
-    sizes = _open_groups(convention, tie_sizes)
+    sizes = _open_groups(convention, tie_sizes, ranks)
     if sizes is None:
         discounts = jnp.where(ranks <= (UNRANKED - 1 if k is None else k), 1 / jnp.log2(ranks + 1.0), 0.0)
     else:
@@ -229,6 +235,7 @@ def ndcg(
     else:
         if relevances is None:
             raise ValueError(f"relevances: None under gain {convention.gain!r}; pass them, or gain='binary'")
+        checks.shape("relevances", relevances, ranks.shape, "pass one for each rank")
         worth = gains(relevances, convention.gain)
         dcg = jnp.sum(worth * discounts, axis=-1)
         best_first = jnp.sort(worth, axis=-1, descending=True)
@@ -264,6 +271,7 @@ def average_precision(
         >>> average_precision(jnp.array([1, 4, 30]), jnp.array(3), k=10)
         Array(0.5, dtype=float32)
     """
+    ranks, num_relevant = _checked(ranks, num_relevant, k, convention, optional=True)
     _refuse_expected(convention, "average_precision")
     if k is None or k >= ranks.shape[-1]:
         places = jnp.sort(ranks, axis=-1)
@@ -300,7 +308,7 @@ def reciprocal_rank(
         >>> reciprocal_rank(jnp.array([8, 4, 30]), jnp.array(3))
         Array(0.25, dtype=float32)
     """
-    del num_relevant
+    ranks, _ = _checked(ranks, num_relevant, k, convention, optional=True)
     _refuse_expected(convention, "reciprocal_rank")
     best = jnp.min(ranks, axis=-1, initial=UNRANKED)
     return jnp.where(best <= (UNRANKED - 1 if k is None else k), 1 / best.astype(jnp.float32), 0.0)
@@ -347,7 +355,10 @@ def auc(
 
     Source: the form with a cutoff is `auc` of implicit's `ranking_metrics_at_k`; N is the whole catalogue there.
     """
-    num_items, num_relevant = jnp.asarray(num_items), jnp.asarray(num_relevant)
+    ranks, num_relevant = _checked(ranks, num_relevant, k, optional=True)
+    num_items = _checked_items(num_items, ranks)
+    if tie_sizes is not None:
+        tie_sizes = _checked_sizes(tie_sizes, ranks)
     relevant = jnp.maximum(num_relevant, 1)
     if k is None:
         is_ranked = ranks < UNRANKED
@@ -390,16 +401,65 @@ def pooled_precision(hits: Array, num_relevant: Array, *, k: int = 10) -> Array:
 
     Source: `precision` of implicit's `ranking_metrics_at_k`.
     """
-    return jnp.sum(hits) / jnp.maximum(jnp.sum(jnp.minimum(num_relevant, k)), 1)
+    checks.whole("k", k)
+    checks.number("hits", hits, least=0)
+    checks.count("num_relevant", num_relevant)
+    checks.shape("hits", hits, np.shape(num_relevant), "pass one number for each user, as num_relevant has")
+    return jnp.sum(jnp.asarray(hits)) / jnp.maximum(jnp.sum(jnp.minimum(jnp.asarray(num_relevant), k)), 1)
 
 
-def _open_groups(convention: Convention, tie_sizes: Array | None) -> Array | None:
+def _checked(
+    ranks: Any, num_relevant: Any, k: Any, convention: Convention = DEFAULT, *, optional: bool = False
+) -> tuple[Array, Array]:
+    """Return ranks and num_relevant as arrays; see the module's docstring for what is refused."""
+    conventions.check(convention)
+    if k is not None or not optional:
+        checks.whole("k", k, remedy="pass None for no cutoff" if optional else "")
+    checks.count("ranks", ranks, least=1, remedy="pass positions from 1, UNRANKED where there is none")
+    checks.count("num_relevant", num_relevant)
+    if np.ndim(ranks) == 0:
+        raise ValueError("ranks: one number is no list of ranks; pass an array [..., R]")
+    if np.ndim(num_relevant):
+        checks.shape("num_relevant", num_relevant, np.shape(ranks)[:-1], "pass one number for each list of ranks")
+    seen_ranks, seen_numbers = checks.seen(ranks), checks.seen(num_relevant)
+    if seen_ranks is not None and seen_numbers is not None:
+        ranked = np.sum(seen_ranks < UNRANKED, axis=-1)
+        if (ranked > seen_numbers).any():
+            raise ValueError(
+                f"num_relevant: {np.min(seen_numbers)} relevant items, but a list has {np.max(ranked)} ranks; "
+                "pass the number of relevant items, ranked or not"
+            )
+    return jnp.asarray(ranks, jnp.int32), jnp.asarray(num_relevant, jnp.int32)
+
+
+def _checked_items(num_items: Any, ranks: Array) -> Array:
+    """Return num_items as an array, not less than the ranks are."""
+    checks.count("num_items", num_items)
+    if np.ndim(num_items):
+        checks.shape("num_items", num_items, ranks.shape[:-1], "pass one number for each list of ranks, or one for all")
+    numbers, places = checks.seen(num_items), checks.seen(ranks)
+    if numbers is not None and places is not None:
+        last = np.where(places < UNRANKED, places, 0).max(axis=-1, initial=0)
+        if (last > numbers).any():
+            raise ValueError(
+                f"num_items: {np.min(numbers)} items, but a rank is {np.max(last)}; pass the items that ranks count"
+            )
+    return jnp.asarray(num_items, jnp.int32)
+
+
+def _checked_sizes(tie_sizes: Any, ranks: Array) -> Array:
+    checks.count("tie_sizes", tie_sizes, least=1)
+    checks.shape("tie_sizes", tie_sizes, ranks.shape, "pass one for each rank")
+    return jnp.asarray(tie_sizes, jnp.int32)
+
+
+def _open_groups(convention: Convention, tie_sizes: Array | None, ranks: Array) -> Array | None:
     """Return the sizes of the groups whose order is open, None where the tie rule settles every order."""
     if convention.ties != "expected":
         return None
     if tie_sizes is None:
         raise ValueError("tie_sizes: None under ties 'expected'; pass the sizes of the groups of equal scores")
-    return tie_sizes
+    return _checked_sizes(tie_sizes, ranks)
 
 
 def _refuse_expected(convention: Convention, name: str) -> None:

@@ -170,7 +170,7 @@ def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest:
         Ranks of `ids`. An item whose score is -inf is UNRANKED.
 
     Raises:
-        ValueError: for an unknown tie rule, an id outside the items, a mask that is not bool, or shapes that do not fit.
+        ValueError: for an unknown tie rule, an id outside the items, a mask that is no bool, or shapes that do not fit.
 
     Example:
         >>> of(jnp.array([[3.0, 5.0, 3.0, 1.0]]), jnp.array([[2, 3]]), jnp.array([[True, True]])).ranks

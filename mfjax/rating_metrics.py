@@ -1,16 +1,22 @@
 r"""Errors of predicted ratings, over the entries of a mask.
 
 Every function takes `predictions` and `ratings` float32 [...] and `mask` bool [...] (True = a rating that
-counts; None for all) and returns a float32 scalar. Without any entry the value is 0.
+counts; None for all) and returns a float32 scalar. Without any entry the value is 0. All raise a ValueError for shapes
+that do not fit, a mask that is not bool, and, where values can be seen, a rating that counts and is not finite. A
+prediction that is not finite shows in the value.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, get_args
 
+import jax
 import jax.numpy as jnp
 
+from mfjax import checks
 from mfjax.types import Array
+
+Zero = Literal["positive", "negative", "wrong"]
 
 
 def rmse(predictions: Array, ratings: Array, mask: Array | None = None) -> Array:
@@ -29,6 +35,7 @@ def rmse(predictions: Array, ratings: Array, mask: Array | None = None) -> Array
         >>> rmse(jnp.array([3.0, 5.0]), jnp.array([3.0, 1.0]), jnp.array([True, True]))
         Array(2.828427, dtype=float32)
     """
+    predictions, ratings, mask = _checked(predictions, "ratings", ratings, mask)
     return jnp.sqrt(_mean(jnp.square(predictions - ratings), mask))
 
 
@@ -48,6 +55,7 @@ def mae(predictions: Array, ratings: Array, mask: Array | None = None) -> Array:
         >>> mae(jnp.array([3.0, 5.0]), jnp.array([3.0, 1.0]))
         Array(2., dtype=float32)
     """
+    predictions, ratings, mask = _checked(predictions, "ratings", ratings, mask)
     return _mean(jnp.abs(predictions - ratings), mask)
 
 
@@ -68,7 +76,11 @@ def weighted_rmse(predictions: Array, ratings: Array, weights: Array, mask: Arra
         >>> weighted_rmse(jnp.array([3.0, 5.0]), jnp.array([3.0, 1.0]), jnp.array([3.0, 1.0]))
         Array(2., dtype=float32)
     """
+    predictions, ratings, mask = _checked(predictions, "ratings", ratings, mask)
+    checks.shape("weights", weights, predictions.shape, "pass one for each rating")
+    weights = _floats("weights", weights)
     weights = weights if mask is None else jnp.where(mask, weights, 0.0)
+    checks.number("weights", weights, least=0)
     total = jnp.sum(weights)
     squares = jnp.where(weights > 0, jnp.square(predictions - ratings), 0.0)
     return jnp.sqrt(jnp.sum(weights * squares) / jnp.where(total > 0, total, 1.0))
@@ -93,6 +105,8 @@ def inverse_popularity(item_counts: Array, *, unrated: float = 0.0) -> Array:
         >>> inverse_popularity(jnp.array([4, 0, 1]))
         Array([0.25, 0.  , 1.  ], dtype=float32)
     """
+    checks.number("item_counts", item_counts, least=0)
+    checks.number("unrated", unrated, least=0)
     counts = jnp.asarray(item_counts)
     return jnp.where(counts > 0, 1 / jnp.maximum(counts, 1).astype(jnp.float32), unrated)
 
@@ -102,7 +116,7 @@ def sign_accuracy(
     signs: Array,
     mask: Array | None = None,
     *,
-    zero: Literal["positive", "negative", "wrong"] = "positive",
+    zero: Zero = "positive",
 ) -> Array:
     r"""The share of predictions on the right side of zero.
 
@@ -121,11 +135,33 @@ def sign_accuracy(
         >>> sign_accuracy(jnp.array([0.3, 0.0, -2.0, 1.0]), jnp.array([1.0, 1.0, -1.0, -1.0]))
         Array(0.75, dtype=float32)
     """
+    checks.choice("zero", zero, get_args(Zero))
+    predictions, signs, mask = _checked(predictions, "signs", signs, mask)
     says_positive = predictions >= 0 if zero == "positive" else predictions > 0
     right = says_positive == (signs > 0)
     if zero == "wrong":
         right &= predictions != 0
     return _mean(right.astype(jnp.float32), mask)
+
+
+def _checked(predictions: Any, name: str, ratings: Any, mask: Any) -> tuple[Array, Array, Array | None]:
+    """Return the three as arrays of one shape, the first two of floats."""
+    predictions, ratings = _floats("predictions", predictions), _floats(name, ratings)
+    checks.shape(name, ratings, predictions.shape, "pass one for each prediction")
+    mask = None if mask is None else checks.mask("mask", mask, predictions.shape)
+    counted = ratings if mask is None else jnp.where(mask, ratings, 0.0)
+    checks.number(name, counted, remedy="drop the entry, or leave it out by the mask")
+    return predictions, ratings, mask
+
+
+def _floats(name: str, value: Any) -> Array:
+    array: Any = value if isinstance(value, jax.Array) else checks.seen(value)
+    dtype = getattr(array, "dtype", None)
+    if dtype is not None and jnp.issubdtype(dtype, jnp.floating):
+        return jnp.asarray(array)
+    if dtype is not None and jnp.issubdtype(dtype, jnp.integer):
+        return jnp.asarray(array.astype(jax.dtypes.canonicalize_dtype(float)))
+    raise ValueError(f"{name}: {value!r:.80} is no array of numbers; pass floats")
 
 
 def _mean(values: Array, mask: Array | None) -> Array:

@@ -201,7 +201,7 @@ def test_pooled_metrics_are_those_of_the_lists():
         ({"metrics": ("recall@all",)}, "needs a cutoff"),
         ({"metrics": ("recall@x",)}, "no cutoff after"),
         ({"convention": PRESETS["sklearn"]}, "no closed form"),
-        ({"users": np.array([0, USERS])}, "users: 23 is outside"),
+        ({"users": np.array([0, USERS])}, "users: id 23 is outside"),
         ({"users": np.array([3, 3])}, "users: 3 is repeated"),
         ({"users": np.array([0, 1])}, "none of the users has a target"),
         ({"block_size": 0}, "block_size: 0"),

@@ -238,7 +238,7 @@ EXPECTED = Convention(ties="expected")
         (lambda: metrics.ndcg(RANKS, NUM_RELEVANT, convention=Convention(gain="linear")), "relevances: None"),
         (lambda: metrics.precision(RANKS, NUM_RELEVANT, convention=PRESETS["rax"]), "num_items: None"),
         (lambda: metrics.auc(RANKS, NUM_RELEVANT, num_items=8, k=3, tie_sizes=RANKS), "k: a cutoff"),
-        (lambda: Convention(gain="cubic"), "gain: 'cubic' is not a choice"),  # pyright: ignore
+        (lambda: Convention(gain="cubic"), "gain: 'cubic' is unknown; pass 'binary'"),  # pyright: ignore
     ],
 )
 def test_bad_input_is_named(call, message):

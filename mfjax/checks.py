@@ -154,7 +154,10 @@ def shape(name: str, value: Any, wanted: tuple[int | None, ...], remedy: str) ->
         ...
         ValueError: weights: shape (3,) is not (4,); pass one weight for each item
     """
-    found = np.shape(value)
+    try:
+        found = np.shape(value)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"{name}: {value!r:.80} is no array; {remedy}") from None
     fits = len(found) == len(wanted) and all(b is None or a == b for a, b in zip(found, wanted, strict=True))
     if not fits:
         sizes = ", ".join("n" if size is None else str(size) for size in wanted)
@@ -268,3 +271,34 @@ def mask(name: str, value: Any, wanted: tuple[int | None, ...]) -> jax.Array:
         raise ValueError(f"{name}: has the dtype {array.dtype}, where a bool is needed; pass such as x > 0")
     shape(name, array, wanted, "pass one bool for each entry")
     return jnp.asarray(array)
+
+
+def finite(name: str, values: Any) -> np.ndarray:
+    """Return numbers on the host as float64, of any shape.
+
+    Raises:
+        ValueError: for masked arrays, for what holds no real numbers, and for NaN and infinity.
+
+    Example:
+        >>> finite("values", [0.5, float("nan")])
+        Traceback (most recent call last):
+        ...
+        ValueError: values: number 1 is nan, not finite; drop such users, for all models alike
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(f"{name}: a masked array; drop the users that are masked, for all models alike")
+    try:
+        array = np.asarray(values)
+        fits = array.dtype.kind in "biufO" or array.dtype == jnp.bfloat16
+        numbers = array.astype(np.float64) if fits else None
+    except (TypeError, ValueError, OverflowError):
+        numbers = None
+    if numbers is None:
+        raise ValueError(f"{name}: {values!r:.80} holds no real numbers; pass an array of floats")
+    bad = ~np.isfinite(numbers).reshape(-1)
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise ValueError(
+            f"{name}: number {place} is {numbers.reshape(-1)[place]}, not finite; drop such users, for all models alike"
+        )
+    return numbers

@@ -1,4 +1,8 @@
-"""Bootstrap and sign-flip resampling over users: many weighted means as blocks of matrix products."""
+"""Bootstrap and sign-flip resampling over users: many weighted means as blocks of matrix products.
+
+Values are taken as float32. NaN and infinity are refused where values can be seen; inside `jit`, where they can not,
+they come out as NaN, never as an interval or a p-value.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from mfjax import checks
 from mfjax.types import Array, Key
 
 
@@ -37,6 +43,9 @@ def bootstrap_means(key: Key, values: Array, *, num_resamples: int = 10_000, blo
     Returns:
         float32 [..., num_resamples].
 
+    Raises:
+        ValueError: for values that are not finite or have no user, or counts below 1.
+
     Example:
         >>> bootstrap_means(jax.random.key(0), jnp.ones(5), num_resamples=3)
         Array([1., 1., 1.], dtype=float32)
@@ -44,10 +53,11 @@ def bootstrap_means(key: Key, values: Array, *, num_resamples: int = 10_000, blo
     Source: Efron 1979, "Bootstrap methods: another look at the jackknife". A draw is 32 random bits modulo U, whose
     bias is below U / 2^32.
     """
+    values = _checked("values", key, values, num_resamples, block_size)
     num_users = values.shape[-1]
 
     def counts(key: Key) -> Array:
-        drawn = jax.random.bits(key, (num_users,)) % jnp.uint32(num_users)
+        drawn = jax.random.bits(key, (num_users,), jnp.uint32) % jnp.uint32(num_users)
         return jnp.zeros(num_users, jnp.float32).at[drawn].add(1)
 
     return _weighted_sums(key, values, counts, num_resamples, block_size) / num_users
@@ -72,14 +82,25 @@ def bootstrap(
     Returns:
         Interval of float32 [...], in the unit of the values.
 
+    Raises:
+        ValueError: for a level outside (0, 1), or as `bootstrap_means`.
+
     Example:
         >>> found = bootstrap(jax.random.key(0), jnp.array([0.0, 1.0] * 50), num_resamples=1000)
         >>> bool(found.low < 0.42 < found.mean < 0.58 < found.high)
         True
     """
+    check_level(level)
+    values = _checked("values", key, values, num_resamples, block_size)
     means = bootstrap_means(key, values, num_resamples=num_resamples, block_size=block_size)
-    ends = jnp.quantile(means, jnp.array([(1 - level) / 2, (1 + level) / 2]), axis=-1)
+    ends = jnp.quantile(means, jnp.array([(1 - level) / 2, (1 + level) / 2], jnp.float32), axis=-1)
     return Interval(jnp.mean(values, axis=-1, dtype=jnp.float32), ends[0], ends[1])
+
+
+def check_level(level: float | Array) -> None:
+    """Raise ValueError unless `level`, where it can be seen, is a share of confidence."""
+    checks.shape("level", level, (), "pass one number")
+    checks.number("level", level, above=0, below=1, remedy="pass a share such as .95")
 
 
 def sign_flip(key: Key, differences: Array, *, num_resamples: int = 10_000, block_size: int = 128) -> Array:
@@ -97,7 +118,11 @@ def sign_flip(key: Key, differences: Array, *, num_resamples: int = 10_000, bloc
         block_size: resamples in memory at once; changes no bit of the signs.
 
     Returns:
-        float32 [...] in [1 / (B + 1), 1]; 1 where all differences are 0.
+        float32 [...] in [1 / (B + 1), 1]; 1 where all differences are 0; NaN, inside `jit`,
+        where one is not finite.
+
+    Raises:
+        ValueError: as `bootstrap_means`.
 
     Example:
         >>> float(sign_flip(jax.random.key(0), jnp.zeros(5), num_resamples=99))
@@ -106,22 +131,47 @@ def sign_flip(key: Key, differences: Array, *, num_resamples: int = 10_000, bloc
     Source: Fisher 1935; Smucker et al. 2007, "A comparison of statistical significance tests for information retrieval
     evaluation". Counting the observed order itself keeps p above 0 (Phipson and Smyth 2010).
     """
+    differences = _checked("differences", key, differences, num_resamples, block_size)
     num_users = differences.shape[-1]
 
     def signs(key: Key) -> Array:
-        bits = jax.random.bits(key, (-(-num_users // 32),))[:, None] >> jnp.arange(32, dtype=jnp.uint32)[None, :]
+        bits = (
+            jax.random.bits(key, (-(-num_users // 32),), jnp.uint32)[:, None]
+            >> jnp.arange(32, dtype=jnp.uint32)[None, :]
+        )
         return (bits.reshape(-1)[:num_users] & 1).astype(jnp.float32) * 2 - 1
 
     sums = jnp.abs(_weighted_sums(key, differences, signs, num_resamples, block_size))
-    observed = jnp.abs(jnp.sum(differences, axis=-1, keepdims=True)).astype(jnp.float32)
-    return (1 + jnp.sum(sums >= observed * (1 - 1e-5), axis=-1)) / jnp.float32(1 + num_resamples)
+    observed = jnp.abs(jnp.sum(differences, axis=-1, keepdims=True))
+    p = (1 + jnp.sum(sums >= observed * (1 - 1e-5), axis=-1)) / jnp.float32(1 + num_resamples)
+    # No comparison with NaN holds, which would count as the rarest of outcomes.
+    return jnp.where(jnp.isfinite(observed[..., 0]), p, jnp.nan).astype(jnp.float32)
+
+
+def _checked(name: str, key: Key, values: Array, num_resamples: int, block_size: int) -> Array:
+    """Return the values as float32, after a look at all arguments."""
+    checks.key("key", key)
+    checks.whole("num_resamples", num_resamples)
+    checks.whole("block_size", block_size)
+    array = values if isinstance(values, jax.Array) else checks.seen(values)
+    if array is None or (array.dtype.kind not in "biuf" and array.dtype != jnp.bfloat16):
+        raise ValueError(f"{name}: {values!r:.80} is no array of numbers; pass floats [..., users]")
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(f"{name}: shape {array.shape} has no user; pass floats [..., users], of at least one user")
+    with np.errstate(over="ignore"):
+        numbers = jnp.asarray(array.astype(jnp.float32))
+    seen = checks.seen(numbers)
+    if seen is not None and not np.isfinite(seen).all():
+        place = tuple(int(axis) for axis in np.argwhere(~np.isfinite(seen))[0])
+        raise ValueError(f"{name}: not finite in float32 at {place}; drop the users without a value, for all models")
+    return numbers
 
 
 def _weighted_sums(
     key: Key, values: Array, weights: Callable[[Key], Array], num_resamples: int, block_size: int
 ) -> Array:
     """Return sum_u w_bu x_u for every row of values [..., users] and resample b, [..., num_resamples]."""
-    columns = values.reshape(-1, values.shape[-1]).T.astype(jnp.float32)  # [users, rows]
+    columns = values.reshape(-1, values.shape[-1]).T  # [users, rows]
     block_size = min(block_size, num_resamples)
     num_blocks = -(-num_resamples // block_size)
 
@@ -129,5 +179,5 @@ def _weighted_sums(
         keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, numbers)
         return jnp.matmul(jax.vmap(weights)(keys), columns, precision="highest")
 
-    sums = lax.map(one_block, jnp.arange(num_blocks * block_size).reshape(num_blocks, block_size))
+    sums = lax.map(one_block, jnp.arange(num_blocks * block_size, dtype=jnp.int32).reshape(num_blocks, block_size))
     return sums.reshape(-1, columns.shape[1])[:num_resamples].T.reshape(*values.shape[:-1], num_resamples)

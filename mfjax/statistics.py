@@ -1,17 +1,21 @@
-"""Which differences between models are real: paired tests over users, effect sizes, Holm. On the host, in float64."""
+"""Which differences between models are real: paired tests over users, effect sizes, Holm. On the host, in float64.
+
+Values must be finite: a NaN, such as the metric of a user without relevant items, is refused by every function, so that
+it never becomes a p-value. Drop such users, for all models alike.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 
-from mfjax import compilation, resampling
+from mfjax import checks, compilation, resampling
 from mfjax.types import Key
 
 Test = Literal["t", "wilcoxon", "sign_flip"]
@@ -39,7 +43,7 @@ def paired_t(one, other) -> Outcome:
         Outcome; (0, 1) when all differences are 0, (+-inf, 0) when they are all the same.
 
     Raises:
-        ValueError: the lengths differ, or there are fewer than two users.
+        ValueError: the lengths differ, there are fewer than two users, or a value is not finite.
 
     Example:
         >>> print("t = {:.4f}, p = {:.4f}".format(*paired_t([1.0, 2.0, 3.0], [0.0, 1.0, 1.0])))
@@ -50,6 +54,9 @@ def paired_t(one, other) -> Outcome:
     differences = _differences(one, other)
     if not differences.any():
         return Outcome(0.0, 1.0)
+    largest = np.abs(differences).max()
+    if not 1e-100 < largest < 1e100:  # whose squares would be 0 or infinite
+        differences = differences / largest
     mean, spread = differences.mean(), differences.std(ddof=1)
     if spread == 0:
         return Outcome(float(np.copysign(np.inf, mean)), 0.0)
@@ -73,7 +80,7 @@ def wilcoxon(one, other) -> Outcome:
         Outcome; (0, 1) when all differences are 0.
 
     Raises:
-        ValueError: the lengths differ, or there are fewer than two users.
+        ValueError: the lengths differ, there are fewer than two users, or a value is not finite.
 
     Example:
         >>> wilcoxon([1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 0.0, 0.0])
@@ -101,7 +108,7 @@ def cohen_dz(one, other) -> float:
 
     Source: Cohen 1988, "Statistical power analysis for the behavioral sciences", section 2.3.5.
     """
-    return paired_t(one, other).statistic / float(np.sqrt(len(one)))
+    return paired_t(one, other).statistic / float(np.sqrt(np.size(one)))
 
 
 def rank_biserial(one, other) -> float:
@@ -136,13 +143,19 @@ def holm(p) -> np.ndarray:
     Returns:
         float64 [...] in [0, 1].
 
+    Raises:
+        ValueError: for a p outside [0, 1], NaN among them: it would count in the family without being a test.
+
     Example:
         >>> holm([0.04, 0.01, 0.03]).round(4).tolist()
         [0.06, 0.03, 0.06]
 
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
     """
-    p = np.asarray(p, np.float64)
+    p = checks.finite("p", p)
+    wrong = ~((p >= 0) & (p <= 1))
+    if wrong.any():
+        raise ValueError(f"p: {p[wrong][0]} is no p-value; leave out tests without an outcome")
     flat = p.reshape(-1)
     order = np.argsort(flat, kind="stable")
     adjusted = np.empty_like(flat)
@@ -197,7 +210,8 @@ def compare(
         One Comparison for every metric and pair, metrics outermost, in the order of `per_user`.
 
     Raises:
-        ValueError: fewer than two models, metrics or users that differ between models, or an unknown test.
+        ValueError: fewer than two models, metrics or users that differ between models, a value that is not finite, an
+            unknown test, or a level or number out of range.
 
     Example:
         >>> ease, als = {"ndcg@10": np.array([0.5, 0.7, 0.9])}, {"ndcg@10": np.array([0.4, 0.5, 0.6])}
@@ -205,19 +219,23 @@ def compare(
         >>> print(f"{row.one} - {row.other}: {row.difference:.2f}, p {row.p:.3f}")
         ease - als: 0.20, p 0.074
     """
-    if test not in ("t", "wilcoxon", "sign_flip"):
-        raise ValueError(f"test: {test!r} is unknown; pass 't', 'wilcoxon' or 'sign_flip'")
+    checks.key("key", key)
+    checks.choice("test", test, get_args(Test))
+    resampling.check_level(level)
+    checks.whole("num_resamples", num_resamples)
     metrics = _shared_metrics(per_user)
     pairs = [(metric, one, other) for metric in metrics for one, other in combinations(per_user, 2)]
     values = [(per_user[one][metric], per_user[other][metric]) for metric, one, other in pairs]
     differences = np.stack([_differences(*pair) for pair in values])
+    if (np.abs(differences) > np.finfo(np.float32).max).any():
+        raise ValueError("per_user: differences beyond float32, in which users are resampled; scale the metrics")
     key_interval, key_test = jax.random.split(key)
     sizes = {"num_resamples": num_resamples}
     interval = jax.device_get(_bootstrap(key_interval, jnp.asarray(differences), level=level, **sizes))
     if test == "sign_flip":
         p = np.asarray(_sign_flip(key_test, jnp.asarray(differences), **sizes), np.float64)
     else:
-        p = np.array([(paired_t if test == "t" else wilcoxon)(*pair).p for pair in values])
+        p = np.array([_TESTS[test](*pair).p for pair in values])
     adjusted = holm(p)
     return [
         Comparison(
@@ -236,7 +254,16 @@ def compare(
     ]
 
 
+# Tests of two models at a time; sign flips are of all pairs together.
+_TESTS: dict[str, Callable[..., Outcome]] = {"t": paired_t, "wilcoxon": wilcoxon}
+
+
 def _shared_metrics(per_user: Mapping[str, Mapping[str, np.ndarray]]) -> list[str]:
+    checks.kind("per_user", per_user, Mapping, "pass model -> metric -> values")  # type: ignore[type-abstract]
+    for model, values in per_user.items():
+        checks.kind(f"per_user[{model!r}]", values, Mapping, "pass metric -> values")  # type: ignore[type-abstract]
+        for metric, column in values.items():
+            checks.finite(f"per_user[{model!r}][{metric!r}]", column)
     if len(per_user) < 2:
         raise ValueError(f"per_user: has {len(per_user)} models; pass at least two to compare")
     (first, reference), *others = per_user.items()
@@ -244,15 +271,21 @@ def _shared_metrics(per_user: Mapping[str, Mapping[str, np.ndarray]]) -> list[st
     for model, values in others:
         if {metric: np.shape(x) for metric, x in values.items()} != shapes:
             raise ValueError(f"per_user: {model!r} and {first!r} differ in metrics or users; evaluate them on the same")
+    if not shapes:
+        raise ValueError(f"per_user: {first!r} has no metric; pass metric -> values")
     if len(set(shapes.values())) > 1:
         raise ValueError("per_user: the metrics have different numbers of users; compare them in separate tables")
     return list(reference)
 
 
 def _differences(one, other) -> np.ndarray:
-    one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    one, other = checks.finite("one", one), checks.finite("other", other)
     if one.shape != other.shape or one.ndim != 1:
         raise ValueError(f"one, other: shapes {one.shape} and {other.shape}; pass one value for each of the same users")
     if len(one) < 2:
         raise ValueError(f"one, other: {len(one)} users; a paired test needs at least two")
-    return one - other
+    with np.errstate(over="ignore"):
+        differences = one - other
+    if not np.isfinite(differences).all():
+        raise ValueError("one, other: a difference is beyond float64; scale the values")
+    return differences

@@ -7,6 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import scipy.special
 
+from mfjax import checks, resampling
+
+_LARGEST = 1e100
+"""Squares of larger values would be infinite."""
+
 
 class Spread(NamedTuple):
     """An interval of the grand mean that answers for one source of variance.
@@ -69,7 +74,7 @@ def components(values, *, level: float = 0.95) -> Components:
         Components, in the unit of the values (variances in its square).
 
     Raises:
-        ValueError: there are fewer than two seeds or users.
+        ValueError: there are fewer than two seeds or users, a value is not finite, or the level is outside (0, 1).
 
     Example:
         >>> found = components([[0.0, 1.0, 0.5], [0.2, 1.2, 0.7]])
@@ -79,7 +84,9 @@ def components(values, *, level: float = 0.95) -> Components:
     Source: Searle, Casella and McCulloch 1992, "Variance components", chapter 4 (two-way crossed, random, by analysis
     of variance); Satterthwaite 1946 for the degrees of freedom.
     """
-    values = np.asarray(values, np.float64)
+    resampling.check_level(level)
+    values = checks.finite("values", values)
+    checks.number("values", values, least=-_LARGEST, most=_LARGEST, remedy="scale them")
     if values.ndim != 2 or min(values.shape) < 2:
         raise ValueError(f"values: shape {values.shape}; pass [seeds, users] with at least two of each")
     seeds, users = values.shape

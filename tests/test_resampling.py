@@ -60,3 +60,45 @@ def test_sign_flip_agrees_with_all_sign_flips(key):
     for row, found in zip(differences, p, strict=True):
         exact = scipy.stats.permutation_test((row,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
         assert abs(found - exact) < 4 * np.sqrt(exact * (1 - exact) / 20_000) + 1e-4
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused_or_stays_nan_inside_jit(bad, key):
+    values = np.ones((2, 40), np.float32)
+    values[1, 3] = bad
+    with pytest.raises(ValueError, match=r"values: not finite in float32 at \(1, 3\); drop the users"):
+        resampling.bootstrap(key, values, num_resamples=20)
+    with pytest.raises(ValueError, match="differences: not finite in float32"):
+        resampling.sign_flip(key, jnp.asarray(values), num_resamples=20)
+    p = jax.jit(lambda key, x: resampling.sign_flip(key, x, num_resamples=20))(key, values)
+    assert np.isfinite(p[0]) and np.isnan(p[1])
+    found = jax.jit(lambda key, x: resampling.bootstrap(key, x, num_resamples=20))(key.copy(), values)
+    assert np.isnan([found.mean[1], found.low[1], found.high[1]]).all() or bad == np.inf
+    assert np.isfinite([found.mean[0], found.low[0], found.high[0]]).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"level": 95}, r"level: 95\.0 is not a finite number above 0 and below 1; pass a share such as \.95"),
+        ({"level": -1}, "level: -1"),
+        ({"level": np.float32("nan")}, "level: nan"),
+        ({"level": [0.9]}, r"level: shape \(1,\)"),
+        ({"num_resamples": 0}, "num_resamples: 0 is not a whole number of at least 1"),
+        ({"block_size": 0}, "block_size: 0 is not"),
+        ({"values": []}, r"values: shape \(0,\) has no user"),
+        ({"values": 3.0}, r"values: shape \(\) has no user"),
+        ({"values": ["a"]}, "values: .* is no array of numbers"),
+        ({"values": [1e39]}, "values: not finite in float32"),
+        ({"key": 3}, "key: 3 is not a PRNG key"),
+    ],
+)
+def test_bad_arguments_are_named(changes, message, key):
+    with pytest.raises(ValueError, match=message):
+        resampling.bootstrap(**{"key": key, "values": jnp.ones(3)} | changes)
+
+
+def test_lists_and_whole_numbers_are_taken(key):
+    one = resampling.bootstrap(key, [0, 1, 1, 0], num_resamples=50)
+    other = resampling.bootstrap(key.copy(), jnp.array([0.0, 1.0, 1.0, 0.0]), num_resamples=50)
+    assert one == other

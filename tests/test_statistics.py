@@ -74,6 +74,29 @@ def test_compare_finds_the_model_that_differs(test, key):
     assert all((row.difference, row.p, row.low, row.high) == (0, 1, 0, 0) for row in table[3:])
 
 
+def test_the_scale_of_the_values_does_not_matter():
+    one, other = samples("many")
+    for scale in (1e-200, 1e200):
+        np.testing.assert_allclose(statistics.paired_t(scale * one, scale * other), statistics.paired_t(one, other))
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("bad", [NAN, float("inf"), -float("inf")])
+@pytest.mark.parametrize("test", ["t", "wilcoxon", "sign_flip"])
+def test_what_is_not_finite_never_becomes_a_p_value(bad, test, key):
+    one = np.random.default_rng(0).random(30)
+    other = one.copy()
+    other[7] = bad
+    table = {"als": {"ndcg": one}, "bpr": {"ndcg": other}}
+    with pytest.raises(ValueError, match=r"per_user\['bpr'\]\['ndcg'\]: number 7 is .*, not finite; drop such users"):
+        statistics.compare(key, table, test=test)
+    for alone in (statistics.paired_t, statistics.wilcoxon, statistics.cohen_dz, statistics.rank_biserial):
+        with pytest.raises(ValueError, match=r"other: number 7 is .*, not finite"):
+            alone(one, other)
+
+
 FEW = {"recall@10": np.zeros(3)}
 
 
@@ -88,7 +111,23 @@ FEW = {"recall@10": np.zeros(3)}
             "'bpr' and 'als' differ",
         ),
         (lambda key: statistics.compare(key, {"als": FEW, "bpr": {"ndcg@10": np.zeros(3)}}), "'bpr' and 'als' differ"),
-        (lambda key: statistics.compare(key, {"als": FEW, "bpr": FEW}, test="sign"), "test: 'sign'"),
+        (
+            lambda key: statistics.compare(key, {"als": FEW, "bpr": FEW}, test="sign"),
+            "test: 'sign' is unknown; pass",
+        ),
+        (lambda key: statistics.compare(key, {"als": FEW, "bpr": FEW}, level=95), "level: 95.0 is not a finite number"),
+        (lambda key: statistics.compare(key, {"als": FEW, "bpr": FEW}, num_resamples=0), "num_resamples: 0 is not"),
+        (lambda key: statistics.compare(3, {"als": FEW, "bpr": FEW}), "key: 3 is not a PRNG key"),
+        (lambda key: statistics.compare(key, [FEW, FEW]), "per_user: a list is not what is needed"),
+        (lambda key: statistics.compare(key, {"als": FEW, "bpr": np.zeros(3)}), r"per_user\['bpr'\]: a ndarray is not"),
+        (lambda key: statistics.compare(key, {"als": {}, "bpr": {}}), "per_user: 'als' has no metric"),
+        (lambda key: statistics.compare(key, {"als": FEW, "bpr": {"recall@10": "abc"}}), "holds no real numbers"),
+        (lambda key: statistics.paired_t([1.0, 2.0], ["a", "b"]), "other: .* holds no real numbers"),
+        (lambda key: statistics.paired_t([1.0, 2.0], [1j, 2.0]), "other: .* holds no real numbers"),
+        (lambda key: statistics.paired_t(np.ma.array([1, 2], mask=[0, 1]), [1, 2]), "one: a masked array"),
+        (lambda key: statistics.holm([0.1, NAN]), "p: number 1 is nan, not finite"),
+        (lambda key: statistics.holm([0.1, 1.5]), "p: 1.5 is no p-value"),
+        (lambda key: statistics.holm([-0.1]), "p: -0.1 is no p-value"),
     ],
 )
 def test_bad_input_is_named(call, message, key):

@@ -45,3 +45,18 @@ def test_values_without_spread():
 def test_bad_shape_is_named():
     with pytest.raises(ValueError, match=r"values: shape \(1, 5\)"):
         variance.components(np.ones((1, 5)))
+
+
+@pytest.mark.parametrize(
+    ("values", "level", "message"),
+    [
+        ([[1.0, 2.0], [3.0, float("nan")]], 0.95, "values: number 3 is nan, not finite"),
+        ([[1.0, 2.0], [3.0, 1e200]], 0.95, r"values: 1e\+200 is not a finite number"),
+        ([["a", "b"], ["c", "d"]], 0.95, "values: .* holds no real numbers"),
+        ([[1.0, 2.0], [3.0, 4.0]], 95, "level: 95"),
+        ([[1.0, 2.0], [3.0, 4.0]], 0.0, "level: 0"),
+    ],
+)
+def test_bad_values_and_levels_are_named(values, level, message):
+    with pytest.raises(ValueError, match=message):
+        variance.components(values, level=level)

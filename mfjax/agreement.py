@@ -117,12 +117,14 @@ def user_ids(name: str, users: Any, *sizes: int | None) -> jax.Array:
 
 
 def num_items(scorer: Any) -> int:
-    """Return the number of items that a scorer scores, without a score being computed.
+    """Return the number of items that a model or a scorer scores, without a score being computed.
 
     Example:
         >>> num_items(Partial(lambda users: jnp.ones((len(users), 7))))
         7
     """
+    if isinstance(scorer, Factors):
+        return scorer.items.shape[0]
     return table_of_scores(jax.eval_shape(_applied, scorer, jax.ShapeDtypeStruct((1,), jnp.int32)), 1).shape[1]
 
 

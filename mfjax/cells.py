@@ -11,7 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfjax import als, blocks, compilation, evaluate, ranking, recommend
+from mfjax import als, blocks, checks, compilation, conventions, evaluate, ranking, recommend
+from mfjax import candidates as candidate_items
+from mfjax.candidates import Candidates
 from mfjax.conventions import DEFAULT, Convention
 from mfjax.histories import Histories, Ragged
 from mfjax.types import Array, Factors, Key, Scorer
@@ -31,7 +33,8 @@ class Training(NamedTuple):
 
 def als_factors(key: Key, setting: Training, data: Histories) -> Factors:
     """Return what `als.fit` finds, as a pure function: scans, vmaps, sweeps."""
-    config = setting.config
+    config = _config(setting, als.Config)
+    checks.kind("data", data, Histories, "pass what histories.build makes of the interactions")
     start = als.init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
     state = jax.lax.fori_loop(0, setting.num_steps, lambda _, state: als.step(state, data, config)[0], start)
     return als.factors(state, config)
@@ -39,13 +42,21 @@ def als_factors(key: Key, setting: Training, data: Histories) -> Factors:
 
 def ranking_factors(key: Key, setting: Training, data: ranking.Data) -> Factors:
     """Return what `ranking.fit` finds from the same key, as a pure function."""
-    config = setting.config
+    config = _config(setting, ranking.Config)
+    checks.kind("data", data, ranking.Data, "pass what ranking.data makes of the interactions")
     key_init, key_examples = jax.random.split(key)
     start = ranking.init(key_init, config, num_users=data.num_users, num_items=data.num_items)
     state = jax.lax.fori_loop(
         0, setting.num_steps, lambda _, state: ranking.epoch(key_examples, state, data, config)[0], start
     )
     return ranking.factors(state)
+
+
+def _config(setting: Training, wanted: type) -> Any:
+    checks.kind("setting", setting, Training, "pass Training(config, num_steps)")
+    checks.kind("setting.config", setting.config, wanted, f"pass {wanted.__module__.removeprefix('mfjax.')}.Config")
+    checks.count("setting.num_steps", setting.num_steps)
+    return setting.config
 
 
 @jax.tree_util.register_dataclass
@@ -57,28 +68,37 @@ class Judge:
         blocks: the users, from `blocks.build`.
         targets: relevant items, a row per user.
         exclude: items never recommended, a row per user, or None.
-        candidates: bool [num_items], or None.
+        candidates: bool [num_items], or a list for each user, or None.
         item_counts: [num_items], or None.
     """
 
     blocks: blocks.Blocks
     targets: Ragged
     exclude: Ragged | None = None
-    candidates: Array | None = None
+    candidates: Candidates | None = None
     item_counts: Array | None = None
+
+    def __repr__(self) -> str:
+        return f"Judge({self.targets!r}, {self.blocks.positions.shape[0]} users)"
 
 
 def judge(
     targets: Ragged,
     *,
     exclude: Ragged | None = None,
-    candidates: Array | np.ndarray | None = None,
+    candidates: Candidates | np.ndarray | None = None,
     item_counts: Array | np.ndarray | None = None,
-    users: np.ndarray | None = None,
+    users: Array | np.ndarray | None = None,
 ) -> Judge:
-    """Return the judge of all users with a target, or of those among `users`. Raises ValueError as `blocks.build`."""
-    candidates, item_counts = (None if x is None else jnp.asarray(x) for x in (candidates, item_counts))
-    return Judge(blocks.build(targets, exclude=exclude, users=users), targets, exclude, candidates, item_counts)
+    """Return the judge of all users with a target, or of those among `users`.
+
+    Raises:
+        ValueError: as `blocks.build` and `candidates.prepared`, and for counts that are not one number for each item.
+    """
+    of_users = blocks.build(targets, exclude=exclude, users=users)
+    allowed = candidate_items.prepared(candidates, targets.num_columns, targets.num_rows)
+    counts = evaluate.as_item_counts(item_counts, targets.num_columns)
+    return Judge(of_users, targets, exclude, allowed, counts)
 
 
 class Measured(NamedTuple):
@@ -96,8 +116,8 @@ class Measured(NamedTuple):
 def measured(
     fit: Callable[[Key, Any, Any], Factors | Scorer],
     *,
-    metrics: Sequence[str] = ("recall", "ndcg"),
-    cutoffs: Sequence[int] = (10,),
+    metrics: Sequence[str] | str = ("recall", "ndcg"),
+    cutoffs: Sequence[int] | int = (10,),
     convention: Convention = DEFAULT,
 ) -> MeasuredCell:
     """Return the cell that fits, ranks and measures: (key, setting, (train, judge)) -> Measured.
@@ -107,7 +127,7 @@ def measured(
         metrics, cutoffs, convention: as in `evaluate.evaluate`.
 
     Raises:
-        ValueError: as `evaluate.columns`.
+        ValueError: as `evaluate.columns`, for what is no Convention, and for a `fit` that is no function.
 
     Example:
         >>> from mfjax import histories, objectives, sweep
@@ -122,7 +142,9 @@ def measured(
         (2, 3, 1, 1)
     """
     evaluate.columns(metrics, cutoffs)
-    return MeasuredCell(fit, tuple(metrics), tuple(cutoffs), convention)
+    conventions.check(convention)
+    checks.function("fit", fit, "pass such as cells.als_factors")
+    return MeasuredCell(fit, evaluate.as_names(metrics), evaluate.as_cutoffs(cutoffs), convention)
 
 
 @dataclass(frozen=True)
@@ -140,18 +162,18 @@ class MeasuredCell:
     convention: Convention
 
     def __call__(self, key: Key, setting: Any, data: tuple[Any, Judge]) -> Measured:
-        train, judge = data
+        train, judge = self._parts(data)
         return self._chosen(evaluate.measure(*self._arguments(self.fit(key, setting, train), judge), **self._how))
 
     def compiled(self, key: Key, setting: Any, data: tuple[Any, Judge]) -> Measured:
         """Return what calling the cell returns, by its two programs."""
-        train, judge = data
+        train, judge = self._parts(data)
         model = self._compiled_fit(key, setting, train)
         return self._chosen(evaluate.compiled_measure(*self._arguments(model, judge), **self._how))
 
     def text(self, key: Key, setting: Any, data: tuple[Any, Judge]) -> str:
         """Return the text of the programs."""
-        train, judge = data
+        train, judge = self._parts(data)
         fit = self._compiled_fit.lower(key, setting, train)
         measure = evaluate.compiled_measure.lower(*self._arguments(fit.out_info, judge), **self._how)
         return f"{fit.as_text()} {measure.as_text()}"
@@ -163,6 +185,14 @@ class MeasuredCell:
     @property
     def _how(self) -> dict[str, Any]:
         return {"cutoffs": self.cutoffs, "metrics": self.metrics, "convention": self.convention}
+
+    def _parts(self, data: tuple[Any, Judge]) -> tuple[Any, Judge]:
+        checks.kind("data", data, (tuple, list), "pass (train, judge)")
+        if len(data) != 2:
+            raise ValueError(f"data: {len(data)} parts; pass (train, judge)")
+        checks.kind("data[1]", data[1], Judge, "pass what cells.judge makes of the targets")
+        blocks.check_relevances(data[1].targets, self.convention.gain)
+        return data[0], data[1]
 
     def _arguments(self, model: Factors | Scorer, judge: Judge) -> tuple[Any, ...]:
         scorer = recommend.scorer(model)

@@ -121,11 +121,17 @@ def _fitting(
         )
     if exclude is not None:
         agreement.lists("exclude", exclude, num_users, num_items, "targets have")
-    if item_counts is not None:
-        checks.number("item_counts", item_counts, least=0)
-        checks.shape("item_counts", item_counts, (num_items,), "pass one number for each item")
-        item_counts = jnp.asarray(item_counts)
-    return scorer, candidate_items.prepared(candidates, num_items, num_users), item_counts
+    counts = as_item_counts(item_counts, num_items)
+    return scorer, candidate_items.prepared(candidates, num_items, num_users), counts
+
+
+def as_item_counts(item_counts: Any, num_items: int) -> Array | None:
+    """Return the counts as an array [num_items], or None; raise ValueError unless they are numbers of at least 0."""
+    if item_counts is None:
+        return None
+    checks.number("item_counts", item_counts, least=0)
+    checks.shape("item_counts", item_counts, (num_items,), "pass one number for each item")
+    return jnp.asarray(item_counts)
 
 
 def _pooled(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from mfjax import recommend
+from mfjax import agreement, checks, recommend
 from mfjax.cells import Judge
 from mfjax.types import Array, Factors, Scorer
 
@@ -24,10 +24,13 @@ def ndcg(model: Factors | Scorer, judge: Judge, *, sharpness: float = 10.0) -> A
     Args:
         model: factors or scorer.
         judge: users, targets, what is excluded.
-        sharpness: beta; larger is closer to NDCG, and flatter between its jumps.
+        sharpness: beta > 0; larger is closer to NDCG, and flatter between its jumps.
 
     Returns:
         float scalar in [0, 1].
+
+    Raises:
+        ValueError: for a model and a judge of different users or items, and a sharpness that is not positive.
 
     Example:
         >>> import numpy as np
@@ -41,7 +44,12 @@ def ndcg(model: Factors | Scorer, judge: Judge, *, sharpness: float = 10.0) -> A
     Source: Qin, Liu & Li 2010, A general approximation framework for direct optimization of information retrieval
     measures, eq. 7, whose scores are not divided by sigma_u.
     """
+    checks.kind("judge", judge, Judge, "pass what cells.judge makes of the targets")
+    checks.number("sharpness", sharpness, above=0)
+    checks.shape("sharpness", sharpness, (), "pass one number")
     scorer = recommend.scorer(model)
+    sizes = agreement.num_users(scorer), agreement.num_items(scorer)
+    agreement.lists("targets", judge.targets, *sizes, "the model has")
 
     def of_block(block: tuple[Array, Array]) -> Array:
         users, real = block

@@ -104,5 +104,5 @@ def test_latency_is_measured(first, second):
 
 
 def test_no_candidates_are_refused(first, second):
-    with pytest.raises(ValueError, match="candidates: 0 is below 1"):
+    with pytest.raises(ValueError, match="candidates: 0 is not a whole number of at least 1; pass how many"):
         two_stage.scorer(first, second, candidates=0)

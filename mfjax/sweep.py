@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import jaxlib
 import numpy as np
 
-from mfjax import compilation, persist
+from mfjax import checks, compilation, persist
 from mfjax.types import Array
 
 Cell = Callable[..., Any]
@@ -41,18 +43,54 @@ def grid(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     Example:
         >>> grid({"reg": [0.1, 1.0], "alpha": [1, 10]})[:2]
         [{'reg': 0.1, 'alpha': 1}, {'reg': 0.1, 'alpha': 10}]
+
+    Raises:
+        ValueError: for an axis without values, or of one value that is no list.
     """
+    checks.kind("axes", axes, Mapping, "pass name -> values")  # type: ignore[type-abstract]
+    for name, values in axes.items():
+        if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, (Sequence, np.ndarray, jax.Array)):
+            raise ValueError(f"axes[{name!r}]: {values!r:.80} is no list of values; pass such as [{values!r:.40}]")
+        if len(values) == 0:
+            raise ValueError(f"axes[{name!r}]: there are no values; pass at least one, or leave the axis out")
     return [dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values())]
 
 
 def stack(trees: Sequence[Any]) -> Any:
-    """Return one tree whose leaves have a new leading axis; Python numbers become arrays."""
+    """Return one tree whose leaves have a new leading axis; Python numbers become arrays of 32 bits.
+
+    Raises:
+        ValueError: for no tree, or trees of different structures or shapes.
+    """
+    if len(trees) == 0:
+        raise ValueError("trees: there are none; pass at least one")
+    kinds = {(jax.tree.structure(tree), tuple(np.shape(leaf) for leaf in jax.tree.leaves(tree))) for tree in trees}
+    if len(kinds) > 1:
+        raise ValueError("trees: differ in structure or shapes; stack those that agree in all but numbers")
     return jax.tree.map(lambda *leaves: jnp.stack([_strong(leaf) for leaf in leaves]), *trees)
 
 
 def _strong(leaf: Any) -> Array:
-    # A Python number is of weak type, and would be traced apart from an array of the same dtype.
+    if _is_number(leaf):
+        return jnp.asarray(leaf, jnp.int32 if isinstance(leaf, int) else jnp.float32)
     return jnp.asarray(leaf, jnp.result_type(leaf))
+
+
+def _is_number(leaf: Any) -> bool:
+    """Return whether a leaf is Python's number, whose dtype is that of what it meets."""
+    return isinstance(leaf, (int, float)) and not isinstance(leaf, (bool, np.generic))
+
+
+def _leaf(leaf: Any) -> Any:
+    """Return a leaf of a setting as it is traced: Python's numbers as they are, anything else as an array."""
+    if _is_number(leaf):
+        if isinstance(leaf, int):
+            checks.whole("settings", leaf, least=-(2**31), remedy="pass larger ones as arrays, under jax_enable_x64")
+        return leaf
+    try:
+        return jnp.asarray(leaf, jnp.result_type(leaf))
+    except (TypeError, ValueError):
+        raise ValueError(f"settings: {leaf!r:.80} is no number; make it a static field of a dataclass") from None
 
 
 def over(cell: Cell, mode: Mode) -> Cell:
@@ -71,11 +109,15 @@ def over(cell: Cell, mode: Mode) -> Cell:
         >>> jax.jit(over(cell, "map"))(keys, jnp.array([1.0, 2.0]), 3.0).tolist()
         [3.0, 6.0]
     """
-    if mode == "vmap":
-        return jax.vmap(cell, in_axes=(0, 0, None))
-    if mode == "map":
-        return lambda keys, settings, data: jax.lax.map(lambda one: cell(*one, data), (keys, settings))
-    raise ValueError(f"mode: {mode!r} is unknown; pass 'map' or 'vmap'")
+    checks.choice("mode", mode, _OVER)
+    checks.function("cell", cell, "pass a function of (key, setting, data)")
+    return _OVER[mode](cell)
+
+
+_OVER: dict[str, Callable[[Cell], Cell]] = {
+    "vmap": lambda cell: jax.vmap(cell, in_axes=(0, 0, None)),
+    "map": lambda cell: lambda keys, settings, data: jax.lax.map(lambda one: cell(*one, data), (keys, settings)),
+}
 
 
 def run(
@@ -86,7 +128,7 @@ def run(
     *,
     mode: Mode | None = None,
     chunk: int | None = None,
-    folder: Path | None = None,
+    folder: str | os.PathLike | None = None,
     on_cells: Callable[[int, int], None] | None = None,
 ) -> Any:
     """Return the results of all settings x keys, leaves [setting, key, ...], on the host.
@@ -105,7 +147,8 @@ def run(
     Args:
         cell: (key, setting, data) -> result; results of all settings have the same shapes.
         keys: PRNG keys [num_keys]; every setting meets the same ones.
-        settings: pytrees; numbers are traced, static fields group.
+        settings: pytrees; numbers are traced, static fields group, and so do Python's numbers and arrays. In vmap mode
+            Python's numbers have 32 bits, also under jax_enable_x64; pass np.float64 for more.
         data: any pytree, such as histories and targets.
         mode: "map" or "vmap"; None takes "map" on CPU and "vmap" elsewhere.
         chunk: cells between two fetches; None takes 1 for "map" and VMAP_CHUNK for "vmap".
@@ -113,7 +156,8 @@ def run(
         on_cells: called with (cells done, cells in all) at the start and after every chunk.
 
     Raises:
-        ValueError: no setting, an unknown mode, a chunk below 1, or results of different shapes.
+        ValueError: no setting, keys that are none, an unknown mode, a chunk below 1, results of different shapes, or a
+            damaged file in the folder.
 
     Example:
         >>> def cell(key, setting, data):
@@ -126,13 +170,18 @@ def run(
         mode = "map" if jax.default_backend() == "cpu" else "vmap"
     if chunk is None:
         chunk = 1 if mode == "map" else VMAP_CHUNK
-    if mode not in ("map", "vmap"):
-        raise ValueError(f"mode: {mode!r} is unknown; pass 'map' or 'vmap'")
-    if chunk < 1:
-        raise ValueError(f"chunk: {chunk} is below 1; pass a number of cells, or None")
+    checks.function("cell", cell, "pass a function of (key, setting, data)")
+    checks.choice("mode", mode, _OVER)
+    checks.whole("chunk", chunk, remedy="pass a number of cells, or None")
+    checks.kind("settings", settings, (list, tuple), "pass a list of settings")
+    if hasattr(settings, "_fields"):
+        raise ValueError(f"settings: one {type(settings).__name__} is no list; pass a list of settings")
+    keys = _keys(keys)
+    if folder is not None:
+        checks.kind("folder", folder, (str, os.PathLike), "pass the name of a folder, or None to keep no cells")
     if len(settings) == 0 or len(keys) == 0:
         raise ValueError(f"settings, keys: {len(settings)} settings, {len(keys)} keys; pass at least one of each")
-    settings = [jax.tree.map(_strong, setting) for setting in settings]
+    settings = [jax.tree.map(_leaf, setting) for setting in settings]
     single, text_of = _compiled(cell)
     start = _one_by_one(single) if mode == "map" else _together(compilation.jit(over(cell, "vmap")), chunk)
     results: dict[Place, Any] = {}
@@ -151,7 +200,7 @@ def run(
             first = _fresh(keys, [0])[0], settings[rows[0]], data
             how = "map" if mode == "map" else f"vmap {chunk}"
             names = _names(f"{how} {text_of(*first)}", keys, [settings[row] for row in rows], data)
-            paths = {place: folder / name for place, name in zip(places, names, strict=True)}
+            paths = {place: Path(folder) / name for place, name in zip(places, names, strict=True)}
             kept = [place for place, path in paths.items() if path.exists()]
             like = jax.eval_shape(cell, *first) if kept else None
             keep({place: persist.load_tree(paths[place], like) for place in kept})
@@ -162,6 +211,13 @@ def run(
             keep(found)
     ordered = [results[place] for place in itertools.product(range(len(settings)), range(len(keys)))]
     return _arrange(ordered, len(settings), len(keys))
+
+
+def _keys(keys: Array) -> Array:
+    if not (isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) and keys.ndim == 1):
+        told = f"{keys.dtype}{list(keys.shape)}" if isinstance(keys, (np.ndarray, jax.Array)) else f"{keys!r:.40}"
+        raise ValueError(f"keys: {told} is no list of keys; pass jax.random.split(jax.random.key(0), num_keys)")
+    return keys
 
 
 def _compiled(cell: Cell) -> tuple[Cell, Callable[..., str]]:
@@ -206,7 +262,7 @@ def _groups(settings: Sequence[Any]) -> list[list[int]]:
     groups: dict[Any, list[int]] = {}
     for row, setting in enumerate(settings):
         leaves, structure = jax.tree.flatten(setting)
-        kinds = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        kinds = tuple(type(leaf) if _is_number(leaf) else (leaf.shape, leaf.dtype) for leaf in leaves)
         groups.setdefault((structure, kinds), []).append(row)
     return list(groups.values())
 
@@ -231,7 +287,8 @@ def _names(program: str, keys: Array, settings: list[Any], data: Any) -> list[st
     """Return the file names of one group's cells, settings outermost."""
     device = jax.devices()[0]
     shared = hashlib.sha256(
-        f"{jax.__version__} {device.platform} {device.device_kind} {compilation.options()} {program}".encode()
+        f"{jax.__version__} {jaxlib.__version__} {device.platform} {device.device_kind} {compilation.options()} "
+        f"{program}".encode()
     )
     _add(shared, data)
     names = []

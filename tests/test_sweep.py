@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import als, cells, histories, objectives, ranking, sweep
+from mfjax import als, cells, histories, objectives, persist, ranking, sweep
 from mfjax.evaluate import evaluate
 from mfjax.types import Interactions
 
@@ -219,8 +219,18 @@ def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(tmp_path):
     ("changes", "message"),
     [
         ({"settings": []}, "settings, keys: 0 settings"),
-        ({"chunk": 0}, "chunk: 0 is below 1"),
-        ({"mode": "scan"}, "mode: 'scan' is unknown"),
+        ({"chunk": 0}, "chunk: 0 is not a whole number of at least 1"),
+        ({"mode": "scan"}, "mode: 'scan' is unknown; pass 'vmap' or 'map'"),
+        ({"chunk": 1.5}, r"chunk: 1\.5 is not a whole number"),
+        ({"cell": 3}, "cell: 3 is no function"),
+        ({"keys": jax.random.key(0)}, r"keys: key<fry>\[\] is no list of keys; pass jax.random.split"),
+        ({"keys": np.zeros((2, 2), np.uint32)}, r"keys: uint32\[2, 2\] is no list of keys"),
+        ({"keys": [0, 1]}, r"keys: \[0, 1\] is no list of keys"),
+        ({"settings": {"scale": 1.0}}, "settings: a dict is not what is needed; pass a list of settings"),
+        ({"settings": cells.Training(als.Config(dim=2), 1)}, "settings: one Training is no list"),
+        ({"settings": [{"scale": "much"}]}, "settings: 'much' is no number; make it a static field"),
+        ({"settings": [{"scale": 2**40}]}, "settings: 1099511627776 is not a whole number"),
+        ({"folder": 3}, "folder: a int is not what is needed"),
         (
             {"settings": [jnp.ones(2), jnp.ones(3)], "cell": lambda key, setting, data: setting},
             "cell: results have the",
@@ -231,6 +241,62 @@ def test_bad_calls_say_what_to_do(changes, message):
     arguments = {"cell": scaled, "keys": keys_of([0]), "settings": [{"scale": 1.0}], "data": 1.0} | changes
     with pytest.raises(ValueError, match=message):
         sweep.run(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"reg": 0.1}, r"axes\['reg'\]: 0\.1 is no list of values; pass such as \[0\.1\]"),
+        ({"model": "als"}, r"axes\['model'\]: 'als' is no list of values; pass such as \['als'\]"),
+        ({"reg": []}, r"axes\['reg'\]: there are no values"),
+        ([("reg", [0.1])], "axes: a list is not what is needed"),
+    ],
+)
+def test_axes_are_lists_of_values(axes, message):
+    with pytest.raises(ValueError, match=message):
+        sweep.grid(axes)
+
+
+def test_stacked_trees_agree():
+    with pytest.raises(ValueError, match="trees: there are none"):
+        sweep.stack([])
+    with pytest.raises(ValueError, match="trees: differ in structure or shapes"):
+        sweep.stack([{"a": 1.0}, {"b": 1.0}])
+
+
+def test_a_large_constant_of_a_cell_is_part_of_the_name(tmp_path):
+    def make(last):
+        table = np.zeros(5000, np.float32)
+        table[-1] = last
+        return lambda key, setting, data: jnp.sum(table) * setting["scale"] + data
+
+    found = [sweep.run(make(x), keys_of([0]), [{"scale": 1.0}], jnp.float32(1), folder=tmp_path) for x in (1.0, 2.0)]
+    assert [float(one[0, 0]) for one in found] == [2.0, 3.0]
+
+
+def test_the_cells_of_another_version_are_not_taken(tmp_path, monkeypatch):
+    for _ in range(2):
+        sweep.run(scaled, keys_of([0]), [{"scale": 1.0}], jnp.float32(1), folder=tmp_path)
+        monkeypatch.setattr(jax, "__version__", "0.0.1")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_damaged_cell_is_refused_by_the_name_of_its_file(tmp_path):
+    def again():
+        return sweep.run(scaled, keys_of([0]), [{"scale": 1.0}], jnp.float32(1), folder=str(tmp_path))
+
+    again()
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    with pytest.raises(ValueError, match=f"{path.name}: damaged, its checksum does not match"):
+        again()
+    persist.save_tree(path, {"value": np.zeros(3, np.float32)})
+    with pytest.raises(ValueError, match=rf"leaf .* of .*{path.name} is float\d+\[2\], saved was float32\[3\]"):
+        again()
+    path.unlink()
+    again()
+    assert path.read_bytes() == whole
 
 
 def test_static_fields_are_part_of_the_name(tmp_path):

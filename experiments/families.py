@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from experiments import unsolved
 from experiments.models import (
     ALS_PUBLISHED,
     ALS_PUBLISHED_STEPS,
@@ -122,7 +123,8 @@ def _parts(num_steps: int) -> Iterator[int]:
 def _als_path(key: Key, setting: cells.Training, data: Any) -> Iterator[Factors]:
     state = None
     for size in _parts(int(setting.num_steps)):
-        state = als.fit(key, data, setting.config, num_steps=size, state=state)
+        with unsolved.no_news():
+            state = als.fit(key, data, setting.config, num_steps=size, state=state)
         yield als.factors(state, setting.config)
 
 

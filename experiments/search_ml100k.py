@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from experiments import options as command_line
-from experiments import study
+from experiments import study, unsolved
 from experiments.models import fit_als
 from experiments.options import MOST, MOST_SEED, MOST_SPLITS, Checked, option
 from experiments.records import Splits
@@ -71,7 +71,8 @@ def score(config: als.Config, num_steps: int, tasks: Sequence[Task]) -> float:
     """Return the validation NDCG@10, mean over the splits."""
     found = []
     for seed, task in enumerate(tasks):
-        scorer = fit_als(config, num_steps)(jax.random.key(seed), task, None)
+        with unsolved.no_news():
+            scorer = fit_als(config, num_steps)(jax.random.key(seed), task, None)
         found.append(task.evaluate(scorer, metrics=("ndcg",)).mean()["ndcg@10"])
     return float(np.mean(found))
 

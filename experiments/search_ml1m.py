@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from experiments import extras, searches, study
+from experiments import extras, searches, study, unsolved
 from experiments.models_ml1m import SEARCHED, Settings
 from experiments.sections import Section
 from experiments.task import Task
@@ -35,8 +35,11 @@ def search(
 
     def curve(values: Settings) -> Iterator[float]:
         try:
-            model = searched.model(values).fit(study.model_key(name, seed), task, dim)
-        except ValueError:  # no finite solution
+            with unsolved.no_news():
+                model = searched.model(values).fit(study.model_key(name, seed), task, dim)
+        except ValueError as error:
+            if "finite solution" not in str(error):
+                raise
             yield math.nan
             return
         yield task.evaluate(model, metrics=("ndcg",)).mean()[METRIC]

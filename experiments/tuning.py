@@ -119,7 +119,9 @@ def curve(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) 
         try:
             for models in zip(*paths, strict=True):
                 yield float(np.mean([_score(model, task) for model, task in zip(models, judged, strict=True)]))
-        except ValueError:  # no finite solution
+        except ValueError as error:
+            if "finite solution" not in str(error):
+                raise
             yield math.nan
 
     return of_setting

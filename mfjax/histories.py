@@ -6,16 +6,18 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 
+from mfjax import checks
 from mfjax.packing import Plan, Writer, balance, share_shape
-from mfjax.types import Array, Interactions
+from mfjax.types import Array, Interactions, describe
 
+By = Literal["user", "item"]
 Tables = TypeVar("Tables")
 
 
@@ -38,6 +40,14 @@ class Ragged:
     num_columns: int = field(metadata={"static": True})
     longest: int = field(metadata={"static": True})
 
+    def __post_init__(self) -> None:
+        checks.whole("num_columns", self.num_columns, least=0)
+        checks.whole("longest", self.longest, least=0)
+
+    def __repr__(self) -> str:
+        offsets = f"offsets {describe(self.offsets)}, ids {describe(self.ids)}"
+        return f"Ragged({offsets}, {self.num_columns} columns, longest {self.longest})"
+
     @property
     def num_rows(self) -> int:
         return self.offsets.shape[0] - 1
@@ -55,16 +65,22 @@ class Ragged:
         return ids, jnp.where(mask, self.values[position], 0), mask
 
 
-def ragged(interactions: Interactions, *, by: str = "user") -> Ragged:
+def ragged(interactions: Interactions, *, by: By = "user") -> Ragged:
     """Return the ragged lists of `interactions`, one row per user (or per item with `by="item"`).
 
     Rows without interactions are empty. Entries are ordered by (row, id); equal pairs keep file order.
+
+    Raises:
+        ValueError: for what are no Interactions, an unknown side, ids outside the id spaces, or values that are not
+            finite.
 
     Example:
         >>> pairs = Interactions(np.array([1, 0, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 2, 3)
         >>> ragged(pairs).ids.tolist()
         [0, 1, 2]
     """
+    _check_by(by)
+    _check(interactions)
     rows, columns, num_rows, num_columns = _sides(interactions, by)
     order = _sorted_by_row(rows, columns)
     offsets = np.zeros(num_rows + 1, np.int64)
@@ -114,6 +130,9 @@ class Packed:
         """bool [chunks, segments, width], True for a real entry."""
         return self.entries > 0
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(entries {describe(self.entries)}, rows {describe(self.rows)})"
+
     def features(self, columns: Array) -> Array:
         """Return the rows of the table `columns` that one chunk's entries name, [segments, width, dim]."""
         return look_up(columns, self.ids)
@@ -137,6 +156,10 @@ class Side:
     blocks: tuple[Packed, ...]
     counts: Array
     column_counts: Array
+
+    def __repr__(self) -> str:
+        blocks = ", ".join(map(repr, self.blocks)) if isinstance(self.blocks, tuple) else type(self.blocks).__name__
+        return f"{type(self).__name__}(counts {describe(self.counts)}, {blocks})"
 
     @property
     def num_rows(self) -> int:
@@ -186,6 +209,9 @@ class Histories:
     users: Side
     items: Side
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(users={self.users!r}, items={self.items!r})"
+
     def start(self, draw: Callable[[], Tables]) -> Tables:
         """Return the tables that `draw` makes in the order of ids, stored as these histories need them: on all their
         devices."""
@@ -203,7 +229,8 @@ def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int =
         multiple_of: the number of chunks is a multiple of this (the number of devices that share them).
 
     Raises:
-        ValueError: for an empty set, ids outside the id spaces, or values that are not finite.
+        ValueError: for what are no Interactions, an empty set, ids outside the id spaces, values that are not finite,
+            or options that are not whole numbers of at least 1.
 
     Example:
         >>> pairs = Interactions(np.array([1, 0, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 2, 3)
@@ -211,6 +238,7 @@ def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int =
         [1.0, 2.0]
     """
     _check(interactions)
+    _check_some(interactions)
     sizes = (interactions.users, interactions.num_users), (interactions.items, interactions.num_items)
     counts = [np.bincount(ids, minlength=size) for ids, size in sizes]
     options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
@@ -223,13 +251,15 @@ def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int =
 def side(
     interactions: Interactions,
     *,
-    by: str = "user",
+    by: By = "user",
     chunk_entries: int = 4096,
     width: int = 32,
     multiple_of: int = 1,
 ) -> Side:
     """Return the padded histories of one side; arguments and errors as in `build`."""
+    _check_by(by)
     _check(interactions)
+    _check_some(interactions)
     rows, _, num_rows, _ = _sides(interactions, by)
     counts = np.bincount(rows, minlength=num_rows)
     options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
@@ -246,7 +276,7 @@ PART, MOST_PARTS = 1 << 20, 8
 """Entries that are packed at once, as far as MOST_PARTS parts do: every part is a pass over the rows of all entries."""
 
 
-def _packed(packing: Packing, interactions: Interactions, by: str) -> Side:
+def _packed(packing: Packing, interactions: Interactions, by: By) -> Side:
     """Pack one side, a range of rows at a time: what is needed beside the result is for one range only."""
     rows, columns, num_rows, num_columns = _sides(interactions, by)
     ends = np.cumsum(packing.counts)
@@ -312,8 +342,7 @@ class Packing:
 def _plans(counts: np.ndarray, *, chunk_entries: int, width: int, multiple_of: int) -> tuple[Plan | None, Plan | None]:
     """Return the plans of common and of long histories, None where there are none."""
     for name, number in (("chunk_entries", chunk_entries), ("width", width), ("multiple_of", multiple_of)):
-        if number < 1:
-            raise ValueError(f"{name}: {number} is below 1; pass a positive number of entries or devices")
+        checks.whole(name, number, remedy="pass a number of entries or devices")
     segments = -(-counts // width)
     capacity = max(chunk_entries // width, 1)
 
@@ -324,9 +353,33 @@ def _plans(counts: np.ndarray, *, chunk_entries: int, width: int, multiple_of: i
     return plan(segments <= capacity), plan(segments > capacity)
 
 
-def _check(interactions: Interactions) -> None:
-    if len(interactions) == 0:
-        raise ValueError("interactions: the set is empty; check the filter or split that made it")
+def check_interactions(interactions: Any) -> None:
+    """Raise ValueError unless `interactions` are Interactions whose columns fit together: kinds, dtypes and lengths.
+
+    Example:
+        >>> check_interactions(np.eye(2))
+        Traceback (most recent call last):
+        ...
+        ValueError: interactions: a ndarray is not what is needed; pass Interactions, such as data.from_arrays makes
+    """
+    remedy = "pass Interactions, such as data.from_arrays makes"
+    if scipy.sparse.issparse(interactions):
+        remedy = "pass data.from_sparse(matrix)"
+    elif isinstance(interactions, Ragged):
+        remedy = "pass the Interactions that it was made of"
+    checks.kind("interactions", interactions, Interactions, remedy)
+    for name in ("num_users", "num_items"):
+        checks.whole(name, getattr(interactions, name), least=0)
+    for name, kinds in (("users", "iu"), ("items", "iu"), ("values", "iuf")):
+        column = getattr(interactions, name)
+        checks.kind(name, column, np.ndarray, "pass a numpy array, or use data.from_arrays")
+        if column.size and column.dtype.kind not in kinds:
+            raise ValueError(f"{name}: dtype {column.dtype}; pass numbers, or use data.from_arrays")
+        checks.shape(name, column, (len(interactions.users),), "pass one entry for each pair")
+
+
+def _check(interactions: Any) -> None:
+    check_interactions(interactions)
     for name, ids, size in (
         ("users", interactions.users, interactions.num_users),
         ("items", interactions.items, interactions.num_items),
@@ -336,9 +389,21 @@ def _check(interactions: Interactions) -> None:
             raise ValueError(
                 f"{name}: id {ids[bad[0]]} in row {bad[0]} is outside 0..{size - 1}; map raw ids with a Vocabulary"
             )
-    bad = np.flatnonzero(~np.isfinite(interactions.values))
+    with np.errstate(over="ignore"):
+        bad = np.flatnonzero(~np.isfinite(np.asarray(interactions.values, np.float32)))
     if bad.size:
-        raise ValueError(f"values: {interactions.values[bad[0]]} in row {bad[0]} is not finite; drop or repair the row")
+        raise ValueError(
+            f"values: {interactions.values[bad[0]]} in row {bad[0]} is not finite in float32; drop or repair the row"
+        )
+
+
+def _check_some(interactions: Interactions) -> None:
+    if len(interactions) == 0:
+        raise ValueError("interactions: the set is empty; check the filter or split that made it")
+
+
+def _check_by(by: By) -> None:
+    checks.choice("by", by, get_args(By))
 
 
 def _sorted_by_row(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -356,9 +421,7 @@ def _counting_sort(keys: np.ndarray) -> np.ndarray:
     )
 
 
-def _sides(interactions: Interactions, by: str) -> tuple[np.ndarray, np.ndarray, int, int]:
-    if by == "user":
-        return interactions.users, interactions.items, interactions.num_users, interactions.num_items
-    if by == "item":
-        return interactions.items, interactions.users, interactions.num_items, interactions.num_users
-    raise ValueError(f"by: {by!r} is not a side; pass 'user' or 'item'")
+def _sides(interactions: Interactions, by: By) -> tuple[np.ndarray, np.ndarray, int, int]:
+    users, items = (interactions.users, interactions.num_users), (interactions.items, interactions.num_items)
+    (rows, num_rows), (columns, num_columns) = (users, items) if by == "user" else (items, users)
+    return rows, columns, num_rows, num_columns

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+
+from mfjax import checks
 
 Array = jax.Array
 Key = jax.Array
@@ -15,13 +17,17 @@ Key = jax.Array
 Scorer = Callable[[Array], Array]
 """User ids int32 [batch] -> scores float32 [batch, num_items].
 
-Always a `jax.tree_util.Partial`, so that it is a pytree and crosses `jit` and `vmap` as an argument.
+Those of this package are `jax.tree_util.Partial`s, pytrees that cross `jit` and `vmap` as arguments. A plain function
+is taken wherever a scorer is, and wrapped in one (`recommend.scorer`).
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
     """Raw ids (integers or strings), sorted and distinct: `raw[id]` is the raw id of `id`.
+
+    Raises:
+        ValueError: for raw ids that are not of one of the two kinds, not one-dimensional, not sorted or not distinct.
 
     Example:
         >>> vocabulary = Vocabulary.of(np.array(["b", "a", "b"]))
@@ -33,41 +39,105 @@ class Vocabulary:
 
     raw: np.ndarray
 
+    def __post_init__(self) -> None:
+        raw = self.raw
+        checks.kind("raw", raw, np.ndarray, "pass an array, or Vocabulary.of(raw_ids)")
+        if raw.ndim != 1 or _kind_of(raw) is None:
+            raise ValueError(
+                f"raw: {raw.dtype}{list(raw.shape)}; pass integers or strings [n], or Vocabulary.of(raw_ids)"
+            )
+        if not (raw[1:] > raw[:-1]).all():
+            raise ValueError("raw: the raw ids are not sorted and distinct; pass Vocabulary.of(raw_ids)")
+
     @classmethod
     def of(cls, raw_ids) -> Vocabulary:
-        return cls(np.unique(np.asarray(raw_ids)))
+        """Return the vocabulary of raw ids in any order, repeats allowed. Raises ValueError as `find`."""
+        return cls(np.unique(_raw_ids(raw_ids)))
 
     def __len__(self) -> int:
         return len(self.raw)
 
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self)} ids, {self.raw.dtype})"
+
     def find(self, raw_ids) -> tuple[np.ndarray, np.ndarray]:
-        """Return ids int32 and `known` bool, of the shape of `raw_ids`; an unknown raw id gets id 0 and False."""
-        raw_ids = np.asarray(raw_ids)
-        if len(self.raw) == 0:
+        """Return ids int32 and `known` bool, of the shape of `raw_ids`; an unknown raw id gets id 0 and False.
+
+        Raises:
+            ValueError: for raw ids that are neither all integers nor all strings, or strings where the vocabulary has
+                integers, or the other way round: no conversion is guessed.
+        """
+        raw_ids = _raw_ids(raw_ids)
+        if len(self.raw) == 0 or raw_ids.size == 0:
             return np.zeros(raw_ids.shape, np.int32), np.zeros(raw_ids.shape, bool)
+        if _kind_of(raw_ids) != _kind_of(self.raw):
+            first = raw_ids.reshape(-1)[0]
+            raise ValueError(
+                f"raw_ids: {_plain(first)!r} is of dtype {raw_ids.dtype}, but the ids of this vocabulary are "
+                f"{self.raw.dtype}; convert it"
+            )
+        alike = np.ones(raw_ids.shape, bool)
+        if raw_ids.dtype.kind in "iu":
+            # In one dtype: numpy compares int64 and uint64 as floats.
+            given, raw_ids = raw_ids, raw_ids.astype(self.raw.dtype)
+            alike = (raw_ids.astype(given.dtype) == given) & ((raw_ids < 0) == (given < 0))
         ids = np.minimum(np.searchsorted(self.raw, raw_ids), len(self.raw) - 1)
-        known = self.raw[ids] == raw_ids
+        known = (self.raw[ids] == raw_ids) & alike
         return np.where(known, ids, 0).astype(np.int32), known
 
     def encode(self, raw_ids) -> np.ndarray:
-        """Return ids int32. Raises ValueError naming the first raw id that is not in the vocabulary."""
-        raw_ids = np.asarray(raw_ids)
+        """Return ids int32. Raises ValueError naming the first raw id that is not in the vocabulary, and as `find`."""
+        raw_ids = _raw_ids(raw_ids)
         ids, known = self.find(raw_ids)
         if not known.all():
             unknown = raw_ids[~known].reshape(-1)
             raise ValueError(
-                f"raw_ids: {unknown[0]!r} is not in the vocabulary of {len(self)} ids ({unknown.size} unknown); "
+                f"raw_ids: {_plain(unknown[0])!r} is not in the vocabulary of {len(self)} ids "
+                f"({unknown.size} unknown); "
                 "drop it, or use find() to be told which are known"
             )
         return ids
 
     def decode(self, ids) -> np.ndarray:
-        """Return the raw ids of `ids`. Raises ValueError for an id outside 0..len-1."""
-        ids = np.asarray(ids)
-        if ids.size and (ids.min() < 0 or ids.max() >= len(self)):
-            bad = ids.min() if ids.min() < 0 else ids.max()
-            raise ValueError(f"ids: {bad} is outside 0..{len(self) - 1}; pass ids of this vocabulary")
-        return self.raw[ids]
+        """Return the raw ids of `ids`. Raises ValueError for what are no ids, or an id outside 0..len-1."""
+        return self.raw[np.asarray(checks.ids("ids", ids, len(self), "the ids of this vocabulary"))]
+
+
+def _raw_ids(raw_ids: Any) -> np.ndarray:
+    """Return raw ids of any shape as an array of integers or of strings."""
+    if isinstance(raw_ids, (list, tuple)):
+        try:
+            raw_ids = np.array(raw_ids, object)  # numpy would turn [1, "1"] into strings
+        except ValueError:
+            raise ValueError(f"raw_ids: {raw_ids!r:.80} is no array; pass lists of one length") from None
+    raw = np.asarray(raw_ids)
+    if raw.size == 0:
+        return raw if _kind_of(raw) else raw.astype(np.int64)
+    if raw.dtype == object:
+        members = raw.reshape(-1)
+        is_text = isinstance(members[0], str)
+        wanted: Any = str if is_text else (int, np.integer)
+        for member in members:
+            if not isinstance(member, wanted) or isinstance(member, bool):
+                raise ValueError(f"raw_ids: {member!r:.80}; ids are all integers or all strings: convert or drop it")
+            if is_text and member.endswith("\0"):
+                raise ValueError(f"raw_ids: {member!r:.80} ends in a NUL, which numpy drops; convert it")
+        try:
+            raw = raw.astype(str if is_text else np.int64)
+        except OverflowError:
+            raise ValueError("raw_ids: one is beyond 64 bits; convert them to strings") from None
+    if _kind_of(raw) is None:
+        raise ValueError(f"raw_ids: dtype {raw.dtype}; convert ids to integers or strings")
+    return raw
+
+
+def _kind_of(raw: np.ndarray) -> str | None:
+    """Return "text" or "number", None for raw ids of another kind."""
+    return "text" if raw.dtype.kind in "UT" else "number" if raw.dtype.kind in "iu" else None
+
+
+def _plain(raw_id: Any) -> Any:
+    return raw_id.item() if isinstance(raw_id, np.generic) else raw_id
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,16 +164,36 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.users)
 
+    def __repr__(self) -> str:
+        times = "" if self.timestamps is None else ", with timestamps"
+        return f"Interactions({len(self)} pairs of {self.num_users} users and {self.num_items} items{times})"
+
     def select(self, rows) -> Interactions:
-        """Return the rows of a bool mask [n] or of an integer index, the id spaces unchanged."""
+        """Return the rows of a bool mask [n], of an integer index or of a slice, the id spaces unchanged.
+
+        Raises:
+            ValueError: for a mask of another length, or a row outside 0..n-1.
+        """
+        if not isinstance(rows, slice):
+            rows = np.asarray(rows, np.int64) if np.size(rows) == 0 else np.asarray(rows)
+            if rows.dtype == bool:
+                checks.shape("rows", rows, (len(self),), "pass one bool for each row")
+            else:
+                checks.count("rows", rows, most=max(len(self) - 1, 0), remedy="pass rows that there are")
         timestamps = None if self.timestamps is None else self.timestamps[rows]
         return replace(
             self, users=self.users[rows], items=self.items[rows], values=self.values[rows], timestamps=timestamps
         )
 
     def with_values(self, values) -> Interactions:
-        """Return the same pairs with other values (a scalar or [n])."""
-        return replace(self, values=np.broadcast_to(np.float32(values), self.values.shape).copy())
+        """Return the same pairs with other values (a scalar or [n]). Raises ValueError for what are no numbers."""
+        array = checks.seen(values)
+        if array is None or array.dtype.kind not in "iuf" or array.shape not in ((), self.values.shape):
+            raise ValueError(
+                f"values: {values!r:.80} is neither one number nor one for each of {len(self)} pairs; pass floats"
+            )
+        with np.errstate(over="ignore"):
+            return replace(self, values=np.broadcast_to(array.astype(np.float32), self.values.shape).copy())
 
     def item_counts(self) -> np.ndarray:
         """Return the number of interactions of every item, int32 [num_items]."""
@@ -130,3 +220,19 @@ class Factors(NamedTuple):
     user_biases: Array | None = None
     item_biases: Array | None = None
     offset: Array | None = None
+
+    def __repr__(self) -> str:
+        parts = [f"{name}={describe(table)}" for name, table in self._asdict().items() if table is not None]
+        return f"Factors({', '.join(parts)})"
+
+
+def describe(array: Any) -> str:
+    """Return dtype and shape of an array, such as "float32[3, 2]", or the kind of anything else.
+
+    Example:
+        >>> describe(np.ones((3, 2), np.float32))
+        'float32[3, 2]'
+    """
+    if hasattr(array, "dtype") and hasattr(array, "shape"):
+        return f"{array.dtype}{list(array.shape)}"
+    return f"{array!r:.40}" if isinstance(array, (int, float)) else type(array).__name__

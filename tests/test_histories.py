@@ -95,10 +95,10 @@ def test_an_empty_set_makes_empty_lists():
         ({"items": np.array([-1, 0])}, {}, r"items: id -1 in row 0 is outside 0\.\.3"),
         ({"values": np.array([1, np.nan])}, {}, r"values: nan in row 1 is not finite; drop or repair the row"),
         ({"values": np.array([np.inf, 1])}, {}, r"values: inf in row 0 is not finite"),
-        ({}, {"width": 0}, r"width: 0 is below 1"),
-        ({}, {"chunk_entries": 0}, r"chunk_entries: 0 is below 1"),
-        ({}, {"multiple_of": 0}, r"multiple_of: 0 is below 1"),
-        ({}, {"by": "movie"}, r"by: 'movie' is not a side; pass 'user' or 'item'"),
+        ({}, {"width": 0}, r"width: 0 is not a whole number of at least 1"),
+        ({}, {"chunk_entries": 0}, r"chunk_entries: 0 is not a whole number of at least 1"),
+        ({}, {"multiple_of": 0}, r"multiple_of: 0 is not a whole number of at least 1"),
+        ({}, {"by": "movie"}, r"by: 'movie' is unknown; pass 'user' or 'item'"),
         ({"users": [], "items": [], "values": []}, {}, r"interactions: the set is empty; check the filter or split"),
     ],
 )
@@ -113,8 +113,8 @@ def test_bad_input_names_the_row_and_the_remedy(changes, options, message):
     ("call", "message"),
     [
         (lambda v: v.encode(["a", "z"]), "raw_ids: .*'z'.* is not in the vocabulary of 2 ids"),
-        (lambda v: v.decode([2]), r"ids: 2 is outside 0\.\.1"),
-        (lambda v: v.decode([-1]), r"ids: -1 is outside 0\.\.1"),
+        (lambda v: v.decode([2]), r"ids: id 2 is outside 0\.\.1"),
+        (lambda v: v.decode([-1]), r"ids: id -1 is outside 0\.\.1"),
     ],
 )
 def test_vocabulary_names_what_it_does_not_know(call, message):

@@ -95,7 +95,7 @@ def test_a_model_of_biases_alone_needs_no_factors():
         ),
         (
             lambda model: model.predict("ann", 7, unknown="zero"),
-            "unknown: 'zero' is not a policy; pass 'error' or 'bias'",
+            "unknown: 'zero' is unknown; pass 'error' or 'bias'",
         ),
         (lambda model: model.predict_batch(["ann"], [7, 20]), "items: shape .2,., but users has .1,."),
         (lambda model: model.rmse(["ann"], [7], [1.0, 2.0]), "ratings: shape .2,.; pass one a pair"),

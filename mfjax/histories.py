@@ -229,8 +229,8 @@ def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int =
         multiple_of: the number of chunks is a multiple of this (the number of devices that share them).
 
     Raises:
-        ValueError: for what are no Interactions, an empty set, ids outside the id spaces, values that are not finite,
-            or options that are not whole numbers of at least 1.
+        ValueError: for what are no Interactions, an empty set, ids outside the id spaces, values that are not finite
+            in float32, or options that are not whole numbers of at least 1.
 
     Example:
         >>> pairs = Interactions(np.array([1, 0, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 2, 3)
@@ -392,9 +392,7 @@ def _check(interactions: Any) -> None:
     with np.errstate(over="ignore"):
         bad = np.flatnonzero(~np.isfinite(np.asarray(interactions.values, np.float32)))
     if bad.size:
-        raise ValueError(
-            f"values: {interactions.values[bad[0]]} in row {bad[0]} is not finite in float32; drop or repair the row"
-        )
+        raise ValueError(f"values: {interactions.values[bad[0]]} in row {bad[0]} is not finite; drop or repair the row")
 
 
 def _check_some(interactions: Interactions) -> None:

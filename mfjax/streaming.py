@@ -5,10 +5,12 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mfjax.histories import Histories, Packing
+from mfjax import checks
+from mfjax.histories import Histories, Packing, check_interactions
 from mfjax.types import Interactions
 
 Batches = Callable[[], Iterator[Interactions]]
@@ -28,13 +30,15 @@ def build(batches: Batches, *, chunk_entries: int = 4096, width: int = 32, multi
         chunk_entries, width, multiple_of: as in `histories.build`.
 
     Raises:
-        ValueError: when there is nothing, or an id is outside its batch's id space, or a value is not finite.
+        ValueError: when there is nothing, an id is outside its batch's id space, a value is not finite in float32, the
+            second pass differs from the first, or an option is no whole number of at least 1.
 
     Example:
         >>> pairs = Interactions(np.array([1, 0, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 2, 3)
         >>> build(lambda: iter([pairs.select(slice(0, 2)), pairs.select(slice(2, 3))])).users.counts.tolist()
         [1.0, 2.0]
     """
+    checks.function("batches", batches, "pass a function that starts a pass, such as streaming.npz(path)")
     user_counts, item_counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
     least, most = np.inf, -np.inf
     for number, batch in enumerate(batches()):
@@ -48,9 +52,12 @@ def build(batches: Batches, *, chunk_entries: int = 4096, width: int = 32, multi
     value = float(least) if least == most else None
     by_user, by_item = Packing.pair(user_counts, item_counts, value=value, **options)
     users_seen, items_seen = np.zeros_like(user_counts), np.zeros_like(item_counts)
-    for batch in batches():
+    for number, batch in enumerate(batches()):
+        _check_again(batch, number, user_counts - users_seen, item_counts - items_seen)
         by_user.write(batch.users, _positions(batch.users, users_seen), batch.items, batch.values)
         by_item.write(batch.items, _positions(batch.items, items_seen), batch.users, batch.values)
+    if (users_seen != user_counts).any():
+        raise ValueError("batches: the second pass ends before the first did; start the same pass whenever called")
     return Histories(by_user.side(item_counts), by_item.side(user_counts))
 
 
@@ -71,14 +78,27 @@ def _positions(rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return positions
 
 
-def _check(batch: Interactions, number: int) -> None:
+def _check(batch: Any, number: int) -> None:
+    check_interactions(batch)
     for name, ids, size in (("users", batch.users, batch.num_users), ("items", batch.items, batch.num_items)):
         if len(ids) and (ids.min() < 0 or ids.max() >= size):
             raise ValueError(
                 f"{name}: an id in batch {number} is outside 0..{size - 1}; map raw ids with a Vocabulary first"
             )
-    if not np.isfinite(batch.values).all():
-        raise ValueError(f"values: one in batch {number} is not finite; drop or repair the row")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.asarray(batch.values, np.float32)).all():
+            raise ValueError(f"values: one in batch {number} is not finite; drop or repair the row")
+
+
+def _check_again(batch: Any, number: int, users_left: np.ndarray, items_left: np.ndarray) -> None:
+    """Raise ValueError unless the first pass had the entries of a batch of the second."""
+    _check(batch, number)
+    for ids, left in ((batch.users, users_left), (batch.items, items_left)):
+        counts = np.bincount(ids, minlength=len(left))
+        if len(counts) > len(left) or (counts > left).any():
+            raise ValueError(
+                f"batches: batch {number} of the second pass was not in the first; start the same pass whenever called"
+            )
 
 
 def parquet(
@@ -88,21 +108,28 @@ def parquet(
 
     Raises:
         ImportError: without pyarrow (extra `tables`).
-        ValueError: at the pass, for a column that is missing.
+        ValueError: for a batch below 1; at the pass, for a file that is no Parquet, a column that is missing, and ids
+            that are no integers from 0.
     """
+    _check_columns(user, item, value, batch)
     try:
         import pyarrow.parquet
     except ImportError as error:
         raise ImportError('parquet needs pyarrow: pip install "mfjax[tables]"') from error
 
     def batches() -> Iterator[Interactions]:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        try:
+            opened = pyarrow.parquet.ParquetFile(path)
+        except pyarrow.ArrowInvalid as error:
+            raise ValueError(f"path: {path} is no Parquet file ({error!s:.120}); pass another") from None
+        with opened as file:
             missing = {user, item, *([value] if value else [])} - set(file.schema_arrow.names)
             if missing:
                 raise ValueError(f"columns: {path} has no {sorted(missing)[0]!r}; it has {file.schema_arrow.names}")
             for part in file.iter_batches(batch, columns=[user, item, *([value] if value else [])]):
                 users, items = (part.column(name).to_numpy(zero_copy_only=False) for name in (user, item))
-                yield _interactions(users, items, None if value is None else part.column(value).to_numpy())
+                stars = None if value is None else part.column(value).to_numpy(zero_copy_only=False)
+                yield _interactions(users, items, stars)
 
     return batches
 
@@ -113,35 +140,79 @@ def npz(
     """Return passes over arrays of a file by `np.savez`, integer ids from 0, `batch` entries at once.
 
     Raises:
-        ValueError: at the pass, for an array that is missing, or arrays of different lengths.
+        ValueError: for a batch below 1; at the pass, for a file that `np.savez` did not write, an array that is missing
+            or not one-dimensional, arrays of different lengths, and ids that are no integers from 0.
     """
+    _check_columns(user, item, value, batch)
 
     def batches() -> Iterator[Interactions]:
-        with zipfile.ZipFile(path) as archive:
+        try:
+            opened = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"path: {path} is no file of np.savez ({error}); pass another") from None
+        with opened as archive:
             names = [user, item, *([value] if value else [])]
             missing = [name for name in names if f"{name}.npy" not in archive.namelist()]
             if missing:
                 raise ValueError(f"arrays: {path} has no {missing[0]!r}; it has {archive.namelist()}")
+            sizes = [_size(path, archive, name) for name in names]
+            if len(set(sizes)) > 1:
+                raise ValueError(f"arrays: {path} has {names} of {sizes} entries; write arrays of one length")
             for parts in zip(*(_parts(archive, name, batch) for name in names), strict=True):
                 yield _interactions(parts[0], parts[1], parts[2] if value else None)
 
     return batches
 
 
+def _check_columns(user: str, item: str, value: str | None, batch: int) -> None:
+    checks.whole("batch", batch, remedy="pass a number of rows")
+    for name, column in (("user", user), ("item", item), ("value", value)):
+        if column is not None or name != "value":
+            checks.kind(name, column, str, "pass the name of a column")
+
+
+def _header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return shape, dtype
+
+
+def _size(path: str | Path, archive: zipfile.ZipFile, name: str) -> int:
+    """Return the number of entries of an array of numbers [n]."""
+    with archive.open(f"{name}.npy") as file:
+        try:
+            shape, dtype = _header(file)
+        except ValueError as error:
+            raise ValueError(f"arrays: {name!r} in {path} is no array ({error!s:.80}); write it by np.savez") from None
+    if len(shape) != 1 or dtype.kind not in "biufc":
+        raise ValueError(f"arrays: {name!r} in {path} is {dtype}{list(shape)}; write numbers [n]")
+    return shape[0]
+
+
 def _parts(archive: zipfile.ZipFile, name: str, size: int) -> Iterator[np.ndarray]:
     with archive.open(f"{name}.npy") as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(file)
+        shape, dtype = _header(file)
         for first in range(0, shape[0], size):
             count = min(size, shape[0] - first)
-            yield np.frombuffer(file.read(count * dtype.itemsize), dtype)
+            found = file.read(count * dtype.itemsize)
+            if len(found) < count * dtype.itemsize:
+                raise ValueError(f"arrays: {name!r} ends after {first} entries of {shape[0]}; write the file again")
+            yield np.frombuffer(found, dtype)
 
 
 def _interactions(users: np.ndarray, items: np.ndarray, values: np.ndarray | None) -> Interactions:
     for name, ids in (("user", users), ("item", items)):
         if ids.dtype.kind not in "iu":
             raise ValueError(f"{name}: ids have dtype {ids.dtype}; map them to integers from 0 with a Vocabulary first")
-    values = np.ones(len(users), np.float32) if values is None else values.astype(np.float32)
-    num_users, num_items = (int(ids.max(initial=-1)) + 1 for ids in (users, items))
+        bad = (ids < 0) | (ids >= np.uint64(2**31 - 1)) if ids.dtype.kind == "u" else (ids < 0) | (ids >= 2**31 - 1)
+        if bad.any():
+            raise ValueError(
+                f"{name}: id {ids[bad][0]} is outside 0..{2**31 - 2}; map ids to 0, 1, ... with a Vocabulary first"
+            )
+    if values is not None and values.dtype.kind not in "iuf":
+        raise ValueError(f"value: dtype {values.dtype}; write numbers")
+    with np.errstate(over="ignore"):
+        values = np.ones(len(users), np.float32) if values is None else values.astype(np.float32)
+    num_users, num_items = (int(ids.max(initial=0)) + 1 if len(ids) else 0 for ids in (users, items))
     return Interactions(users.astype(np.int32), items.astype(np.int32), values, num_users, num_items)

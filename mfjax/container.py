@@ -151,7 +151,7 @@ def _described(one: Any) -> tuple[str, np.dtype, tuple[int, ...]]:
     name, dtype_name, shape = one
     try:
         dtype = np.dtype(dtype_name)
-        known = dtype.itemsize > 0 and _dtype_name(dtype) == dtype_name and _is_kept(dtype)
+        known = dtype.itemsize > 0 and _dtype_name(dtype.newbyteorder("<")) == dtype_name and _is_kept(dtype)
     except (TypeError, ValueError, SyntaxError, OverflowError):
         known = False
     if not known:

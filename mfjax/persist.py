@@ -67,6 +67,13 @@ def load(path: str | os.PathLike) -> Model:
     arrays, header = container.read(path)
     _check_kind(path, header, "model", "load_tree")
     model_checks.check(str(path), arrays, header)
+    try:
+        return _model(arrays, header)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _model(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Model:
     seen = None
     if header["seen"] is not None:
         offsets, ids, values = (on_device(name, arrays[f"seen.{name}"]) for name in _LISTS)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments import option_checks
+
 
 def read(path: Path, options: type, command: str) -> dict[str, Any]:
     """Return option name -> value, of the types of the fields of `options`.
@@ -104,19 +106,20 @@ def _mistyped(what: str, found: Any, wanted: Mapping[str, type]) -> str | None:
 
 
 def _typed(path: Path, name: str, value: Any, hint: Any) -> Any:
-    kinds = typing.get_args(hint) if not isinstance(hint, type) and typing.get_origin(hint) is not tuple else (hint,)
-    if value is None and type(None) in kinds:
+    element, many, optional = option_checks.kind(hint)
+    if value is None and optional:
         return None
-    kind = next(kind for kind in kinds if kind is not type(None))
-    if typing.get_origin(kind) is tuple:
-        element = typing.get_args(kind)[0]
-        values = value if isinstance(value, list) else [value]
-        return tuple(_typed(path, name, member, element) for member in values)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if many:
+        return tuple(_member(path, name, one, element) for one in (value if isinstance(value, list) else [value]))
+    return _member(path, name, value, element)
+
+
+def _member(path: Path, name: str, value: Any, element: type) -> Any:
+    if element is float and isinstance(value, int) and not isinstance(value, bool):
         # Beyond the range of floats it is out of any option's range too.
         return float(value) if abs(value) < 2**1000 else value
-    if kind is Path and isinstance(value, str) and value:
+    if element is Path and isinstance(value, str) and value:
         return Path(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ValueError(f"config: {path}: {name} = {value!r:.80} is not of type {kind.__name__}; see --help")
+    if not isinstance(value, element) or (element is int and isinstance(value, bool)):
+        raise ValueError(f"config: {path}: {name} = {value!r:.80} is not of type {element.__name__}; see --help")
     return value

@@ -16,7 +16,7 @@ from experiments.rating_models import MODELS, OWN, PEERS
 from experiments.rating_study import run as run_study
 from experiments.rating_task import RatingTask, folds, time_split
 from mfjax.data import movielens
-from mfjax.data.splits import TIES
+from mfjax.data.splits import TIES, Ties
 from mfjax.types import Interactions
 
 PROTOCOLS = ("time", "folds")
@@ -45,7 +45,7 @@ class Options(Checked):
     folds: int = option(5, "number of folds", least=2, most=1000)
     fold_seed: int = option(0, "draws the folds", least=0, most=MOST_SEED)
     train: int = option(80_000, "train ratings of the protocol time", least=4, most=2**31 - 1)
-    ties: str = option("reverse", "which of the ratings of equal time come first in the protocol time", TIES[:-1])
+    ties: Ties = option("reverse", "which of the ratings of equal time come first in the protocol time", TIES[:-1])
     clip: bool = option(True, "move predictions into the range of the train ratings")
     out: Path | None = option(
         None,

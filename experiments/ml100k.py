@@ -18,7 +18,7 @@ from experiments.options import MOST, MOST_CORES, MOST_DIM, MOST_LENGTH, MOST_SE
 from experiments.records import Splits, nothing_seen
 from experiments.task import Task, last_positive, test_task
 from mfjax.data import movielens
-from mfjax.data.splits import TIES
+from mfjax.data.splits import TIES, Ties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Options(Checked):
         most=MOST,
     )
     first_seed: int = option(0, "the first seed; the others follow it", least=0, most=MOST_SEED)
-    ties: str = option("file-order", "which of a user's positives of equal time is the last", TIES)
+    ties: Ties = option("file-order", "which of a user's positives of equal time is the last", TIES)
     min_rating: float = option(4.0, "the least rating that counts as a positive")
     k: tuple[int, ...] = option(
         (10,), "lengths of the recommended list, separated by commas", least=1, most=MOST_LENGTH

@@ -22,7 +22,7 @@ from experiments.task import Task, last_ratings, positive_task
 from mfjax import persist
 from mfjax.data import movielens
 from mfjax.data.movielens import Dataset
-from mfjax.data.splits import TIES
+from mfjax.data.splits import TIES, Ties
 from mfjax.model import Model as SavedModel
 from mfjax.trials import Trial, best
 from mfjax.types import Factors
@@ -52,7 +52,7 @@ class Options(Checked):
         least=0,
         most=MOST,
     )
-    ties: str = option("file-order", "which of a user's ratings of equal time is the last", TIES)
+    ties: Ties = option("file-order", "which of a user's ratings of equal time is the last", TIES)
     min_rating: float = option(4.0, "the least rating that counts as a positive")
     k: tuple[int, ...] = option(
         (1, 5, 10, 20),

@@ -29,7 +29,7 @@ class Kind(typing.NamedTuple):
 
 
 def kind(hint: Any) -> Kind:
-    """Return what a hint says: a kind, a tuple of any number of one, or either or None.
+    """Return what a hint says: a kind, a tuple of any number of one, or either or None; names in quotes are text.
 
     Example:
         >>> kind(tuple[int, ...])
@@ -39,7 +39,8 @@ def kind(hint: Any) -> Kind:
     if optional:
         (hint,) = (member for member in typing.get_args(hint) if member is not type(None))
     many = typing.get_origin(hint) is tuple
-    return Kind(typing.get_args(hint)[0] if many else hint, many, optional)
+    element = typing.get_args(hint)[0] if many else hint
+    return Kind(str if typing.get_origin(element) is typing.Literal else element, many, optional)
 
 
 def check(name: str, value: Any, hint: Any, rules: Mapping[str, Any], default: Any) -> None:
@@ -81,7 +82,12 @@ def _check_one(name: str, value: Any, element: type, rules: Mapping[str, Any]) -
     elif element is str and not value.strip():
         raise ValueError(f"{name}: is empty; write it out, or leave the option out")
     elif element is Path:
-        _PLACES[rules["place"]](name, value, rules)
+        try:
+            _PLACES[rules["place"]](name, value, rules)
+        except OSError as error:
+            raise ValueError(
+                f"{name}: {str(value)!r:.80} can not be looked up ({error.strerror}); pass another"
+            ) from None
 
 
 def _file(name: str, path: Path, rules: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal, get_args
 
 import jax
 import numpy as np
@@ -15,6 +16,8 @@ from experiments.rating_models import PUBLISHED, chosen_biased
 from experiments.rating_task import RatingTask
 from mfjax import als, objectives
 from mfjax.files import atomic_path
+
+Solver = Literal["conjugate_gradient", "cholesky"]
 
 Curves = Mapping[str, Mapping[str, np.ndarray]]
 """Model -> solver -> loss after each iteration, float64 [iterations]."""
@@ -32,12 +35,12 @@ def losses(key: jax.Array, task: RatingTask, *, num_steps: int = 100) -> Curves:
     configs = {name: als.Config(objective=objective, **PUBLISHED) for name, objective in published.items()}
     configs["biased-als"] = chosen_biased(task).config(task.train.mean)
     return {
-        name: {solver: trace(key, task, config, solver, num_steps) for solver in als.SOLVERS}
+        name: {solver: trace(key, task, config, solver, num_steps) for solver in get_args(Solver)}
         for name, config in configs.items()
     }
 
 
-def trace(key: jax.Array, task: RatingTask, config: als.Config, solver: str, num_steps: int) -> np.ndarray:
+def trace(key: jax.Array, task: RatingTask, config: als.Config, solver: Solver, num_steps: int) -> np.ndarray:
     """Return the loss after each iteration, float64 [num_steps]."""
     config = replace(config, solver=solver)
     data, found = task.train.histories, []

@@ -25,7 +25,7 @@ from experiments.records import Splits, check_lists
 from experiments.task import Task, last_positive, test_task
 from mfjax import compilation, ranking, sampling
 from mfjax.data import movielens
-from mfjax.data.splits import TIES
+from mfjax.data.splits import TIES, Ties
 from mfjax.resampling import bootstrap
 
 
@@ -36,7 +36,7 @@ class Options(Checked):
     losses: tuple[str, ...] = option(("bpr", "lambdarank"), "losses to compare, separated by commas", tuple(TUNED))
     epochs: int = option(20, "epochs of every loss", least=1, most=MOST)
     seeds: int = option(10, "number of seeds", least=1, most=MOST)
-    ties: str = option("file-order", "which of a user's positives of equal time is the last", TIES[:-1])
+    ties: Ties = option("file-order", "which of a user's positives of equal time is the last", TIES[:-1])
     out: Path | None = option(
         None, "folder for ranking_losses.json; none writes nothing", place="output", writes=("ranking_losses.json",)
     )

@@ -13,7 +13,7 @@ import numpy as np
 from mfjax import histories
 from mfjax.data import splits
 from mfjax.data.leaks import check_no_leak
-from mfjax.data.splits import Split
+from mfjax.data.splits import Split, Ties
 from mfjax.histories import Histories, Side
 from mfjax.types import Interactions, Key
 
@@ -99,7 +99,7 @@ class Cuts:
 
 
 def time_split(
-    ratings: Interactions, *, train: int = 80_000, ties: str = "reverse", min_ratings: int = 10
+    ratings: Interactions, *, train: int = 80_000, ties: Ties = "reverse", min_ratings: int = 10
 ) -> RatingTask:
     """Return the split of T3: the first `train` ratings by one clock, and what follows them.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments import extras, searches, study, unsolved
 from experiments.models_ml1m import SEARCHED, Settings
@@ -46,7 +47,7 @@ def search(
 
     path = None if folder is None else folder / f"study-{name}.json"
     with extras.bar(desc=f"search {name}", total=trials, unit="trial", disable=not progress, leave=False) as bar:
-        common = {"trials": trials, "seed": seed, "path": path, "made_of": curve}
+        common: dict[str, Any] = {"trials": trials, "seed": seed, "path": path, "made_of": curve}
         return tune.tpe(curve, searched.space, on_trial=lambda _: bar.update(), **common)
 
 

@@ -18,6 +18,7 @@ from experiments.models import MODELS, Model
 from experiments.results import Row
 from experiments.task import Task
 from mfjax import compilation
+from mfjax.data.splits import Ties
 from mfjax.evaluate import DEFAULT_METRICS, Evaluation
 from mfjax.resampling import bootstrap
 from mfjax.types import Factors, Key, Scorer
@@ -53,7 +54,7 @@ def split_key(seed: int) -> Key:
     return jax.random.fold_in(jax.random.key(seed), 0)
 
 
-def tie_rules(count: int) -> list[tuple[str, Key | None]]:
+def tie_rules(count: int) -> list[tuple[Ties, Key | None]]:
     """Return the rules, and keys, of `count` splits for validation: the file's order, then ties broken at random."""
     return [("file-order", None), *(("random", split_key(seed)) for seed in range(1, count))]
 

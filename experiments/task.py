@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from experiments import devices
 from mfjax import als, histories
-from mfjax.data.splits import Split, leave_last_out, temporal
+from mfjax.data.splits import Split, Ties, leave_last_out, temporal
 from mfjax.evaluate import Evaluation, evaluate
 from mfjax.half_step import MapChunks
 from mfjax.histories import Histories, Ragged
@@ -74,7 +74,7 @@ class Task:
 
 
 def last_positive(
-    ratings: Interactions, *, min_rating: float, ties: str, key: Key | None, validation: int = 0
+    ratings: Interactions, *, min_rating: float, ties: Ties, key: Key | None, validation: int = 0
 ) -> Split:
     """Return the split of the "ALS & BPR" tutorial: positives only, each user's last one by time to test.
 
@@ -116,7 +116,7 @@ def validation_task(split: Split) -> Task:
 NUM_TEST, NUM_VALIDATION = 5, 1
 
 
-def last_ratings(ratings: Interactions, *, ties: str, key: Key | None) -> Split:
+def last_ratings(ratings: Interactions, *, ties: Ties, key: Key | None) -> Split:
     """Return the split of the MovieLens-1M study: each user's last five ratings by time to test, the one before to
     validation; a user with fewer than eleven stays in train."""
     least = 2 * NUM_TEST + NUM_VALIDATION

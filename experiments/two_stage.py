@@ -18,7 +18,7 @@ from experiments.records import Splits, check_lists
 from experiments.task import Task, last_positive, test_task
 from mfjax import compilation, two_stage
 from mfjax.data import movielens
-from mfjax.data.splits import TIES
+from mfjax.data.splits import TIES, Ties
 from mfjax.resampling import bootstrap
 from mfjax.types import Factors, Scorer
 
@@ -38,7 +38,7 @@ class Options(Checked):
         (10, 50, 100, 200, 500), "numbers of candidates, separated by commas", least=1, most=2**31 - 1
     )
     seeds: int = option(3, "number of seeds", least=1, most=MOST)
-    ties: str = option("file-order", "which of a user's positives of equal time is the last", TIES[:-1])
+    ties: Ties = option("file-order", "which of a user's positives of equal time is the last", TIES[:-1])
     k: int = option(10, "length of the recommended list", least=1, most=MOST_LENGTH)
     out: Path | None = option(
         None,

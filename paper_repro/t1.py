@@ -15,10 +15,11 @@ from experiments import study
 from experiments.study import Outcome
 from experiments.task import Task, last_positive, test_task
 from mfjax.data import movielens
+from mfjax.data.splits import Ties
 from paper_repro import t1_claims
 from paper_repro.verdict import Check, Options, main
 
-RULES = ("file-order", "reverse", "item-id", "item-id-descending")
+RULES: tuple[Ties, ...] = ("file-order", "reverse", "item-id", "item-id-descending")
 POPULARITY_HITS = {"file-order": 74, "reverse": 79, "item-id": 55, "item-id-descending": 94}
 PUBLISHED_HITS = {"random": 9, "popularity": 77, "als": 124, "bpr": 100, "als+bpr": 101}
 RANKING = ("warp", "bpr-tuned")
@@ -30,7 +31,7 @@ def measure(options: Options) -> list[Check]:
     ratings = movielens.load("ml-100k", options.data_dir).interactions
     seeds = range(options.seeds)
 
-    def outcomes(ties: str, names: Sequence[str]) -> dict[str, Outcome]:
+    def outcomes(ties: Ties, names: Sequence[str]) -> dict[str, Outcome]:
         @cache
         def task(seed: int | None) -> Task:
             key = None if seed is None else study.split_key(seed)
@@ -41,7 +42,8 @@ def measure(options: Options) -> list[Check]:
 
         return {o.model: o for o in study.run(names, seeds, task_of, cutoffs=(10,), progress=options.progress)}
 
-    by_rule = {rule: outcomes(rule, (*PUBLISHED_HITS, "als-tuned")) for rule in (*RULES, "random")}
+    rules: tuple[Ties, ...] = (*RULES, "random")
+    by_rule: dict[str, dict[str, Outcome]] = {rule: outcomes(rule, (*PUBLISHED_HITS, "als-tuned")) for rule in rules}
     ranking = outcomes("file-order", RANKING)
     return [
         *_counts(by_rule),

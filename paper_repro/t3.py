@@ -30,13 +30,13 @@ from experiments.rating_models import PUBLISHED, PUBLISHED_GRID, PUBLISHED_STEPS
 from experiments.rating_task import Cut, Cuts, RatingTask, folds, time_split
 from mfjax import als, objectives, rating_baselines, rating_metrics
 from mfjax.data import movielens, splits
-from mfjax.data.splits import host_rng
+from mfjax.data.splits import Ties, host_rng
 from mfjax.objectives import Objective
 from mfjax.types import Factors, Interactions
 from paper_repro.verdict import Check, Options, main, near
 
-TIES = "reverse"
-OTHER_TIES = ("file-order", "item-id", "item-id-descending")
+TIES: Ties = "reverse"
+OTHER_TIES: tuple[Ties, ...] = ("file-order", "item-id", "item-id-descending")
 TOLERANCE = 0.002
 FEW_SEEDS = 3
 UNWEIGHTED = objectives.zeros_observed()

@@ -99,7 +99,7 @@ def hit_rate(
     places = _places_within(ranks, sizes, k)
     straddles = (places > 0) & (places < sizes)
     before = jnp.cumsum(straddles, axis=-1) - 1  # relevant items of the same group counted so far
-    missed = jnp.maximum(sizes - places - before, 0) / jnp.maximum(sizes - before, 1)
+    missed = jnp.maximum(sizes - places - before, 0).astype(jnp.float32) / jnp.maximum(sizes - before, 1)
     missed = jnp.prod(jnp.where(straddles, missed, 1.0), axis=-1)
     return jnp.where(jnp.any((places > 0) & ~straddles, axis=-1), 1.0, 1.0 - missed)
 
@@ -225,7 +225,9 @@ def ndcg(
     places = width if k is None else k
     sizes = _open_groups(convention, tie_sizes, ranks)
     if sizes is None:
-        discounts = jnp.where(ranks <= (UNRANKED - 1 if k is None else k), 1 / jnp.log2(ranks + 1.0), 0.0)
+        discounts = jnp.where(
+            ranks <= (UNRANKED - 1 if k is None else k), 1 / jnp.log2(ranks.astype(jnp.float32) + 1.0), 0.0
+        )
     else:
         discounts = mean_discounts(ranks, sizes, places)
     sums = discount_sums(places)

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfjax import agreement, checks, compilation, recommend
+from mfjax.data.arrays import Duplicates, from_arrays
 from mfjax.data.arrays import _raw_ids as column_of_ids
-from mfjax.data.arrays import from_arrays
 from mfjax.histories import Ragged, ragged
 from mfjax.types import Array, Factors, Interactions, Vocabulary
 
@@ -22,7 +22,7 @@ class Predictions(NamedTuple):
     """Predictions of a batch, and how many of its pairs the model does not know in full.
 
     Attributes:
-        values: float32 [n], in the unit of the ratings.
+        values: float [n], in the unit of the ratings and the precision of the factors.
         num_unknown_users, num_unknown_items: pairs predicted without a user's, without an item's row.
     """
 
@@ -145,7 +145,7 @@ class Model:
         """
         checks.whole("k", k)
         checks.kind("exclude_seen", exclude_seen, (bool, np.bool_), "pass True or False")
-        if hasattr(user, "__len__") and not isinstance(user, (str, bytes)) and getattr(user, "ndim", 1):
+        if hasattr(user, "__len__") and not isinstance(user, (str, bytes)) and getattr(user, "ndim", 1) != 0:
             raise ValueError("user: several users; pass one raw id, for many take recommend.top_k on ids")
         ids, known = _find(self.user_vocabulary, "user", [user], unknown)
         if known[0]:
@@ -188,7 +188,7 @@ def fit(
     ratings,
     learn: Callable[[Interactions], Factors],
     *,
-    duplicates: str = "error",
+    duplicates: Duplicates = "error",
     rating_range: tuple[float, float] | None = None,
     objective: str = "",
     config: Any = None,
@@ -199,7 +199,7 @@ def fit(
     Args:
         users, items, ratings: [n]; see `data.arrays.from_arrays` for what is checked.
         learn: interactions -> factors, such as a closure around `als.fit`.
-        duplicates: what a repeated pair becomes: "error", "last", "sum" or "mean".
+        duplicates: what a repeated pair becomes, as in `from_arrays`.
         rating_range: for clipping; None takes the lowest and highest of `ratings`.
         objective, config, manifest: kept with the model for the record.
 

@@ -78,8 +78,8 @@ def as_cutoffs(cutoffs: Sequence[int] | int) -> tuple[int, ...]:
         >>> as_cutoffs(10)
         (10,)
     """
-    listed = cutoffs.tolist() if isinstance(cutoffs, np.ndarray | jax.Array) else cutoffs
-    several = listed if isinstance(listed, list | tuple | range) else [listed]
+    listed: Any = cutoffs.tolist() if isinstance(cutoffs, np.ndarray | jax.Array) else cutoffs
+    several: Sequence[Any] = listed if isinstance(listed, list | tuple | range) else [listed]
     if not several:
         raise ValueError("cutoffs: there are none; pass such as (10,)")
     for cutoff in several:

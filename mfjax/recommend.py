@@ -57,7 +57,7 @@ def scorer(model: Factors | Scorer) -> Scorer:
     try:
         hash(model)
     except TypeError:
-        return Partial(model.__call__)  # compared by identity
+        return Partial(getattr(model, "__call__"))  # noqa: B004, B009 - a method, compared by the identity of its object
     return Partial(model)
 
 

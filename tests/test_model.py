@@ -33,7 +33,8 @@ def test_one_pair_and_a_batch(model):
     wanted = [truth(user, item) for user, item in zip(users, items, strict=True)]
     batch = model.predict_batch(np.array(users), np.array(items))
     np.testing.assert_allclose(batch.values, wanted)
-    assert (batch.values.dtype, batch.num_unknown_users, batch.num_unknown_items) == (np.float32, 0, 0)
+    assert batch.values.dtype == model.factors.users.dtype
+    assert (batch.num_unknown_users, batch.num_unknown_items) == (0, 0)
     assert [model.predict(user, item) for user, item in zip(users, items, strict=True)] == wanted
     assert model.predict_batch([], []).values.shape == (0,)
 

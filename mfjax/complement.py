@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from mfjax import streams
+from mfjax import checks, streams
 from mfjax.histories import Ragged
 from mfjax.types import Array
 
 _MASS_BITS = 30  # the masses of a weighted catalogue sum to about 2^30, below 2^31
+_MOST_MOVED = 1e-8  # of a probability, by rounding each mass on its own
 
 
 class Line(NamedTuple):
@@ -71,24 +73,22 @@ class Complement:
 def build(rows: Ragged, weights: Array | None = None) -> Complement:
     """Return the complement of every row, to be drawn from in proportion to `weights` (None: uniformly).
 
-    Weights are rounded to integers of about 2^30 in all, so a probability is off by less than 1e-9; an item of
-    positive weight keeps at least one unit, an item of weight 0 is never drawn.
+    Weights become integer masses of about 2^30 in all, each rounded down on its own, or up to one unit. Where that
+    would move a probability by more than 1e-8, the running sum of the weights is rounded instead. So a probability is
+    off by at most 1e-8, for any spread of weights (4e-8 while they are traced, for their shares are float32). An item
+    whose share of the weights is below 2^-30 may have one unit or none; an item of weight 0 is never drawn.
 
     Args:
         rows: the items to leave out; repeated pairs count once.
-        weights: float [num_items], finite, not negative, not all zero.
+        weights: numbers [num_items] of any dtype, finite, not negative, not all zero. While they are traced only
+            their shape and dtype are looked at; their sum must then be a normal float32.
 
     Raises:
-        ValueError: for weights of another length.
+        ValueError: for rows that are no `Ragged` or name items beyond `num_columns`, and for other weights.
     """
+    check_lists("rows", rows)
     num_items, ids = rows.num_columns, rows.ids
-    if weights is None:
-        mass = jnp.ones(num_items, jnp.uint32)
-    elif weights.shape == (num_items,):
-        units = jnp.maximum(weights / weights.sum() * 2.0**_MASS_BITS, 1.0)
-        mass = jnp.where(weights > 0, units, 0.0).astype(jnp.uint32)
-    else:
-        raise ValueError(f"weights: shape {weights.shape} is not ({num_items},); pass one weight for each item")
+    mass = jnp.ones(num_items, jnp.uint32) if weights is None else _masses(weights, num_items)
     ends = jnp.cumsum(mass, dtype=jnp.uint32)
     is_first = jnp.zeros(ids.shape[0], bool).at[rows.offsets[:-1]].set(True, mode="drop")
     repeated = (ids == jnp.roll(ids, 1)) & ~is_first
@@ -102,6 +102,65 @@ def build(rows: Ragged, weights: Array | None = None) -> Complement:
     left = ends[-1] - jnp.where(rows.lengths() > 0, taken[jnp.maximum(stop - 1, 0)], 0)
     line = None if weights is None else _line(ends)
     return Complement(rows.offsets, free, taken, left, line, num_items, rows.longest)
+
+
+def check_lists(name: str, lists: Ragged) -> None:
+    """Raise ValueError unless `lists` is a `Ragged` whose items, where they can be seen, are in its catalogue."""
+    checks.kind(name, lists, Ragged, "pass histories.ragged(interactions), one list of items a user")
+    ids = checks.seen(lists.ids)
+    if ids is not None and ids.size and (ids.min() < 0 or ids.max() >= lists.num_columns):
+        bad = ids.min() if ids.min() < 0 else ids.max()
+        raise ValueError(
+            f"{name}: item {bad} is outside 0..{lists.num_columns - 1}; build the lists by histories.ragged"
+        )
+
+
+def _masses(weights: Array, num_items: int) -> Array:
+    """Return the masses of `build`, uint32 [num_items]."""
+    remedy = "pass one weight for each item"
+    checks.shape("weights", weights, (num_items,), remedy)
+    checks.number("weights", weights, least=0, remedy="pass 0 for an item that is not to be drawn")
+    seen = checks.seen(weights)
+    if seen is None:
+        return _traced_masses(weights)
+    numbers = np.asarray(seen, np.float64)
+    if not numbers.any():
+        raise ValueError("weights: all are 0, so that nothing could be drawn; pass some above 0")
+    # By a power of two, which changes no digit, into the range of float32.
+    numbers = np.ldexp(numbers, -np.frexp(numbers.max())[1])
+    with jax.ensure_compile_time_eval():
+        mass = np.asarray(_rounded_alone(_shares(jnp.asarray(numbers, jnp.float32))))
+    shares = numbers / numbers.sum()
+    if np.abs(mass / mass.sum(dtype=np.float64) - shares).max() > _MOST_MOVED:
+        mass = np.diff(np.rint(np.cumsum(shares) * 2.0**_MASS_BITS), prepend=0)
+    return jnp.asarray(mass.astype(np.uint32))
+
+
+def _traced_masses(weights: Array) -> Array:
+    shares = _shares(jnp.asarray(weights).astype(jnp.float32))
+    alone = _rounded_alone(shares)
+    lost = shares * 2.0**_MASS_BITS - alone.astype(jnp.float32)  # exact: both are near each other, or whole
+    moved = jnp.max(jnp.abs(shares * lost.sum() - lost))
+    return lax.cond(moved <= _MOST_MOVED * 2.0**_MASS_BITS, lambda: alone, lambda: _rounded_together(shares))
+
+
+def _shares(weights: Array) -> Array:
+    return weights / weights.sum()
+
+
+def _rounded_alone(shares: Array) -> Array:
+    units = jnp.maximum(shares * 2.0**_MASS_BITS, 1.0)
+    return jnp.where(shares > 0, units, 0.0).astype(jnp.uint32)
+
+
+def _rounded_together(shares: Array) -> Array:
+    """Return the differences of the running sum of the shares, rounded down to whole units."""
+    units = shares * 2.0**_MASS_BITS
+    whole = jnp.floor(units)
+    # The fractions are added up in 32 bits, and every time that their sum wraps around is a unit.
+    fraction = ((units - whole) * 2.0**32).astype(jnp.uint32)
+    wrapped = jnp.cumsum(fraction, dtype=jnp.uint32) < fraction
+    return whole.astype(jnp.uint32) + wrapped.astype(jnp.uint32)
 
 
 def _line(ends: Array) -> Line:
@@ -122,18 +181,23 @@ def draw(complement: Complement, words: Array, rows: Array) -> tuple[Array, Arra
     Args:
         complement: of all rows.
         words: uint32 [batch, num], random.
-        rows: int32 [batch].
+        rows: int32 [batch], rows of the complement.
 
     Returns:
         ids: int32 [batch, num]; 0 where the row leaves nothing to draw.
         mass: uint32 [batch, num] (or scalar 1), the mass of each drawn item.
         left: uint32 [batch], the mass outside the row: a draw has probability mass / left.
 
+    Raises:
+        ValueError: for rows that there are not, or words of another kind or shape.
+
     Example:
         >>> rows = Ragged(jnp.array([0, 2]), jnp.array([0, 2]), jnp.ones(2), num_columns=4, longest=2)
         >>> draw(build(rows), jnp.array([[0, 2**31]], jnp.uint32), jnp.array([0]))[0].tolist()
         [[1, 3]]
     """
+    rows = checks.ids("rows", rows, complement.offsets.shape[0] - 1, "the rows of the complement")
+    streams.check_words("words", words, (*rows.shape, None))
     start, stop, left = complement.offsets[rows], complement.offsets[rows + 1], complement.left[rows]
     x = streams.below(words, left[:, None]).astype(jnp.uint32)
     k = count_at_most(complement.free, x, start[:, None], stop[:, None], complement.longest.bit_length())
@@ -152,7 +216,15 @@ def _item_at(line: Line, point: Array) -> tuple[Array, Array]:
 
 
 def contains(lists: Ragged, rows: Array, ids: Array) -> Array:
-    """Return whether each of `ids` int32 [batch, m] is in the list of its row: bool [batch, m], O(log n_u) each."""
+    """Return whether each of `ids` int32 [batch, m] is in the list of its row: bool [batch, m], O(log n_u) each.
+
+    Raises:
+        ValueError: for rows or items that the lists do not have, or another number of rows than of ids.
+    """
+    checks.kind("lists", lists, Ragged, "pass histories.ragged(interactions)")
+    rows = checks.ids("rows", rows, lists.num_rows, "the rows of the lists")
+    ids = checks.ids("ids", ids, lists.num_columns, "the items of the lists")
+    checks.shape("ids", ids, (*rows.shape, None), "pass the items of each row")
     start, stop = lists.offsets[rows][:, None], lists.offsets[rows + 1][:, None]
     k = count_at_most(lists.ids, ids, start, stop, lists.longest.bit_length())
     return (k > 0) & (lists.ids[jnp.maximum(start + k - 1, 0)] == ids)

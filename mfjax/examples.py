@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mfjax import checks
 from mfjax.losses import Loss
 from mfjax.types import Array
 
@@ -57,7 +58,19 @@ class Lambdas(NamedTuple):
 
 
 def gather(tables: Tables, users: Array, items: Array, negatives: Array) -> Rows:
-    """Return the rows of a batch."""
+    """Return the rows of a batch.
+
+    Raises:
+        ValueError: for ids that the tables have not, or item biases of another number than items.
+    """
+    users = checks.ids("users", users, tables.users.shape[0], "the table of users")
+    items = checks.ids("items", items, tables.items.shape[0], "the table of items")
+    negatives = checks.ids("negatives", negatives, tables.items.shape[0], "the table of items")
+    checks.shape("items", items, users.shape, "pass the positive item of each user")
+    if negatives.ndim == 2:
+        checks.shape("negatives", negatives, (*users.shape, None), "pass the negatives of each user, or [m] for all")
+    if tables.item_biases is not None:
+        checks.shape("item_biases", tables.item_biases, tables.items.shape[:1], "pass one bias for each item")
     biases = tables.item_biases
     of_items = (None, None) if biases is None else (biases[items], biases[negatives])
     return Rows(_take(tables.users, users), _take(tables.items, items), _take(tables.items, negatives), *of_items)
@@ -97,6 +110,9 @@ def objective(rows: Rows, weights: Array, loss: Loss, lambdas: Lambdas) -> Array
         loss: from `mfjax.losses`.
         lambdas: the regularisation.
 
+    Raises:
+        ValueError: for weights of another shape than the negatives, or a loss that is not one number an example.
+
     Example:
         >>> from mfjax import losses
         >>> rows = Rows(jnp.ones((1, 2)), jnp.ones((1, 2)), jnp.zeros((1, 1, 2)), None, None)
@@ -112,7 +128,17 @@ def objective(rows: Rows, weights: Array, loss: Loss, lambdas: Lambdas) -> Array
     if rows.positive_bias is not None and rows.negative_bias is not None:
         biases = jnp.sum(active * rows.positive_bias**2) + jnp.sum(shares * rows.negative_bias**2)
         penalty = penalty + lambdas.bias * biases
-    return jnp.sum(jnp.where(active > 0, loss(*scores(rows), weights), 0.0)) + penalty / 2
+    return jnp.sum(_losses(loss, *scores(rows), weights, active)) + penalty / 2
+
+
+def _losses(loss: Loss, positive: Array, negative: Array, weights: Array, active: Array) -> Array:
+    """Return the loss of each example, 0 for one that does not count."""
+    checks.function("loss", loss, "pass such as losses.bpr")
+    checks.shape("weights", weights, negative.shape, "pass one weight for each negative")
+    found = loss(positive, negative, weights)
+    # A mean over the batch would be broadcast to all examples, and count as often as there are.
+    checks.shape("loss", found, positive.shape, "return one number for each example, not their sum or mean")
+    return jnp.where(active > 0, found, 0.0)
 
 
 def _shares(rows: Rows, weights: Array) -> tuple[Array, Array]:
@@ -140,10 +166,13 @@ def gradients(rows: Rows, weights: Array, loss: Loss, lambdas: Lambdas) -> tuple
         gradients: of the rows, in their shapes.
         losses: float32 [batch], without regularisation; 0 for an example without a real negative.
         auc: float32 [batch], the share of its real negatives with s_ui > s_uj, equal scores counting one half.
+
+    Raises:
+        ValueError: as `objective`.
     """
     active, shares = _shares(rows, weights)
     positive, negative = scores(rows)
-    losses, pullback = jax.vjp(lambda s, t: jnp.where(active > 0, loss(s, t, weights), 0.0), positive, negative)
+    losses, pullback = jax.vjp(lambda s, t: _losses(loss, s, t, weights, active), positive, negative)
     margin = positive[:, None] - negative
     auc = jnp.sum(_share(weights) * ((margin > 0) + 0.5 * (margin == 0)), axis=1)
     by_positive, by_negative = pullback(jnp.ones_like(losses))

@@ -5,7 +5,8 @@ A loss for training compares one positive with its negatives, for a batch of exa
     loss(positive [batch], negatives [batch, m], weights [batch, m]) -> [batch]
 
 `weights` says how many unseen items a negative stands for (see `sampling.Negatives`); 0 = not real, None = all ones.
-An example without a real negative has loss 0 and gradient 0. Finite scores give finite values and gradients.
+An example without a real negative has loss 0 and gradient 0. Finite scores give finite values and gradients. Other
+shapes raise ValueError, and weights that are negative or not finite, where they can be seen.
 
 A listwise loss sees whole lists with graded labels: `pairwise_logistic(scores, labels, mask)`, [..., list] -> [...].
 """
@@ -13,13 +14,17 @@ A listwise loss sees whole lists with graded labels: `pairwise_logistic(scores, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.scipy.special import digamma
 
+from mfjax import checks
 from mfjax.types import Array
+
+Gain = Literal["exponential", "binary"]
 
 Loss = Callable[[Array, Array, Array | None], Array]
 LambdaWeight = Callable[[Array, Array, Array], Array]
@@ -38,6 +43,7 @@ def bpr(positive: Array, negatives: Array, weights: Array | None = None) -> Arra
 
     Source: Rendle et al. (2009), equation of BPR-Opt in section 4.1; its regularisation belongs to the model.
     """
+    positive, negatives, weights = _checked(positive, negatives, weights)
     real = _real(negatives, weights)
     return _mean(_softplus(negatives - positive[:, None]), real)
 
@@ -58,6 +64,7 @@ def warp(positive: Array, negatives: Array, weights: Array | None = None) -> Arr
 
     Source: Weston, Bengio, Usunier (2011), WSABIE, section 4. Draws stop after m instead of N - 1 trials.
     """
+    positive, negatives, weights = _checked(positive, negatives, weights)
     real = _real(negatives, weights)
     hinge = jnp.where(real, 1 - positive[:, None] + negatives, 0.0)
     violates = hinge > 0
@@ -85,6 +92,7 @@ def softmax(positive: Array, negatives: Array, weights: Array | None = None) -> 
 
     Source: Jean et al. (2015), section 3; Yi et al. (2019), equation 3.
     """
+    positive, negatives, weights = _checked(positive, negatives, weights)
     real = _real(negatives, weights)
     log_weights = 0.0 if weights is None else jnp.log(jnp.where(real, weights, 1.0))
     margins = jnp.where(real, negatives - positive[:, None] + log_weights, -jnp.inf)
@@ -107,13 +115,18 @@ def lambdarank(positive: Array, negatives: Array, weights: Array | None = None, 
         positive, negatives, weights: as above.
         k: cutoff of the metric, None for none.
 
+    Raises:
+        ValueError: for a cutoff below 1.
+
     Example:
         >>> f"{lambdarank(jnp.array([1.0]), jnp.array([[1.0]]))[0]:.4f}"
         '0.2558'
 
     Source: Burges, Ragno, Le (2006), section 4; see `ndcg_weight`.
     """
+    positive, negatives, weights = _checked(positive, negatives, weights)
     real = _real(negatives, weights)
+    _check_cutoff(k)
     weights = real.astype(negatives.dtype) if weights is None else weights
     order = jnp.argsort(jnp.where(real, -negatives, jnp.inf), axis=1, stable=True)
     sorted_weights = jnp.take_along_axis(weights, order, axis=1)
@@ -137,12 +150,15 @@ def pairwise_logistic(
 
     Args:
         scores: float [..., list].
-        labels: float [..., list], relevances.
+        labels: numbers [..., list], relevances, finite.
         mask: bool [..., list], True = real; None for all.
         lambda_weight: (scores, labels, mask) -> float [..., list, list], such as `ndcg_weight`; None for ones.
 
     Returns:
         float [...], at least 0.
+
+    Raises:
+        ValueError: for labels or a mask of another shape or kind, or a lambda weight that is no function.
 
     Example:
         >>> print(pairwise_logistic(jnp.array([0.0, 0.0, 5.0]), jnp.array([1, 0, 0]), jnp.array([True, True, False])))
@@ -151,10 +167,12 @@ def pairwise_logistic(
     Source: Burges et al. (2005), RankNet, equation 3; Burges et al. (2006) for the lambda weight. The published
     gradient of a pair, -lambda_ij / (1 + exp(s_i - s_j)), is the gradient of this loss.
     """
-    mask = jnp.ones(scores.shape, bool) if mask is None else mask
+    mask = jnp.ones(jnp.shape(scores), bool) if mask is None else mask
+    scores, labels, mask = _checked_lists(scores, labels, mask)
     ordered = (labels[..., :, None] > labels[..., None, :]) & mask[..., :, None] & mask[..., None, :]
     loss = _softplus(scores[..., None, :] - scores[..., :, None])
     if lambda_weight is not None:
+        checks.function("lambda_weight", lambda_weight, "pass such as losses.ndcg_weight")
         loss = loss * lax.stop_gradient(lambda_weight(scores, labels, mask))
     return jnp.sum(jnp.where(ordered, loss, 0.0), axis=(-2, -1))
 
@@ -165,7 +183,7 @@ def ndcg_weight(
     mask: Array,
     *,
     k: int | None = None,
-    gain: str = "exponential",
+    gain: Gain = "exponential",
     normalized: bool = True,
 ) -> Array:
     r"""Return how much NDCG@k changes when two items of a list swap places.
@@ -179,7 +197,7 @@ def ndcg_weight(
 
     Args:
         scores: float [..., list].
-        labels: float [..., list], relevances.
+        labels: numbers [..., list], relevances, at least 0; at most 100 for the exponential gain.
         mask: bool [..., list], True = real.
         k: cutoff, None for none.
         gain: "exponential" or "binary".
@@ -189,7 +207,8 @@ def ndcg_weight(
         float [..., list, list], symmetric, at least 0.
 
     Raises:
-        ValueError: for an unknown gain.
+        ValueError: for an unknown gain, a cutoff below 1, labels or a mask of another shape or kind, and labels out of
+            their range where they can be seen.
 
     Example:
         >>> print(ndcg_weight(jnp.array([2.0, 1.0]), jnp.array([0.0, 1.0]), jnp.array([True, True])).round(4))
@@ -198,10 +217,13 @@ def ndcg_weight(
 
     Source: Burges, Ragno, Le (2006), section 4. The library rax multiplies by the length of the list; we do not.
     """
-    if gain not in ("exponential", "binary"):
-        raise ValueError(f"gain: {gain!r} is unknown; pass 'exponential' or 'binary'")
+    checks.choice("gain", gain, _GAINS)
+    _check_cutoff(k)
+    scores, labels, mask = _checked_lists(scores, labels, mask)
+    most = 100 if gain == "exponential" else None
+    checks.number("labels", labels, least=0, most=most, remedy="relevances are never negative; 0 is not relevant")
     scores, labels = lax.stop_gradient((scores, labels))
-    gains = jnp.exp2(labels) - 1 if gain == "exponential" else (labels > 0).astype(scores.dtype)
+    gains = _GAINS[gain](labels.astype(scores.dtype))
     gains = jnp.where(mask, gains, 0.0)
     order = jnp.argsort(jnp.where(mask, -scores, jnp.inf), axis=-1, stable=True)
     discounts = _discount(jnp.argsort(order, axis=-1) + 1.0, k)  # the inverse of the order: ranks from 0
@@ -212,6 +234,42 @@ def ndcg_weight(
     change = jnp.abs(gains[..., :, None] - gains[..., None, :])
     change = change * jnp.abs(discounts[..., :, None] - discounts[..., None, :])
     return jnp.where(mask[..., :, None] & mask[..., None, :], change, 0.0)
+
+
+_GAINS: dict[str, Callable[[Array], Array]] = {
+    "exponential": lambda labels: jnp.exp2(labels) - 1,
+    "binary": lambda labels: (labels > 0).astype(labels.dtype),
+}
+
+
+def _checked(positive: Array, negatives: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:
+    """Return the scores and weights of a batch as arrays."""
+    positive, negatives = jnp.asarray(positive), jnp.asarray(negatives)
+    checks.shape("positive", positive, (None,), "pass one score for each example")
+    checks.shape("negatives", negatives, (*positive.shape, None), "pass the scores of each example's negatives")
+    if weights is None:
+        return positive, negatives, None
+    checks.shape("weights", weights, negatives.shape, "pass one weight for each negative")
+    checks.number("weights", weights, least=0, remedy="0 is for a negative that is not real")
+    return positive, negatives, jnp.asarray(weights)
+
+
+def _checked_lists(scores: Array, labels: Array, mask: Array) -> tuple[Array, Array, Array]:
+    """Return scores, labels and mask of lists as arrays."""
+    scores, labels, mask = jnp.asarray(scores), jnp.asarray(labels), jnp.asarray(mask)
+    if scores.ndim == 0:
+        raise ValueError("scores: a number is no list; pass the scores of a list of items")
+    checks.shape("labels", labels, scores.shape, "pass one label for each score")
+    checks.number("labels", labels)
+    checks.shape("mask", mask, scores.shape, "pass True or False for each score")
+    if mask.dtype != bool:
+        raise ValueError(f"mask: has the dtype {mask.dtype}; pass True for a real item and False for padding")
+    return scores, labels, mask
+
+
+def _check_cutoff(k: int | None) -> None:
+    if k is not None:
+        checks.whole("k", k, remedy="pass the length of the list, or None")
 
 
 @jax.custom_jvp

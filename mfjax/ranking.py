@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from mfjax import compilation, losses, sampling, sparse_updates, streams
+from mfjax import checks, compilation, losses, sampling, sparse_updates, streams
+from mfjax.complement import check_lists
 from mfjax.examples import Lambdas, Tables, gather, gradients, scores
 from mfjax.histories import Ragged
 from mfjax.losses import Loss
@@ -23,7 +24,11 @@ from mfjax.sampling import Negatives, Sampler
 from mfjax.transforms import Algorithm
 from mfjax.types import Array, Factors, Key
 
-ORDERS = ("replacement", "permutation")
+Order = Literal["replacement", "permutation"]
+
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+_NUMBERS = ("learning_rate", "reg_user", "reg_positive", "reg_negative", "reg_bias", "init_scale")
 
 
 @jax.tree_util.register_dataclass
@@ -43,6 +48,10 @@ class Config:
         dim: the number of factors (static).
         batch_size: examples a step (static).
         biases: whether items have biases (static).
+
+    Raises:
+        ValueError: for a static field of another kind or range. Numbers are looked at where they are used, by `init`,
+            `step`, `epoch` and `fit`: finite and at least 0.
     """
 
     learning_rate: float | Array = 0.05
@@ -54,10 +63,27 @@ class Config:
     loss: Loss = field(default=losses.bpr, metadata={"static": True})
     optimizer: optax.GradientTransformation | None = field(default=None, metadata={"static": True})
     dense_updates: bool = field(default=False, metadata={"static": True})
-    order: str = field(default="replacement", metadata={"static": True})
+    order: Order = field(default="replacement", metadata={"static": True})
     dim: int = field(default=64, metadata={"static": True})
     batch_size: int = field(default=4096, metadata={"static": True})
     biases: bool = field(default=True, metadata={"static": True})
+
+    def __post_init__(self) -> None:
+        checks.function("loss", self.loss, "pass such as losses.bpr")
+        kinds = (optax.GradientTransformation, type(None))
+        checks.kind("optimizer", self.optimizer, kinds, "pass such as optax.adam(1.0), or None")
+        checks.choice("order", self.order, ORDERS)
+        checks.whole("dim", self.dim, remedy="pass the number of factors")
+        checks.whole("batch_size", self.batch_size, remedy="pass the number of examples a step")
+        for name in ("dense_updates", "biases"):
+            checks.kind(name, getattr(self, name), bool, "pass True or False")
+
+
+def _check_config(config: Config) -> None:
+    checks.kind("config", config, Config, "pass a ranking.Config")
+    for name in _NUMBERS:
+        checks.number(name, getattr(config, name), least=0, remedy="pass 0 to switch it off")
+        checks.shape(name, getattr(config, name), (), "pass one number, or vmap over several")
 
 
 @jax.tree_util.register_dataclass
@@ -113,9 +139,28 @@ class Info(NamedTuple):
 def data(positives: Ragged, sampler: Sampler | None = None) -> Data:
     """Return the training data of positive pairs (row = user id), with uniform negatives unless told otherwise.
 
+    Every pair is a like, however large its value. So values of 0 and below, which mean anything but a like, are
+    refused; a sampler may be told of such pairs, so that they are no negatives either.
+
+    Args:
+        positives: the pairs, all of a value above 0.
+        sampler: gives the negatives, made for the same users and items; None for `sampling.uniform(positives)`.
+
     Raises:
-        ValueError: when there are no pairs.
+        ValueError: when there are no pairs, for a value that is 0, negative or NaN, and for positives or a sampler of
+            another kind or size.
+
+    Example:
+        >>> disliked = Ragged(jnp.array([0, 2]), jnp.array([0, 1]), jnp.array([1.0, -1.0]), num_columns=2, longest=2)
+        >>> data(disliked)
+        Traceback (most recent call last):
+        ...
+        ValueError: positives: a value of -1.0 is negative; pass interactions.select(interactions.values > 0)
     """
+    check_likes("positives", positives)
+    sizes = positives.num_rows, positives.num_columns
+    if sampler is not None:
+        sampling.check_sampler(sampler, sizes)
     num_pairs = int(positives.offsets[-1])
     if num_pairs == 0:
         raise ValueError("positives: there are no pairs; check the filter or split that made them")
@@ -123,7 +168,20 @@ def data(positives: Ragged, sampler: Sampler | None = None) -> Data:
         jnp.arange(positives.num_rows, dtype=jnp.int32), positives.lengths(), total_repeat_length=num_pairs
     )
     sampler = sampling.uniform(positives) if sampler is None else sampler
-    return Data(users, positives.ids, sampler, positives.num_rows, positives.num_columns)
+    return Data(users, positives.ids, sampler, *sizes)
+
+
+def check_likes(name: str, lists: Ragged) -> None:
+    """Raise ValueError unless `lists` is a `Ragged` of pairs of values above 0, as far as they can be seen."""
+    check_lists(name, lists)
+    offsets, values = checks.seen(lists.offsets), checks.seen(lists.values)
+    if offsets is None or values is None or (values[: offsets[-1]] > 0).all():
+        return
+    bad = values[: offsets[-1]]
+    bad = bad[~(bad > 0)][0]
+    what = "negative" if bad < 0 else "zero" if bad == 0 else "not a number"
+    remedy = "pass interactions.select(interactions.values > 0)"
+    raise ValueError(f"{name}: a value of {bad} is {what}; {remedy}")
 
 
 def init(key: Key, config: Config, *, num_users: int, num_items: int, factors: Factors | None = None) -> State:
@@ -132,47 +190,86 @@ def init(key: Key, config: Config, *, num_users: int, num_items: int, factors: F
     A warm start keeps the item biases of `factors`; what is the same for all items of a user does not rank.
 
     Raises:
-        ValueError: for sizes below 1, an unknown order, or factors of another shape.
+        ValueError: for sizes below 1, a config of another kind or with numbers out of range, or factors of another
+            shape or with item biases that the config has not.
     """
-    for name, number in (("num_users", num_users), ("num_items", num_items), ("batch_size", config.batch_size)):
-        if number < 1:
-            raise ValueError(f"{name}: {number} is below 1; pass a size")
-    if config.order not in ORDERS:
-        raise ValueError(f"order: {config.order!r} is unknown; pass one of {', '.join(map(repr, ORDERS))}")
+    checks.key("key", key)
+    _check_config(config)
+    checks.whole("num_users", num_users, remedy="pass data.num_users")
+    checks.whole("num_items", num_items, remedy="pass data.num_items")
     key_users, key_items = jax.random.split(key)
-    scale = config.init_scale / jnp.sqrt(config.dim)
+    dtype = jnp.result_type(float)
     if factors is None:
-        users = scale * jax.random.normal(key_users, (num_users, config.dim))
-        items = scale * jax.random.normal(key_items, (num_items, config.dim))
-        biases = jnp.zeros(num_items)
+        scale = config.init_scale / jnp.sqrt(config.dim)
+        # Drawn in float32 whatever the default is, so that all start alike.
+        users = (scale * jax.random.normal(key_users, (num_users, config.dim), jnp.float32)).astype(dtype)
+        items = (scale * jax.random.normal(key_items, (num_items, config.dim), jnp.float32)).astype(dtype)
+        biases = jnp.zeros(num_items, dtype)
     else:
-        _check(factors, (num_users, config.dim), (num_items, config.dim))
+        _check_factors(factors, config, num_users, num_items)
         # Copies, because `fit` gives the buffers of its state away.
         users, items = jnp.copy(factors.users), jnp.copy(factors.items)
-        biases = jnp.zeros(num_items) if factors.item_biases is None else jnp.copy(factors.item_biases)
+        biases = jnp.zeros(num_items, items.dtype) if factors.item_biases is None else jnp.copy(factors.item_biases)
     tables = Tables(users, items, biases if config.biases else None)
-    return State(
-        tables, (_start(users, config), _start(items, config), _start(tables.item_biases, config)), jnp.int32(0)
-    )
+    return State(tables, _starts(tables, config), jnp.int32(0))
+
+
+def _starts(tables: Tables, config: Config) -> tuple[Any, Any, Any]:
+    return (_start(tables.users, config), _start(tables.items, config), _start(tables.item_biases, config))
 
 
 def _start(table: Array | None, config: Config) -> Any:
     return None if table is None or config.optimizer is None else config.optimizer.init(table)
 
 
-def _check(factors: Factors, users: tuple[int, int], items: tuple[int, int]) -> None:
-    for name, table, shape in (("users", factors.users, users), ("items", factors.items, items)):
-        if table.shape != shape:
-            raise ValueError(f"factors.{name}: shape {table.shape} is not {shape}; fit them on the same ids and dim")
+def _check_factors(factors: Factors, config: Config, num_users: int, num_items: int) -> None:
+    checks.kind("factors", factors, Factors, "pass the Factors of a fit, such as als.factors(state, config)")
+    remedy = "fit them on the same ids and dim"
+    checks.floats("factors.users", factors.users, (num_users, config.dim), remedy)
+    checks.floats("factors.items", factors.items, (num_items, config.dim), remedy)
+    if factors.item_biases is not None:
+        checks.floats("factors.item_biases", factors.item_biases, (num_items,), remedy)
+        if not config.biases:
+            raise ValueError(
+                "factors: they have item biases, which biases=False leaves out; "
+                "pass biases=True, or factors._replace(item_biases=None)"
+            )
+
+
+def _check_data(data: Data) -> None:
+    checks.kind("data", data, Data, "pass ranking.data(histories.ragged(interactions))")
+
+
+def _check_state(state: State, data: Data, config: Config) -> None:
+    """Raise ValueError unless the state is one of this data and config."""
+    checks.kind("state", state, State, "pass what ranking.fit or ranking.init returned")
+    remedy = "pass a state of the same data and config, or none to start anew"
+    tables = state.tables
+    checks.kind("state.tables", tables, Tables, remedy)
+    checks.floats("state: users", tables.users, (data.num_users, config.dim), remedy)
+    checks.floats("state: items", tables.items, (data.num_items, config.dim), remedy)
+    if (tables.item_biases is not None) != config.biases:
+        held = "no item biases" if tables.item_biases is None else "item biases"
+        raise ValueError(f"state: it has {held}, where the config has biases={config.biases}; {remedy}")
+    if tables.item_biases is not None:
+        checks.floats("state: item_biases", tables.item_biases, (data.num_items,), remedy)
+    checks.count("state: step", state.step)
+    checks.shape("state: step", state.step, (), remedy)
+    wanted = jax.eval_shape(partial(_starts, config=config), tables)
+    if not sparse_updates.same_shapes(wanted, state.optimizer):
+        raise ValueError(f"state: its optimizer's state is not that of the config's optimizer; {remedy}")
 
 
 def factors(state: State) -> Factors:
     """Return the model of a state."""
+    checks.kind("state", state, State, "pass what ranking.fit or ranking.init returned")
     return Factors(state.tables.users, state.tables.items, item_biases=state.tables.item_biases)
 
 
 def steps_per_epoch(data: Data, config: Config) -> int:
     """Return the number of steps in which as many examples are seen as there are positives."""
+    _check_data(data)
+    checks.kind("config", config, Config, "pass a ranking.Config")
     return -(-data.users.shape[0] // config.batch_size)
 
 
@@ -181,20 +278,42 @@ def examples(key: Key, state: State, data: Data, config: Config) -> tuple[Array,
 
     What stands at a position of an epoch depends on the key, the epoch and the position, whatever the batch size
     (negatives that come from the batch or from the scores excepted). Positions past the last have no real negatives.
+
+    Raises:
+        ValueError: as `step`.
     """
+    _check_step(key, state, data, config)
     num_positives, batch = data.users.shape[0], config.batch_size
     epoch, step = jnp.divmod(state.step, steps_per_epoch(data, config))
     key_positives, key_negatives = jax.random.split(jax.random.fold_in(key, epoch))
     position = step * batch + jnp.arange(batch, dtype=jnp.int32)
     inside = position < num_positives
-    if config.order == "permutation":
-        chosen = streams.permutation(key_positives, jnp.where(inside, position, 0), num_positives)
-    else:
-        chosen = streams.below(streams.words(key_positives, step, batch)[:, 0], num_positives)
+    chosen = _ORDERS[config.order](key_positives, step, position, num_positives)
     users, items = data.users[chosen], data.items[chosen]
     words = streams.words(key_negatives, step, batch, data.sampler.width)
     negatives = data.sampler(words, users, items, partial(_score, state.tables))
+    checks.shape("sampler: weights", negatives.weights, (batch, None), "return the weights of each example's negatives")
     return users, items, negatives._replace(weights=jnp.where(inside[:, None], negatives.weights, 0.0))
+
+
+def _check_step(key: Key, state: State, data: Data, config: Config) -> None:
+    checks.key("key", key)
+    _check_data(data)
+    _check_config(config)
+    _check_state(state, data, config)
+
+
+def _replaced(key: Key, step: Array, position: Array, size: int) -> Array:
+    """Return which positives a step takes, drawn with replacement."""
+    return streams.below(streams.words(key, step, position.shape[0])[:, 0], size)
+
+
+def _permuted(key: Key, step: Array, position: Array, size: int) -> Array:
+    """Return which positives a step takes, each once an epoch; past the last position anything."""
+    return streams.permutation(key, jnp.where(position < size, position, 0), size)
+
+
+_ORDERS: dict[Order, Callable[[Key, Array, Array, int], Array]] = {"replacement": _replaced, "permutation": _permuted}
 
 
 def _score(tables: Tables, users: Array, ids: Array) -> Array:
@@ -203,6 +322,10 @@ def _score(tables: Tables, users: Array, ids: Array) -> Array:
 
 def step(key: Key, state: State, data: Data, config: Config) -> tuple[State, Info]:
     """Take one step on the next batch. The key is the same for all steps: the draws depend on it and on `state.step`.
+
+    Raises:
+        ValueError: for arguments of another kind, such as a `Ragged` for data or a seed for a key, and for a state that
+            is not of this data and config; for numbers out of range, where they can be seen.
 
     Example:
         >>> positives = Ragged(jnp.array([0, 1, 2]), jnp.array([0, 1]), jnp.ones(2), num_columns=2, longest=1)
@@ -256,7 +379,12 @@ def _descend(table: Array | None, optimizer: Any, touched: tuple[Array, Any], co
 
 
 def epoch(key: Key, state: State, data: Data, config: Config) -> tuple[State, Info]:
-    """Take the steps of one epoch, as many examples as there are positives, and return their mean info."""
+    """Take the steps of one epoch, as many examples as there are positives, and return their mean info.
+
+    Raises:
+        ValueError: as `step`.
+    """
+    _check_step(key, state, data, config)
     state, info = jax.lax.scan(
         lambda state, _: step(key, state, data, config), state, length=steps_per_epoch(data, config)
     )
@@ -265,13 +393,21 @@ def epoch(key: Key, state: State, data: Data, config: Config) -> tuple[State, In
         loss=jnp.sum(share * info.loss),
         auc=jnp.sum(share * info.auc),
         rejected=jnp.sum(share * info.rejected),
-        num_examples=jnp.sum(info.num_examples),
-        num_skipped=jnp.sum(info.num_skipped),
+        num_examples=jnp.sum(info.num_examples, dtype=jnp.int32),
+        num_skipped=jnp.sum(info.num_skipped, dtype=jnp.int32),
     )
 
 
 def algorithm(data: Data, config: Config, *, factors: Factors | None = None) -> Algorithm:
-    """Return training by epochs as an algorithm, for the transforms of `mfjax.transforms`."""
+    """Return training by epochs as an algorithm, for the transforms of `mfjax.transforms`.
+
+    Raises:
+        ValueError: as `init`.
+    """
+    _check_data(data)
+    _check_config(config)
+    if factors is not None:
+        _check_factors(factors, config, data.num_users, data.num_items)
     return Algorithm(
         init=partial(init, config=config, num_users=data.num_users, num_items=data.num_items, factors=factors),
         step=partial(epoch, data=data, config=config),
@@ -292,7 +428,7 @@ def fit(
 
     Args:
         key: draws the start and all examples.
-        data: positives and sampler.
+        data: positives and sampler, from `ranking.data`.
         config: how to train; another value of its numbers does not compile again.
         num_epochs: epochs to take.
         factors: a model to start from, such as one fitted by least squares, instead of a random start.
@@ -301,7 +437,8 @@ def fit(
             reuses its memory, so copy what is to be kept.
 
     Raises:
-        ValueError: as `init`, for plain numbers that are negative, or when training diverged.
+        ValueError: as `init` and `step`, for a negative number of epochs, for both factors and a state, or when
+            training diverged.
 
     Example:
         >>> positives = Ragged(jnp.array([0, 1, 2]), jnp.array([0, 1]), jnp.ones(2), num_columns=2, longest=1)
@@ -310,10 +447,16 @@ def fit(
         >>> (model.users @ model.items.T > 0).tolist()
         [[True, False], [False, True]]
     """
-    for name in ("learning_rate", "reg_user", "reg_positive", "reg_negative", "reg_bias", "init_scale"):
-        number = getattr(config, name)
-        if isinstance(number, (int, float)) and not 0 <= number < float("inf"):
-            raise ValueError(f"{name}: {number} is not a number of at least 0; pass 0 to switch it off")
+    checks.key("key", key)
+    _check_data(data)
+    _check_config(config)
+    checks.whole("num_epochs", num_epochs, least=0, remedy="pass the number of epochs to take")
+    if on_epoch is not None:
+        checks.function("on_epoch", on_epoch, "pass a function of a state and an info")
+    if state is not None:
+        if factors is not None:
+            raise ValueError("factors: a state is passed too, which has factors of its own; pass one of the two")
+        _check_state(state, data, config)
     key_init, key_examples = jax.random.split(key)
     if state is None:
         now = init(key_init, config, num_users=data.num_users, num_items=data.num_items, factors=factors)

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mfjax import checks
+from mfjax.baselines import check_interactions
 from mfjax.types import Array, Factors, Interactions
 
 
@@ -22,7 +24,7 @@ def global_mean(interactions: Interactions) -> Factors:
         Factors with users [num_users, 0], items [num_items, 0] and the offset.
 
     Raises:
-        ValueError: if there are no ratings.
+        ValueError: for what is no `Interactions`, or holds no ratings, ids outside its sizes or values not finite.
 
     Example:
         >>> ratings = Interactions(np.array([0, 0]), np.array([0, 1]), np.array([2, 5], np.float32), 1, 2)
@@ -45,13 +47,15 @@ def item_bias(interactions: Interactions, *, reg: Array | float = 0.0) -> Factor
         Factors with users [num_users, 0], items [num_items, 0], item_biases and the offset.
 
     Raises:
-        ValueError: if there are no ratings.
+        ValueError: as `global_mean`, and for a negative reg.
 
     Example:
         >>> ratings = Interactions(np.array([0, 0]), np.array([0, 1]), np.array([2, 5], np.float32), 1, 3)
         >>> item_bias(ratings).item_biases.tolist()
         [-1.5, 1.5, 0.0]
     """
+    checks.number("reg", reg, least=0, remedy="pass 0 for the plain mean")
+    checks.shape("reg", reg, (), "pass one number, or vmap over several")
     mean = _mean(interactions)
     items, residuals = jnp.asarray(interactions.items), jnp.asarray(interactions.values) - mean
     biases = _shrunken_means(residuals, items, interactions.num_items, reg, 0.0)
@@ -84,13 +88,18 @@ def user_item_bias(
         Factors with users [num_users, 0], items [num_items, 0], both biases and the offset.
 
     Raises:
-        ValueError: if there are no ratings.
+        ValueError: as `item_bias`, for a reg_exponent that is not finite, and for fewer than one sweep.
 
     Example:
         >>> ratings = Interactions(np.array([0, 0]), np.array([0, 1]), np.array([2, 5], np.float32), 1, 2)
         >>> user_item_bias(ratings, reg=1.0).item_biases.tolist()
         [-0.75, 0.75]
     """
+    checks.number("reg", reg, least=0, remedy="pass 0 for the plain means")
+    checks.number("reg_exponent", reg_exponent)
+    for name, number in (("reg", reg), ("reg_exponent", reg_exponent)):
+        checks.shape(name, number, (), "pass one number, or vmap over several")
+    checks.whole("num_iterations", num_iterations, remedy="pass the number of sweeps of both sides")
     mean = _mean(interactions)
     users, items = jnp.asarray(interactions.users), jnp.asarray(interactions.items)
     residuals = jnp.asarray(interactions.values) - mean
@@ -106,6 +115,7 @@ def user_item_bias(
 
 
 def _mean(interactions: Interactions) -> Array:
+    check_interactions(interactions)
     if len(interactions) == 0:
         raise ValueError("interactions: there are none, so they have no mean; pass at least one rating")
     # Summed in float64 on the host: a running float32 sum of millions of ratings loses digits.

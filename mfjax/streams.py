@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mfjax import checks
 from mfjax.types import Array, Key
 
 _ROUNDS = 8
@@ -24,7 +25,10 @@ def words(key: Key, step: Array | int, count: int, width: int = 1) -> Array:
         width: words of each position.
 
     Returns:
-        uint32 [count, width].
+        uint32 [count, width], the same under `jax_enable_x64`.
+
+    Raises:
+        ValueError: for what is no key, a negative step, or positions beyond 2^32.
 
     Example:
         >>> key = jax.random.key(0)
@@ -35,7 +39,11 @@ def words(key: Key, step: Array | int, count: int, width: int = 1) -> Array:
     Source: the 32-bit integer hash `triple32` (Wellons, 2018), of measured bias 0.02, applied to the position and
     again to the sum of that and the column. It spreads as random numbers for sampling must; it is no cipher.
     """
-    seeds = jax.random.bits(jax.random.fold_in(key, 0), (2,))
+    checks.key("key", key)
+    checks.whole("count", count, least=0)
+    checks.whole("width", width, least=0)
+    checks.count("step", step, most=2**32 // max(count, 1) - 1, remedy="positions are below 2^32")
+    seeds = jax.random.bits(jax.random.fold_in(key, 0), (2,), jnp.uint32)
     position = jnp.asarray(step).astype(jnp.uint32) * jnp.uint32(count) + jnp.arange(count, dtype=jnp.uint32)
     column = _hash(jnp.arange(width, dtype=jnp.uint32) ^ seeds[1])
     return _hash(_hash(position ^ seeds[0])[:, None] + column[None, :])
@@ -62,12 +70,26 @@ def below(words: Array, bound: Array | int) -> Array:
     Returns:
         int32 [...].
 
+    Raises:
+        ValueError: for words of another dtype, or a bound outside its range where it can be seen.
+
     Example:
         >>> below(jnp.array([0, 2**31, 2**32 - 1], jnp.uint32), 10).tolist()
         [0, 5, 9]
     """
+    check_words("words", words)
+    checks.count("bound", bound, most=2**31 - 1)
     bound = jnp.broadcast_to(jnp.asarray(bound).astype(jnp.uint32), words.shape)
     return lax.mulhi(words, bound).astype(jnp.int32)
+
+
+def check_words(name: str, words: Array, shape: tuple[int | None, ...] | None = None) -> None:
+    """Raise ValueError unless `words` are random words as of `words`, of `shape`, None standing for any size."""
+    dtype = getattr(words, "dtype", type(words).__name__)
+    if dtype != jnp.uint32:
+        raise ValueError(f"{name}: {dtype} is not uint32; pass what streams.words returns")
+    if shape is not None:
+        checks.shape(name, words, shape, "pass the words of streams.words for each example")
 
 
 def permutation(key: Key, positions: Array, size: int) -> Array:
@@ -82,7 +104,10 @@ def permutation(key: Key, positions: Array, size: int) -> Array:
         size: length of the permutation, at least 1.
 
     Returns:
-        int32 [...].
+        int32 [...], the same under `jax_enable_x64`.
+
+    Raises:
+        ValueError: for what is no key, a size below 1, or positions outside it where they can be seen.
 
     Example:
         >>> sorted(permutation(jax.random.key(0), jnp.arange(5), 5).tolist())
@@ -90,10 +115,13 @@ def permutation(key: Key, positions: Array, size: int) -> Array:
 
     Source: Black and Rogaway (2002), Ciphers with arbitrary finite domains; the hash of `words` is the round function.
     """
+    checks.key("key", key)
+    checks.whole("size", size)
+    positions = checks.ids("positions", positions, size, "the permutation")
     num_bits = max((size - 1).bit_length(), 2)
     low_bits = num_bits // 2
     low_mask, high_mask = jnp.uint32((1 << low_bits) - 1), jnp.uint32((1 << (num_bits - low_bits)) - 1)
-    round_keys = jax.random.bits(key, (_ROUNDS,))
+    round_keys = jax.random.bits(key, (_ROUNDS,), jnp.uint32)
 
     def encrypt(values):
         low, high = values & low_mask, values >> low_bits

@@ -15,16 +15,20 @@ Martinsson & Tropp 2011, Finding structure with randomness, algorithms 4.4 and 5
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
+from jax.custom_batching import sequential_vmap
 
-from mfjax import compilation
+from mfjax import checks, compilation
 from mfjax.histories import Histories, Packed, Side
 from mfjax.types import Array, Factors, Key
 
-MISSING = ("mean", "zero")
+Missing = Literal["mean", "zero"]
+
+MISSING: tuple[Missing, ...] = get_args(Missing)
 
 
 class Decomposition(NamedTuple):
@@ -44,7 +48,7 @@ class Decomposition(NamedTuple):
 
 
 def decompose(
-    key: Key, data: Histories, *, dim: int, missing: str = "mean", oversampling: int = 10, num_iterations: int = 8
+    key: Key, data: Histories, *, dim: int, missing: Missing = "mean", oversampling: int = 10, num_iterations: int = 8
 ) -> Decomposition:
     """Return the `dim` leading singular triplets by subspace iteration from a random start.
 
@@ -59,7 +63,8 @@ def decompose(
         num_iterations: passes over both sides of the data.
 
     Raises:
-        ValueError: for a dim that the matrix does not have, or another word for `missing`.
+        ValueError: for data of another kind, a dim that the matrix does not have, another word for `missing`, or a
+            count of nothing.
 
     Example:
         >>> import numpy as np
@@ -70,13 +75,8 @@ def decompose(
         >>> float(found.user_means[0]), round(float(found.singular_values[0]), 4)
         (3.0, 2.8284)
     """
+    _check(key, data, dim, missing, oversampling, num_iterations)
     num_users, num_items = data.users.num_rows, data.items.num_rows
-    if not 1 <= dim <= min(num_users, num_items):
-        raise ValueError(f"dim: {dim} is outside 1..{min(num_users, num_items)}; pass the number of triplets to keep")
-    if num_iterations < 1:
-        raise ValueError(f"num_iterations: {num_iterations} is below 1; pass the number of passes over the data")
-    if missing not in MISSING:
-        raise ValueError(f"missing: {missing!r} is unknown; pass one of {', '.join(map(repr, MISSING))}")
     means = _user_means(data.users)
     width = min(dim + oversampling, num_users, num_items)
 
@@ -92,29 +92,65 @@ def decompose(
 
     def iterate(_, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         # Orthonormal after every product: without it the small directions drown in rounding.
-        users = jnp.linalg.qr(times(jnp.linalg.qr(carry[1])[0]))[0]
+        users = _orthonormal(times(_orthonormal(carry[1])))
         return users, transposed_times(users)
 
-    start = jnp.zeros((num_users, width)), jax.random.normal(key, (num_items, width))
+    # Drawn in float32 whatever the default is, so that all start alike.
+    drawn = jax.random.normal(key, (num_items, width), jnp.float32).astype(means.dtype)
+    start = jnp.zeros((num_users, width), means.dtype), drawn
     users, projected = jax.lax.fori_loop(0, num_iterations, iterate, start)
-    items, values, rotation = jnp.linalg.svd(projected, full_matrices=False)
+    items, values, rotation = _svd(projected)
     users = jnp.matmul(users, rotation.T, precision="highest")
     return Decomposition(users[:, :dim], values[:dim], items[:, :dim], means)
 
 
 def factors(decomposition: Decomposition, *, dim: int | None = None) -> Factors:
-    """Return the model of the first `dim` triplets (None: of all), the singular values shared by both tables."""
+    """Return the model of the first `dim` triplets (None: of all), the singular values shared by both tables.
+
+    Raises:
+        ValueError: for what is no decomposition, or more triplets than it has.
+    """
+    checks.kind("decomposition", decomposition, Decomposition, "pass what svd.decompose returns")
+    most = decomposition.singular_values.shape[-1]
+    if dim is not None:
+        checks.whole("dim", dim, most=most, remedy="decompose with a larger dim")
     root = jnp.sqrt(decomposition.singular_values[:dim])[None]
     users, items = decomposition.users[:, :dim] * root, decomposition.items[:, :dim] * root
     return Factors(users, items, user_biases=decomposition.user_means)
 
 
 def fit(
-    key: Key, data: Histories, *, dim: int, missing: str = "mean", oversampling: int = 10, num_iterations: int = 8
+    key: Key, data: Histories, *, dim: int, missing: Missing = "mean", oversampling: int = 10, num_iterations: int = 8
 ) -> Factors:
     """Return the model of `decompose`, compiled; arguments and errors as there."""
+    _check(key, data, dim, missing, oversampling, num_iterations)
     options = {"missing": missing, "oversampling": oversampling, "num_iterations": num_iterations}
     return factors(_decompose(key, data, dim=dim, **options))
+
+
+def _check(key: Key, data: Histories, dim: int, missing: str, oversampling: int, num_iterations: int) -> None:
+    checks.key("key", key)
+    checks.kind("data", data, Histories, "pass histories.build(interactions)")
+    most = min(data.users.num_rows, data.items.num_rows)
+    checks.whole("dim", dim, most=most, remedy="pass the number of triplets to keep")
+    checks.choice("missing", missing, MISSING)
+    checks.whole("oversampling", oversampling, least=0, remedy="pass the number of further dimensions")
+    checks.whole("num_iterations", num_iterations, remedy="pass the number of passes over the data")
+
+
+def _alone(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
+    """Return the function of one matrix that works on one after the other under vmap.
+
+    On a CPU, LAPACK's batches of two programs at once can wait for each other for good. Derivatives under vmap are
+    still batches: take them one at a time there.
+    """
+    call = jax.custom_jvp(sequential_vmap(function))
+    call.defjvp(lambda primals, tangents: jax.jvp(function, primals, tangents))
+    return call
+
+
+_orthonormal = _alone(lambda matrix: jnp.linalg.qr(matrix)[0])
+_svd = _alone(lambda matrix: jnp.linalg.svd(matrix, full_matrices=False))
 
 
 def _user_means(side: Side) -> Array:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mfjax import checks
 from mfjax.types import Array, Key
 
 
@@ -43,8 +44,9 @@ class KeepBestInfo(NamedTuple):
     """Info of `keep_best`.
 
     Attributes:
-        inner: the info of the inner algorithm; of a repeated, discarded step once stopped.
-        value: float32 scalar, the metric after this step.
+        inner: the info of the inner algorithm. Once stopped no step is taken, so that it says nothing: numbers are NaN,
+            those of integers 0, and bools False.
+        value: float32 scalar, the metric after this step; NaN once stopped.
         stopped: bool scalar, whether patience had run out, so that this step changed nothing.
     """
 
@@ -65,7 +67,8 @@ def keep_best(algorithm: Algorithm, metric: Callable[[Any], Array], *, patience:
         patience: at least 1.
 
     Raises:
-        ValueError: for a patience below 1.
+        ValueError: for a patience below 1, or an algorithm or metric of another kind; when traced, for a metric that is
+            no scalar.
 
     Example:
         >>> count = Algorithm(lambda key: jnp.int32(0), lambda key, state: (state + 1, None))
@@ -75,8 +78,9 @@ def keep_best(algorithm: Algorithm, metric: Callable[[Any], Array], *, patience:
         >>> int(state.best), int(state.current), info.stopped.tolist()[3:7]
         (3, 5, [False, False, True, True])
     """
-    if patience < 1:
-        raise ValueError(f"patience: {patience} is below 1; pass the number of steps to wait for a better state")
+    _check_algorithm(algorithm)
+    checks.function("metric", metric, "pass a function of the state")
+    checks.whole("patience", patience, remedy="pass the number of steps to wait for a better state")
 
     def init(key: Key) -> KeepBest:
         state = algorithm.init(key)
@@ -85,12 +89,13 @@ def keep_best(algorithm: Algorithm, metric: Callable[[Any], Array], *, patience:
     def step(key: Key, state: KeepBest) -> tuple[KeepBest, KeepBestInfo]:
         stopped = state.num_stale >= patience
         current, info = algorithm.step(key, state.current)
-        value = jnp.asarray(metric(current), jnp.float32)
+        value = _scalar(metric, current)
         better = value > state.value
         best = _where(better, current, state.best)
         stale = jnp.where(better, 0, state.num_stale + 1)
         after = KeepBest(current, best, jnp.where(better, value, state.value), stale)
-        return _where(stopped, state, after), KeepBestInfo(info, value, stopped)
+        seen, unseen = KeepBestInfo(info, value, stopped), KeepBestInfo(_nothing(info), _nothing(value), stopped)
+        return _where(stopped, state, after), _where(stopped, unseen, seen)
 
     return Algorithm(init, step)
 
@@ -132,7 +137,8 @@ def trace(algorithm: Algorithm, metric: Callable[[Any], Array], *, every: int = 
         every: at least 1.
 
     Raises:
-        ValueError: for `every` below 1.
+        ValueError: for `every` below 1, or an algorithm or metric of another kind; when traced, for a metric that is no
+            scalar.
 
     Example:
         >>> count = Algorithm(lambda key: jnp.int32(0), lambda key, state: (state + 1, None))
@@ -142,8 +148,9 @@ def trace(algorithm: Algorithm, metric: Callable[[Any], Array], *, every: int = 
         >>> info.value.tolist()
         [nan, 4.0, nan, 16.0]
     """
-    if every < 1:
-        raise ValueError(f"every: {every} is below 1; pass the number of steps between two values")
+    _check_algorithm(algorithm)
+    checks.function("metric", metric, "pass a function of the state")
+    checks.whole("every", every, remedy="pass the number of steps between two values")
 
     def init(key: Key) -> Trace:
         return Trace(algorithm.init(key), jnp.float32(jnp.nan), jnp.int32(0))
@@ -151,9 +158,7 @@ def trace(algorithm: Algorithm, metric: Callable[[Any], Array], *, every: int = 
     def step(key: Key, state: Trace) -> tuple[Trace, TraceInfo]:
         current, info = algorithm.step(key, state.current)
         due = (state.step + 1) % every == 0
-        taken = jax.lax.cond(
-            due, lambda now: jnp.asarray(metric(now), jnp.float32), lambda _: jnp.float32(jnp.nan), current
-        )
+        taken = jax.lax.cond(due, lambda now: _scalar(metric, now), lambda _: jnp.float32(jnp.nan), current)
         return Trace(current, jnp.where(due, taken, state.value), state.step + 1), TraceInfo(info, taken)
 
     return Algorithm(init, step)
@@ -173,14 +178,17 @@ class Average(NamedTuple):
     step: Array
 
 
-def average(algorithm: Algorithm, *, start: int = 0) -> Algorithm:
+def average(algorithm: Algorithm, *, start: int | Array = 0) -> Algorithm:
     r"""Return the algorithm that keeps the mean of its iterates.
 
     .. math:: \bar\theta_t = \frac{1}{t - s} \sum_{j=s+1}^{t} \theta_j
 
     Args:
         algorithm: what to train.
-        start: s, steps whose outcome is left out.
+        start: s, steps whose outcome is left out; may be traced.
+
+    Raises:
+        ValueError: for a negative `start`, or an algorithm of another kind.
 
     Example:
         >>> count = Algorithm(lambda key: jnp.float32(0), lambda key, state: (state + 1, None))
@@ -191,6 +199,8 @@ def average(algorithm: Algorithm, *, start: int = 0) -> Algorithm:
 
     Source: Polyak & Juditsky 1992, Acceleration of stochastic approximation by averaging.
     """
+    _check_algorithm(algorithm)
+    checks.count("start", start, remedy="pass the number of steps to leave out")
 
     def init(key: Key) -> Average:
         state = algorithm.init(key)
@@ -201,7 +211,7 @@ def average(algorithm: Algorithm, *, start: int = 0) -> Algorithm:
         share = 1.0 / jnp.maximum(state.step + 1 - start, 1)
 
         def mix(mean: Array, now: Array) -> Array:
-            return mean + share * (now - mean) if jnp.issubdtype(now.dtype, jnp.inexact) else now
+            return mean + share.astype(mean.dtype) * (now - mean) if jnp.issubdtype(now.dtype, jnp.inexact) else now
 
         return Average(current, jax.tree.map(mix, state.mean, current), state.step + 1), info
 
@@ -222,6 +232,9 @@ def schedule(make: Callable[[Any], Algorithm], values: Callable[[Array], Any]) -
         make: hyperparameters -> algorithm; all of one kind of state.
         values: int32 scalar, steps taken -> hyperparameters, such as an Optax schedule.
 
+    Raises:
+        ValueError: for what is no function; when used, where `make` returns no algorithm.
+
     Example:
         >>> walk = lambda size: Algorithm(lambda key: jnp.float32(0), lambda key, state: (state + size, None))
         >>> growing, key = schedule(walk, lambda step: 10.0 ** step), jax.random.key(0)
@@ -229,12 +242,19 @@ def schedule(make: Callable[[Any], Algorithm], values: Callable[[Array], Any]) -
         >>> float(state.current)
         111.0
     """
+    checks.function("make", make, "pass a function of hyperparameters that returns an Algorithm")
+    checks.function("values", values, "pass a function of the steps taken")
+
+    def at(step: Array) -> Algorithm:
+        algorithm = make(values(step))
+        _check_algorithm(algorithm)
+        return algorithm
 
     def init(key: Key) -> Scheduled:
-        return Scheduled(make(values(jnp.int32(0))).init(key), jnp.int32(0))
+        return Scheduled(at(jnp.int32(0)).init(key), jnp.int32(0))
 
     def step(key: Key, state: Scheduled) -> tuple[Scheduled, Any]:
-        current, info = make(values(state.step)).step(key, state.current)
+        current, info = at(state.step).step(key, state.current)
         return Scheduled(current, state.step + 1), info
 
     return Algorithm(init, step)
@@ -250,11 +270,20 @@ def train(key: Key, algorithm: Algorithm, *, num_steps: int | Array, stop: Calla
         stop: state -> bool scalar, such as `lambda state: state.num_stale >= 3` of `keep_best`. Under vmap the steps
             of the models that have stopped cost as before, and change nothing.
 
+    Raises:
+        ValueError: for what is no key or algorithm, or a negative number of steps where it can be seen.
+
     Example:
         >>> count = Algorithm(lambda key: jnp.int32(0), lambda key, state: (state + 1, None))
         >>> int(train(jax.random.key(0), count, num_steps=9, stop=lambda state: state >= 4))
         4
     """
+    checks.key("key", key)
+    _check_algorithm(algorithm)
+    checks.count("num_steps", num_steps, remedy="pass the most steps to take")
+    checks.shape("num_steps", num_steps, (), "pass one number, or vmap over several")
+    if stop is not None:
+        checks.function("stop", stop, "pass a function of the state, or None")
     key_init, key_steps = jax.random.split(key)
 
     def unfinished(carry: tuple[Array, Any]) -> Array:
@@ -266,6 +295,22 @@ def train(key: Key, algorithm: Algorithm, *, num_steps: int | Array, stop: Calla
         return step + 1, algorithm.step(key_steps, state)[0]
 
     return jax.lax.while_loop(unfinished, advance, (jnp.int32(0), algorithm.init(key_init)))[1]
+
+
+def _check_algorithm(algorithm: Algorithm) -> None:
+    checks.kind("algorithm", algorithm, Algorithm, "pass such as als.algorithm(data, config)")
+
+
+def _scalar(metric: Callable[[Any], Array], state: Any) -> Array:
+    value = metric(state)
+    checks.shape("metric", value, (), "return one number of the state")
+    return jnp.asarray(value, jnp.float32)
+
+
+def _nothing(tree: Any) -> Any:
+    """Return a tree of the same kind that says nothing: NaN, and 0 where there is no NaN."""
+    of_leaf = lambda leaf: jnp.full_like(leaf, jnp.nan if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) else 0)  # noqa: E731
+    return jax.tree.map(of_leaf, tree)
 
 
 def _where(condition: Array, if_true: Any, if_false: Any) -> Any:

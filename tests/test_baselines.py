@@ -109,8 +109,8 @@ def test_scorers_cross_jit_as_arguments_and_retrace_for_nothing(pairs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_neighbours": 0}, "num_neighbours: 0 is not a number of neighbours; pass 1 or more"),
-        ({"ties": "random"}, "ties: 'random' is not a rule; pass 'lower' or 'higher'"),
+        ({"num_neighbours": 0}, "num_neighbours: 0 is not a whole number of at least 1"),
+        ({"ties": "random"}, "ties: 'random' is unknown; pass 'lower' or 'higher'"),
     ],
 )
 def test_bad_input(pairs, arguments, message):

@@ -179,7 +179,7 @@ def test_keep_and_skip_draw_from_the_whole_catalogue(key, positives, taken):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"num": 0}, "num: 0 negatives"), ({"false_negatives": "drop"}, "false_negatives: 'drop' is unknown")],
+    [({"num": 0}, "num: 0 is not a whole"), ({"false_negatives": "drop"}, "false_negatives: 'drop' is unknown")],
 )
 def test_bad_options_are_refused(positives, options, message):
     for make in (sampling.uniform, sampling.popularity):

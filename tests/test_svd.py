@@ -92,10 +92,10 @@ def test_singular_values_of_real_ratings_equal_scipy(data_dir, key):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dim": 0}, r"dim: 0 is outside 1\.\.30"),
-        ({"dim": 31}, r"dim: 31 is outside 1\.\.30; pass the number"),
-        ({"dim": 2, "num_iterations": 0}, "num_iterations: 0 is below 1"),
-        ({"dim": 2, "missing": "median"}, r"missing: 'median' is unknown; pass one of 'mean', 'zero'"),
+        ({"dim": 0}, "dim: 0 is not a whole number from 1 to 30"),
+        ({"dim": 31}, "dim: 31 is not a whole number from 1 to 30; pass the number"),
+        ({"dim": 2, "num_iterations": 0}, "num_iterations: 0 is not a whole number of at least 1"),
+        ({"dim": 2, "missing": "median"}, "missing: 'median' is unknown; pass 'mean' or 'zero'"),
     ],
 )
 def test_bad_arguments_name_the_remedy(options, message, data, key):

@@ -142,7 +142,7 @@ def _values(values) -> np.ndarray:
     for bad, what in (
         (~np.isfinite(numbers), "not finite; drop the row or mend it"),
         (
-            numbers < 0,
+            exact < 0,
             "negative; drop or shift it (signed values are set afterwards, by Interactions.with_values)",
         ),
         (_is_cut(exact, numbers), "which float32 can not hold; scale the values, or round them (.astype(np.float32))"),
@@ -178,7 +178,7 @@ def _timestamps(timestamps) -> np.ndarray:
         bad |= (seconds.astype(timestamps.dtype) < timestamps) & (np.datetime_data(timestamps.dtype)[0] in _COARSE)
     elif timestamps.dtype.kind == "f":
         # NaN and infinity have no remainder, so they are not whole either.
-        bad = ~((np.abs(timestamps) < 2.0**63) & (timestamps == np.trunc(timestamps)))
+        bad = ~((np.abs(timestamps.astype(np.float64)) < 2.0**63) & (timestamps == np.trunc(timestamps)))
     elif timestamps.dtype.kind == "u":
         bad = timestamps > np.iinfo(np.int64).max
     elif timestamps.dtype.kind != "i":

@@ -192,6 +192,7 @@ def strong_generalisation(
     Source: Liang et al., Variational Autoencoders for Collaborative Filtering (2018), section 4.1. There the users are
     drawn by a seed of numpy's legacy generator; here by a key.
     """
+    _check_key(key)
     _check(interactions)
     checks.whole("validation_users", validation_users, least=0)
     checks.whole("test_users", test_users)
@@ -254,9 +255,13 @@ def time_order(interactions: Interactions, *, ties: Ties, key: Key | None = None
 
 def host_rng(key: Key) -> np.random.Generator:
     """Return a numpy generator seeded by a `jax.random.key`: the same key gives the same rows."""
+    _check_key(key)
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
+
+
+def _check_key(key: Key) -> None:
     if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
         raise ValueError(f"key: {key!r} is not one key; pass jax.random.key(seed)")
-    return np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
 
 
 def _split(

@@ -9,8 +9,10 @@ import scipy.special
 
 from mfjax import checks, resampling
 
-_LARGEST = 1e100
-"""Squares of larger values would be infinite."""
+_LARGEST = 1e70
+"""Fourth powers of larger values would be infinite."""
+_ROUNDING = 1e-14
+"""Spread below this share of the largest value is rounding, and no spread."""
 
 
 class Spread(NamedTuple):
@@ -95,9 +97,11 @@ def components(values, *, level: float = 0.95) -> Components:
     of_seeds = users * seed_means.var(ddof=1)
     of_users = seeds * user_means.var(ddof=1)
     rest = (residual**2).sum() / ((seeds - 1) * (users - 1))
+    rounding = (_ROUNDING * np.abs(values).max()) ** 2
+    of_seeds, of_users, rest = (square if square > rounding else 0.0 for square in (of_seeds, of_users, rest))
     both = max(of_seeds + of_users - rest, of_seeds, of_users)
     squares = of_seeds**2 / (seeds - 1) + of_users**2 / (users - 1) + rest**2 / ((seeds - 1) * (users - 1))
-    freedom = both**2 / squares if squares > 0 else 1.0
+    freedom = both**2 / squares if both > 0 and squares > 0 else 1.0
 
     def spread(mean_square: float, freedom: float) -> Spread:
         error = np.sqrt(mean_square / (seeds * users))

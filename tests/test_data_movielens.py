@@ -1,5 +1,7 @@
 """Every layout of MovieLens, tiny and real."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,27 @@ def test_bad_files(tmp_path, name, text, message):
 def test_unknown_name_lists_the_releases():
     with pytest.raises(FileNotFoundError, match=r"ml-3m: neither a release \(ml-100k, ml-1m, .*\) nor a ratings file"):
         load("ml-3m")
+
+
+def test_a_folder_that_is_named_is_not_passed_over(folder, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"data_dir: .* is where a release is .* leave one of the two out"):
+        load(folder, tmp_path)
+    folder.rename(tmp_path / "ml-100k")
+    monkeypatch.chdir(tmp_path)
+    assert load(Path("ml-100k")).source == "local file ml-100k/ratings.csv"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name_or_path": 5}, "name_or_path: a int is not what is needed"),
+        ({"name_or_path": "ml-100k", "data_dir": 5}, "data_dir: a int is not what is needed"),
+        ({"name_or_path": "ml-100k", "duplicates": "any"}, "duplicates: 'any' is unknown"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        load(**arguments)
 
 
 def test_duplicates_policy_reaches_the_reader(tmp_path):

@@ -74,10 +74,17 @@ def load(name_or_path: str | Path, data_dir: str | Path | None = None, *, duplic
     for name, folder in (("name_or_path", name_or_path), ("data_dir", "" if data_dir is None else data_dir)):
         checks.kind(name, folder, (str, os.PathLike), "pass the name of a release, a folder or a file")
     checks.choice("duplicates", duplicates, DUPLICATES)
-    if str(name_or_path) in RELEASES:
+    # A Path that is there is one, even where it has the name of a release.
+    is_there = isinstance(name_or_path, os.PathLike) and Path(name_or_path).exists()
+    if str(name_or_path) in RELEASES and not is_there:
         name = str(name_or_path)
         where, source = find(name, data_dir)
         return _read(name, where / RELEASES[name].ratings, source, duplicates)
+    if data_dir is not None:
+        raise ValueError(
+            f"data_dir: {data_dir} is where a release is ({', '.join(RELEASES)}), and {name_or_path} is a path of its "
+            "own; leave one of the two out"
+        )
     path = Path(name_or_path)
     if path.is_dir():
         candidates = [path / layout for layout in _LAYOUTS if (path / layout).is_file()]

@@ -103,26 +103,29 @@ def _peel(scores: Array, k: int) -> tuple[Array, Array]:
 
     start = jnp.full((batch, 1), jnp.inf, scores.dtype), jnp.full((batch, 1), -1, group_id.dtype)
     _, (values, columns) = lax.scan(peel, (groups.max(axis=2), *start), None, length=k)
-    return _by_bits(scores, values.T, columns.T.astype(jnp.int32))
+    return values.T, _by_bits(scores, values.T, columns.T.astype(jnp.int32))
 
 
-def _by_bits(scores: Array, values: Array, columns: Array) -> tuple[Array, Array]:
-    """Return both anew where a zero among the values may be a subnormal number, and the scores have some.
+def _by_bits(scores: Array, values: Array, columns: Array) -> Array:
+    """Return the columns anew where a zero among the values may be a subnormal number, and the scores have some.
 
-    Loops that turn once at most, and not `cond`s: under `vmap` of a `cond` everybody would pay for both branches.
+    A loop that as a rule turns no time, and not a `cond`: under `vmap` of a `cond` everybody would pay for its branch.
     """
+    k = values.shape[1]
+    lane = jnp.arange(scores.shape[1], dtype=jnp.int32)[None, :]
+    tiny = in_order(jnp.finfo(scores.dtype).tiny)
 
-    def look(carry):
-        size = jnp.abs(in_order(scores))
-        subnormal = jnp.any((size > 0) & (size < in_order(jnp.finfo(scores.dtype).tiny)))
-        return False, *lax.while_loop(_is_open, sort, (subnormal, *carry[1:]))[1:]
+    def pick(carry):
+        turn, _, last, last_column, columns = carry
+        # Bound to the turn, or XLA would do this before the loop, for everybody.
+        numbers = in_order(lax.optimization_barrier((scores, turn))[0])
+        is_left = (numbers < last) | ((numbers == last) & (lane > last_column))
+        left = jnp.where(is_left, numbers, jnp.iinfo(numbers.dtype).min)
+        column = jnp.argmax(left, axis=1).astype(jnp.int32)[:, None]
+        columns = lax.dynamic_update_slice_in_dim(columns, column, turn, axis=1)
+        subnormal = jnp.any((numbers != 0) & (numbers < tiny) & (numbers > -tiny))
+        return turn + 1, subnormal & (turn + 1 < k), left.max(axis=1, keepdims=True), column, columns
 
-    def sort(carry):
-        del carry
-        return False, *_sort(scores, columns.shape[1])
-
-    return lax.while_loop(_is_open, look, (jnp.any(values == 0), values, columns))[1:]
-
-
-def _is_open(carry: tuple[Array, ...]) -> Array:
-    return carry[0]
+    last = jnp.full((len(scores), 1), jnp.iinfo(tiny.dtype).max, tiny.dtype)
+    start = jnp.int32(0), jnp.any(values == 0), last, jnp.full_like(last, -1, jnp.int32), columns
+    return lax.while_loop(lambda carry: carry[1], pick, start)[4]

@@ -157,7 +157,7 @@ class _Reader:
     def object(self, value: Any) -> Iterator[str | bytes]:
         """Anything else is what pickle would make it from."""
         try:
-            how: Any = value.__reduce_ex__(4)
+            how = value.__reduce_ex__(4)
         except Exception:
             raise ValueError(
                 f"made_of: holds a {type(value).__name__}, which can not be told from another; pass arrays, numbers, "
@@ -167,7 +167,7 @@ class _Reader:
         if isinstance(how, str):
             yield how
             return
-        make, arguments, state, *members = [*how[:5], None]
+        make, arguments, state, *members = [*list(how)[:5], None]
         if isinstance(state, dict):  # less what was computed from the rest, when it was first asked for
             lazy = {name for name in state if isinstance(getattr(type(value), name, None), functools.cached_property)}
             state = {name: member for name, member in state.items() if name not in lazy}

@@ -43,7 +43,8 @@ def build(batches: Batches, *, chunk_entries: int = 4096, width: int = 32, multi
     least, most = np.inf, -np.inf
     for number, batch in enumerate(batches()):
         _check(batch, number)
-        least, most = batch.values.min(initial=least), batch.values.max(initial=most)
+        values = np.asarray(batch.values, np.float32)
+        least, most = values.min(initial=least), values.max(initial=most)
         user_counts = _added(user_counts, batch.users, batch.num_users)
         item_counts = _added(item_counts, batch.items, batch.num_items)
     if not user_counts.sum():

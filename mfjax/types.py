@@ -179,6 +179,7 @@ class Interactions:
             if rows.dtype == bool:
                 checks.shape("rows", rows, (len(self),), "pass one bool for each row")
             else:
+                checks.shape("rows", rows, (None,), "pass a list of rows")
                 checks.count("rows", rows, most=max(len(self) - 1, 0), remedy="pass rows that there are")
         timestamps = None if self.timestamps is None else self.timestamps[rows]
         return replace(

@@ -43,9 +43,7 @@ class Vocabulary:
         raw = self.raw
         checks.kind("raw", raw, np.ndarray, "pass an array, or Vocabulary.of(raw_ids)")
         if raw.ndim != 1 or _kind_of(raw) is None:
-            raise ValueError(
-                f"raw: {raw.dtype}{list(raw.shape)}; pass integers or strings [n], or Vocabulary.of(raw_ids)"
-            )
+            raise ValueError(f"raw: {describe(raw)} is no list of integers or strings; pass Vocabulary.of(raw_ids)")
         if not (raw[1:] > raw[:-1]).all():
             raise ValueError("raw: the raw ids are not sorted and distinct; pass Vocabulary.of(raw_ids)")
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import cache
 
 import chex
@@ -351,3 +352,97 @@ def test_oracle_implicit():
         none_seen = scipy.sparse.csr_matrix(every.shape)
         expected = evaluation.ranking_metrics_at_k(_Lists(scores), none_seen, every, **options)
         assert_oracle(result.pooled[f"pooled_precision@{k}"], expected["precision"])
+
+
+def test_scores_below_the_normal_numbers_keep_their_order():
+    """XLA on CPU compares floats below 1.2e-38 as zeros: they were one tie."""
+    scores = np.random.default_rng(11).permutation(USERS * ITEMS).reshape(USERS, ITEMS).astype(np.float32)
+    assert_equal(evaluated(scores * np.float32(1e-42)), evaluated(scores))
+
+
+MODEL = Factors(jnp.array([[1.0], [-1.0]]), jnp.arange(5.0)[:, None])
+THREE = Interactions(np.array([0, 1, 2]), np.array([4, 0, 0]), np.ones(3, np.float32), 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("model", "targets", "options", "message"),
+    [
+        (MODEL, ragged(THREE), {}, "model: has 2 users, but targets have 3"),
+        (Factors(MODEL.items, MODEL.users), ragged(THREE), {}, "model: has 5 users, but targets have 3"),
+        (Factors(jnp.ones((3, 1)), jnp.ones((4, 1))), ragged(THREE), {}, "model: has 4 items, but targets have 5"),
+        (lambda users: jnp.ones((len(users), 4)), ragged(THREE), {}, "targets: has 3 users and 5 items, but the model"),
+        (MODEL, THREE, {}, "targets: a Interactions is not what is needed; pass the lists that histories.ragged"),
+        (MODEL, scipy.sparse.csr_matrix(np.eye(2)), {}, "targets: a csr_matrix is not .*histories.ragged"),
+        (MODEL, ragged(THREE), {"metrics": 3}, "metrics: a int is not what is needed; pass such as"),
+        (MODEL, ragged(THREE), {"cutoffs": 2.0}, "cutoffs: 2.0 is not a whole number of at least 1"),
+        (MODEL, ragged(THREE), {"convention": "trec"}, r"convention: 'trec' is no Convention; pass PRESETS\['trec'\]"),
+    ],
+)
+def test_what_does_not_fit_is_named(model, targets, options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate.evaluate(model, targets, **options)
+
+
+@pytest.mark.parametrize("preset", ["sklearn", "trec", "rax"])
+@pytest.mark.parametrize("value", [0.0, -2.0, np.nan, 3e38, 1e-40])
+def test_graded_relevances_must_be_positive(preset, value):
+    lists = ragged(THREE)
+    broken = replace(lists, values=lists.values.at[1].set(value))
+    three = Factors(jnp.ones((3, 1)), MODEL.items)
+    with pytest.raises(ValueError, match=r"targets: the relevance .* relevances must be positive"):
+        evaluate.evaluate(three, broken, convention=PRESETS[preset], metrics="recall")
+    evaluate.evaluate(three, broken, metrics="recall")  # of no matter under binary gain
+
+
+def test_one_name_and_one_cutoff_are_taken():
+    one, several = evaluated(metrics="ndcg", cutoffs=10), evaluated(metrics=("ndcg",), cutoffs=(10,))
+    assert_equal(one, several)
+    assert list(one.per_user) == ["ndcg@10"]
+
+
+def test_candidates_of_every_kind_agree_and_lists_may_differ_by_user():
+    """A target that is no candidate is a miss."""
+    labels = data()[1]
+    allowed = np.random.default_rng(12).random(ITEMS) < 0.5
+    lists = pairs_of(np.broadcast_to(allowed, (USERS, ITEMS)))
+    forms = [evaluated(candidates=form) for form in (allowed, np.flatnonzero(allowed)[::-1].tolist(), lists)]
+    for form in forms[1:]:
+        assert_equal(form, forms[0])
+    own = np.random.default_rng(13).random((USERS, ITEMS)) < 0.5
+    result = evaluated(seen=np.zeros_like(own), candidates=pairs_of(own), metrics=("recall",), cutoffs=(40,))
+    wanted = [((labels[user] > 0) & own[user]).sum() / (labels[user] > 0).sum() for user in result.users]
+    np.testing.assert_allclose(
+        result.per_user["recall@40"], wanted, rtol=1e-6
+    )  # a target that is no candidate is a miss
+    assert result.num_unreachable == ((labels > 0) & ~own).sum()
+
+
+def test_a_plain_function_is_evaluated_and_compiled_once():
+    scores, labels, _ = data()
+    table, traces = jnp.asarray(scores), []
+
+    def plain(users):
+        traces.append(users.shape)
+        return table[users]
+
+    results = [evaluate.evaluate(plain, pairs_of(labels), cutoffs=(2,), metrics=("recall",)) for _ in range(3)]
+    assert len(traces) == 1
+    wanted = evaluate.evaluate(scorer_of(scores), pairs_of(labels), cutoffs=(2,), metrics=("recall",))
+    np.testing.assert_array_equal(results[-1].per_user["recall@2"], wanted.per_user["recall@2"])
+
+
+def test_an_evaluation_prints_its_means_in_a_line():
+    shown = repr(evaluated())
+    assert shown.startswith("Evaluation(18 users: hits@2=") and len(shown) < 400 and "\n" not in shown
+    with pytest.raises(ValueError, match="group: 'old' is unknown; pass '<2' or '>=2'"):
+        evaluated(groups=groups.activity(np.arange(USERS), edges=(2,))).mean("old")
+
+
+def test_the_same_under_x64():
+    wanted = evaluated(convention=PRESETS["trec"])
+    with jax.enable_x64(True):
+        found = evaluated(convention=PRESETS["trec"])
+    assert {values.dtype for values in found.per_user.values()} == {np.dtype(np.float32)}
+    chex.assert_trees_all_close(found.per_user, wanted.per_user, rtol=1e-6)
+    chex.assert_trees_all_close(found.pooled, wanted.pooled, rtol=1e-6)
+    np.testing.assert_array_equal(found.recommended, wanted.recommended)

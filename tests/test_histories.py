@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 
@@ -129,3 +130,43 @@ def test_sides_share_the_shape_of_a_chunk_unless_one_would_grow_too_much():
     apart = histories.build(synthetic.power_law(0, num_users=3000, num_items=20, num_interactions=20_000))
     users, items = (side.blocks[0] for side in (apart.users, apart.items))
     assert users.rows.shape[1] > 2 * items.rows.shape[1]
+
+
+def test_histories_print_in_a_line():
+    built = histories.build(power_law_pairs())
+    for shown in (repr(built), repr(built.users), repr(built.users.blocks[0]), repr(power_law_pairs())):
+        assert len(shown) < 400 and "\n" not in shown
+    assert repr(built).startswith("Histories(users=Side(counts float32[300], Packed(entries int32[")
+
+
+def test_histories_are_the_same_under_x64():
+    pairs = power_law_pairs()
+    wanted = histories.build(pairs), histories.ragged(pairs)
+    with jax.enable_x64(True):
+        found = histories.build(pairs), histories.ragged(pairs)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda v: v.encode([1]), "raw_ids: 1 is of dtype int64, but the ids of this vocabulary are <U1; convert it"),
+        (lambda v: v.find(["a", None]), "raw_ids: None; ids are all integers or all strings"),
+        (lambda v: v.find([True]), "raw_ids: True; ids are all integers or all strings"),
+        (lambda v: v.find(np.array([1.0])), "raw_ids: dtype float64; convert ids to integers or strings"),
+        (lambda v: v.decode([True, False]), "ids: is a mask"),
+        (lambda v: v.decode(0.5), "ids: has the dtype float64"),
+    ],
+)
+def test_vocabularies_convert_nothing(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(Vocabulary.of(["b", "a"]))
+
+
+def test_integers_of_different_types_are_compared_as_integers():
+    """numpy compares int64 and uint64 as floats, in which 2^53 and 2^53 + 1 are one."""
+    vocabulary = Vocabulary.of(np.array([2**53, -5], np.int64))
+    ids, known = vocabulary.find(np.array([2**53, 2**53 + 1, 2**64 - 5], np.uint64))
+    assert (ids.tolist(), known.tolist()) == ([1, 0, 0], [True, False, False])

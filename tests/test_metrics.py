@@ -248,3 +248,41 @@ def test_bad_input_is_named(call, message):
 
 def test_convention_describes_itself():
     assert conventions.DEFAULT.describe().startswith("gain=binary, ideal=achievable, ap_denominator=min")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: metrics.hits([0, 1], 2, k=3), "ranks: 0 is not a whole number of at least 1"),
+        (lambda: metrics.recall([1, 2, 3], 2, k=3), "num_relevant: 2 relevant items, but a list has 3 ranks"),
+        (lambda: metrics.auc([1, 7], 2, num_items=5), "num_items: 5 items, but a rank is 7"),
+        (lambda: metrics.ndcg(RANKS, NUM_RELEVANT, k=0), "k: 0 is not a whole number"),
+        (lambda: metrics.ndcg(RANKS, NUM_RELEVANT[:2]), r"num_relevant: shape \(2,\) is not \(4,\)"),
+        (lambda: metrics.recall(RANKS, NUM_RELEVANT, convention="trec"), "convention: 'trec' is no Convention"),
+        (
+            lambda: metrics.ndcg(RANKS, NUM_RELEVANT, convention=Convention(gain="linear"), relevances=-RELEVANCES),
+            "relevances: -2.0 is not a finite number of at least 0",
+        ),
+        (
+            lambda: jax.jit(lambda r: metrics.hits(r, NUM_RELEVANT[:1]))(RANKS),
+            r"num_relevant: shape \(1,\) is not \(4,\)",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_values_are_the_same_under_x64():
+    def values():
+        every = (metrics.hits, metrics.recall, metrics.precision, metrics.ndcg, metrics.average_precision)
+        found = [metric(RANKS, NUM_RELEVANT, k=3) for metric in every]
+        return [*found, metrics.auc(RANKS, NUM_RELEVANT, num_items=8), metrics.reciprocal_rank(RANKS, NUM_RELEVANT)]
+
+    wanted = values()
+    with jax.enable_x64(True):
+        found = values()
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == jnp.float32
+        np.testing.assert_allclose(one, other, rtol=1e-6)

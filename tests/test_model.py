@@ -1,12 +1,16 @@
 """Raw ids in, predictions out: pairs, batches, lists, errors, and what is unknown."""
 
+from dataclasses import replace
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mfjax.histories import ragged
 from mfjax.model import Model, fit
 from mfjax.rating_baselines import user_item_bias
-from mfjax.types import Factors, Vocabulary
+from mfjax.types import Factors, Interactions, Vocabulary
 
 USERS = {"ann": [1.0, 0.0], "bob": [0.0, 2.0]}
 ITEMS = {7: [1.0, 1.0], 20: [3.0, -1.0], 300: [0.5, 0.5]}
@@ -115,3 +119,81 @@ def test_bad_models():
     model = Model(factors=factors, user_vocabulary=ids, item_vocabulary=Vocabulary.of([1, 2, 3]))
     with pytest.raises(ValueError, match="clip: the model has no rating_range"):
         model.predict(1, 1, clip=True)
+
+
+@pytest.mark.parametrize("kind", ["object", "string", "category", "string[pyarrow]", "str"])
+def test_columns_of_pandas_are_raw_ids(model, kind):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"user": ["ann", "bob"], "item": [20, 300], "stars": [4.0, 2.0]})
+    users = frame.user.astype(kind)
+    wanted = [truth("ann", 20), truth("bob", 300)]
+    np.testing.assert_allclose(model.predict_batch(users, frame.item).values, wanted)
+    error = np.sqrt(np.mean((np.array(wanted) - [4.0, 2.0]) ** 2))
+    assert model.rmse(users, frame.item, frame.stars) == pytest.approx(error)
+    assert model.rmse(users, frame.item.astype("Int64"), frame.stars.astype("Float64")) == pytest.approx(error)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda model: model.predict(None, 7), "users: row 0 holds None"),
+        (lambda model: model.predict("ann", float("nan")), "items: .*row 0 .*"),
+        (lambda model: model.predict("ann", True), "items: .*True|items: dtype bool"),
+        (lambda model: model.predict("ann", 7.0), r"items: .*7\.0|items: dtype float64"),
+        (
+            lambda model: model.predict_batch(["ann", 1], [7, 7]),
+            "users: row 1 holds 1; ids are all",
+        ),
+        (
+            lambda model: model.predict(1, 7),
+            r"users: 1 is of dtype int64, but the user ids .*convert it",
+        ),
+        (lambda model: model.recommend(["ann", "bob"]), "user: several users; pass one raw id, for many take"),
+        (lambda model: model.recommend("ann", k=0), "k: 0 is not a whole number of at least 1"),
+        (lambda model: model.recommend("ann", exclude_seen="no"), "exclude_seen: a str is not what is needed"),
+        (lambda model: model.rmse(["ann"], [7], [None]), "ratings: None is no number; convert the ratings"),
+        (lambda model: model.rmse(["ann"], [7], ["4"]), "ratings: dtype <U1; convert the ratings to numbers"),
+        (lambda model: model.rmse(["ann"], [7], [np.nan]), "ratings: nan is not a finite number; drop the pair"),
+    ],
+)
+def test_no_raw_id_or_rating_is_guessed(model, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(model)
+
+
+def test_a_model_checks_all_its_parts(model):
+    def changed(**changes):
+        return lambda: replace(model, **changes)
+
+    other = ragged(Interactions(np.array([0]), np.array([0]), np.ones(1, np.float32), 2, 4))
+    for call, message in (
+        (changed(factors=model.factors._replace(items=jnp.ones((3, 5)))), "factors.items: 5 columns, but users have 2"),
+        (changed(factors=(1, 2)), "factors: a tuple is not what is needed; pass Factors"),
+        (changed(user_vocabulary=["ann", "bob"]), "user_vocabulary: a list is not what is needed"),
+        (changed(seen=other), "seen: has 2 users and 4 items, but the model has 2 and 3"),
+        (changed(rating_range=(5.0, 1.0)), r"rating_range: \(5.0, 1.0\) falls; pass \(lowest, highest\)"),
+        (changed(rating_range=(1.0, np.nan)), "rating_range: nan is not a finite number"),
+        (changed(rating_range=3.0), r"rating_range: shape \(\) is not \(2,\)"),
+        (changed(manifest="v1"), "manifest: a str is not what is needed; pass a dict"),
+        (lambda: fit([1], [2], [3.0], "als"), "learn: 'als' is no function"),
+        (
+            lambda: fit([1], [2], [3.0], lambda pairs: pairs),
+            "learn: a Interactions is not what is needed",
+        ),
+        (lambda: Vocabulary(np.array([2, 1])), "raw: the raw ids are not sorted and distinct"),
+        (lambda: Vocabulary(np.array([1.0])), r"raw: float64\[1\] is no list of integers or strings"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_models_and_their_parts_print_in_a_line(model):
+    assert repr(model) == "Model(2 users, 3 items, dim 2)"
+    assert repr(model.item_vocabulary) == "Vocabulary(3 ids, int64)"
+    assert repr(model.seen) == "Ragged(offsets int32[3], ids int32[3], 3 columns, longest 2)"
+
+
+def test_a_model_predicts_the_same_under_x64(model):
+    with jax.enable_x64(True):
+        assert model.predict("ann", 20) == pytest.approx(truth("ann", 20))
+        assert model.recommend("bob", k=3)[0].tolist() == [300]

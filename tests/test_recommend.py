@@ -189,3 +189,111 @@ def test_contributions_with_a_joint_bias_and_a_regularisation_of_its_own(factors
         tables[0], jnp.asarray(ids), ones > 0, ones, tables[1], background, tables[2], jnp.array(7)
     )
     np.testing.assert_allclose(parts.sum(), features[7] @ row, rtol=1e-4)
+
+
+SMALL = Factors(jnp.array([[1.0], [-1.0]]), jnp.arange(5.0)[:, None])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: recommend.top_k(SMALL, jnp.array([7]), k=2), r"users: id 7 is outside 0\.\.1"),
+        (lambda: recommend.top_k(SMALL, [-1]), r"users: id -1 is outside 0\.\.1"),
+        (lambda: recommend.top_k(SMALL, np.array([True, False])), "users: is a mask, where ids .*np.flatnonzero"),
+        (lambda: recommend.top_k(SMALL, 0), r"users: shape \(\) is not \(n,\)"),
+        (lambda: recommend.similar_items(SMALL, jnp.array([99])), r"items: id 99 is outside 0\.\.4"),
+        (lambda: recommend.score(SMALL, jnp.array([0]), jnp.array([99])), r"items: id 99 is outside 0\.\.4"),
+        (lambda: recommend.score(SMALL, jnp.array([0]), jnp.array([0, 1])), r"items: shape \(2,\) is not \(1,\)"),
+        (
+            lambda: recommend.top_k(SMALL, [0], candidates=jnp.array([1, 0, 0, 1, 0])),
+            "candidates: id 0 is repeated; pass distinct ids, for a mask pass bool",
+        ),
+        (lambda: recommend.top_k(SMALL, [0], candidates=[]), "candidates: there are none; pass None for all items"),
+        (lambda: recommend.scorer(SMALL._replace(items=jnp.ones((5, 2)))), "model.items: 2 columns, but users have 1"),
+        (lambda: recommend.scorer(3), "model: a int is neither Factors nor a function of user ids; pass Factors"),
+    ],
+)
+def test_what_is_outside_a_model_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_inside_jit_sizes_are_looked_at():
+    """Values can not be seen there: shapes and dtypes can."""
+    users, other = jnp.array([0, 1]), jnp.zeros(1, jnp.int32)
+    lists = ragged(Interactions(np.array([0]), np.array([4]), np.ones(1, np.float32), 2, 5))
+    run = jax.jit(recommend.top_k, static_argnames="k")
+    with pytest.raises(ValueError, match="exclude: has 2 users and 5 items, but the model has 1 and 5"):
+        run(Factors(jnp.ones((1, 1)), SMALL.items), other, exclude=lists)
+    with pytest.raises(ValueError, match="exclude: has 2 users and 5 items, but the model has 2 and 3"):
+        run(SMALL._replace(items=jnp.ones((3, 1))), users, exclude=lists)
+    with pytest.raises(ValueError, match=r"candidates: shape \(3,\) is not \(5,\)"):
+        run(SMALL, users, candidates=jnp.ones(3, bool))
+    with pytest.raises(ValueError, match="candidates: 5 ids for 5 items; for a mask pass bool"):
+        run(SMALL, users, candidates=jnp.ones(5, jnp.int32))
+    with pytest.raises(ValueError, match="users: has the dtype float32"):
+        run(SMALL, jnp.ones(2))
+
+
+def test_candidates_are_a_mask_ids_or_lists_and_agree():
+    allowed = np.array([[True, False, True, True, False]] * 2)
+    rows, columns = np.nonzero(allowed)
+    lists = ragged(Interactions(rows, columns, np.ones(len(rows), np.float32), 2, 5))
+    run = jax.jit(lambda candidates: recommend.top_k(SMALL, jnp.array([0, 1]), k=4, candidates=candidates))
+    forms = jnp.asarray(allowed[0]), jnp.array([3, 0, 2]), lists
+    for ids, scores in (run(form) for form in forms):
+        assert ids.tolist() == [[3, 2, 0, 0], [0, 2, 3, 0]]
+        assert scores.tolist() == [[3, 2, 0, -jnp.inf], [0, -2, -3, -jnp.inf]]
+
+
+def test_a_plain_function_is_a_scorer_and_is_compiled_once():
+    table, traces = jnp.array([[1.0, 3.0, 2.0]]), []
+
+    def plain(users):
+        traces.append(users.shape)
+        return table[users]
+
+    run = jax.jit(lambda model: recommend.top_k(model, jnp.array([0]), k=2)[0])
+    assert [run(recommend.scorer(plain)).tolist() for _ in range(3)] == [[[1, 2]]] * 3
+    assert len(traces) == 1
+
+    class Unhashable:
+        __hash__ = None
+
+        def __call__(self, users):
+            return table[users]
+
+    assert run(recommend.scorer(Unhashable())).tolist() == [[1, 2]]
+    assert recommend.top_k(lambda users: table[users], jnp.array([0]), k=1)[0].tolist() == [[1]]
+
+
+@pytest.mark.parametrize("k", [3, 40])
+def test_scores_below_the_normal_numbers_keep_their_order(k):
+    """XLA on CPU compares floats below 1.2e-38 as zeros."""
+    scores = np.random.default_rng(5).permutation(90).astype(np.float32) * np.float32(1e-40)
+    ids = jax.jit(lambda table: recommend.top_k(lambda users: table[users], jnp.array([0]), k=k)[0])(scores[None])
+    np.testing.assert_array_equal(ids[0], np.argsort(-scores.astype(np.float64), kind="stable")[:k])
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_cosines_do_not_depend_on_the_length_of_vectors(factors, scale):
+    scaled = factors._replace(items=factors.items * scale)
+    ids, values = recommend.similar_items(factors, jnp.array([0, 8]), k=5, metric="cosine")
+    scaled_ids, scaled_values = recommend.similar_items(scaled, jnp.array([0, 8]), k=5, metric="cosine")
+    np.testing.assert_array_equal(scaled_ids, ids)
+    np.testing.assert_allclose(scaled_values, values, rtol=1e-5)
+
+
+def test_lists_are_the_same_under_x64(factors, exclude):
+    users = np.array([5, 3, 4])
+    wanted = recommend.top_k(factors, users, k=6, exclude=exclude)
+    with jax.enable_x64(True):
+        found = recommend.top_k(factors, users, k=6, exclude=exclude)
+        recommend.similar_items(factors, [0], k=3, metric="cosine")
+        assert found[0].dtype == jnp.int32 and found[1].dtype == jnp.float32
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_factors_print_in_a_line(factors):
+    assert repr(factors).startswith("Factors(users=float32[23, 4], items=float32[90, 4]")

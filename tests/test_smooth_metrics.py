@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from mfjax import cells, histories, smooth_metrics
 from mfjax.evaluate import evaluate
@@ -47,3 +48,17 @@ def test_gradients_are_finite_where_all_scores_are_equal():
     flat = factors._replace(users=jnp.zeros_like(factors.users))
     gradient = jax.jit(jax.grad(smooth_metrics.ndcg))(flat, judge)
     assert all(jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(gradient))
+
+
+def test_what_does_not_fit_is_refused():
+    factors, judge = problem()
+    for model, message in (
+        (Factors(factors.users[:5], factors.items), "targets: has 12 users and 20 items, but the model has 5 and 20"),
+        (Factors(factors.users, factors.items[:9]), "targets: has 12 users and 20 items, but the model has 12 and 9"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            smooth_metrics.ndcg(model, judge)
+    with pytest.raises(ValueError, match=r"sharpness: -1\.0 is not a finite number above 0"):
+        smooth_metrics.ndcg(factors, judge, sharpness=-1.0)
+    with pytest.raises(ValueError, match=r"judge: a Ragged is not what is needed; pass what cells\.judge makes"):
+        smooth_metrics.ndcg(factors, judge.targets)

@@ -1,5 +1,6 @@
 """Retrieve, then rerank: the order, the exclusions, the ceiling."""
 
+from dataclasses import replace
 from itertools import product
 
 import jax
@@ -106,3 +107,35 @@ def test_latency_is_measured(first, second):
 def test_no_candidates_are_refused(first, second):
     with pytest.raises(ValueError, match="candidates: 0 is not a whole number of at least 1; pass how many"):
         two_stage.scorer(first, second, candidates=0)
+
+
+def test_what_does_not_fit_is_refused(first, second, seen):
+    with pytest.raises(ValueError, match=r"users: id 9 is outside 0\.\.5"):
+        two_stage.retrieve(first, jnp.array([9]), candidates=2)
+    with pytest.raises(ValueError, match=r"users: id -1 is outside 0\.\.5"):
+        two_stage.ceiling(first, [-1], as_ragged(seen), candidates=2)
+    with pytest.raises(ValueError, match="targets: has 6 users and 29 items, but the retriever has 6 and 30"):
+        two_stage.ceiling(first, [0], replace(as_ragged(seen), num_columns=29), candidates=2)
+    with pytest.raises(ValueError, match=r"ids: id 30 is outside 0\.\.29"):
+        two_stage.rerank(second, [0], jnp.array([[30]]), jnp.array([[True]]))
+    shorter = second._replace(users=second.users[:5])
+    with pytest.raises(ValueError, match="reranker: has 5 users, the retriever 6"):
+        two_stage.scorer(first, shorter, candidates=2)
+    fewer = recommend.scorer(second._replace(items=second.items[:29], item_biases=None))
+    with pytest.raises(ValueError, match="reranker: has 29 items, the retriever 30"):
+        jax.jit(two_stage.scorer(first, fewer, candidates=2))(USERS)
+    both = two_stage.scorer(first, second, candidates=2)
+    with pytest.raises(ValueError, match=r"users: id 7 is outside 0\.\.5"):
+        recommend.top_k(both, [7])
+
+
+def test_plain_functions_are_stages(first, second):
+    plain = [lambda users, model=model: recommend.scorer(model)(users) for model in (first, second)]
+    wanted = jax.jit(two_stage.scorer(first, second, candidates=5))(USERS)
+    np.testing.assert_allclose(jax.jit(two_stage.scorer(*plain, candidates=5))(USERS), wanted, rtol=1e-5)
+
+
+def test_candidates_below_the_normal_numbers_keep_their_order(first):
+    table = jnp.asarray(np.random.default_rng(4).permutation(NUM_ITEMS).astype(np.float32) * np.float32(1e-41))[None]
+    ids, _ = two_stage.retrieve(lambda users: table[0 * users], USERS, candidates=4)
+    assert ids[0].tolist() == np.argsort(-np.asarray(table[0], np.float64))[:4].tolist()

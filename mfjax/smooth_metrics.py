@@ -19,7 +19,8 @@ def ndcg(model: Factors | Scorer, judge: Judge, *, sharpness: float = 10.0) -> A
         \frac{\sum_{i \in R_u} 1 / \log_2(1 + \tilde r_{ui})}{\sum_{k=1}^{|R_u|} 1 / \log_2(1 + k)}
 
     over the items j that can be recommended; sigma_u is the standard deviation of their scores, so the value does not
-    depend on the scale of the scores, as long as sigma_u is well above 1e-6. A target that can not be recommended is a miss, as in `evaluate`.
+    depend on the scale of the scores, as long as sigma_u is well above 1e-6. A target that can not be recommended is a
+    miss, as in `evaluate`.
 
     Args:
         model: factors or scorer.

@@ -11,7 +11,7 @@ from jax.tree_util import Partial
 
 from mfjax import checks
 from mfjax.histories import Ragged
-from mfjax.types import Factors, Interactions
+from mfjax.types import Factors, Interactions, describe
 
 ANY_ROW = 2**31 - 1
 """The number of users of a scorer that does not say how many it has."""
@@ -74,6 +74,10 @@ def lists(name: str, value: Any, num_rows: int | None = None, num_columns: int |
     """
     what = "Interactions" if isinstance(value, Interactions) else "what you have, as Interactions,"
     checks.kind(name, value, Ragged, f"pass the lists that histories.ragged makes of {what} a row per user")
+    for part, kind in (("offsets", jnp.integer), ("ids", jnp.integer), ("values", jnp.floating)):
+        array = getattr(value, part)
+        if not hasattr(array, "dtype") or array.ndim != 1 or not jnp.issubdtype(array.dtype, kind):
+            raise ValueError(f"{name}.{part}: {describe(array)} is no list of numbers; pass histories.ragged(...)")
     rows, columns = value.num_rows, value.num_columns
     wanted = (rows if num_rows is None else num_rows), (columns if num_columns is None else num_columns)
     if (rows, columns) != wanted:

@@ -113,7 +113,7 @@ def _by_bits(scores: Array, values: Array, columns: Array) -> Array:
     """
     k = values.shape[1]
     lane = jnp.arange(scores.shape[1], dtype=jnp.int32)[None, :]
-    tiny = in_order(jnp.finfo(scores.dtype).tiny)
+    tiny = in_order(jnp.asarray(jnp.finfo(scores.dtype).tiny))
 
     def pick(carry):
         turn, _, last, last_column, columns = carry

@@ -232,7 +232,7 @@ def test_inside_jit_sizes_are_looked_at():
     with pytest.raises(ValueError, match="candidates: 5 ids for 5 items; for a mask pass bool"):
         run(SMALL, users, candidates=jnp.ones(5, jnp.int32))
     with pytest.raises(ValueError, match="users: has the dtype float32"):
-        run(SMALL, jnp.ones(2))
+        run(SMALL, jnp.ones(2, jnp.float32))
 
 
 def test_candidates_are_a_mask_ids_or_lists_and_agree():

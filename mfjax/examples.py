@@ -134,7 +134,6 @@ def objective(rows: Rows, weights: Array, loss: Loss, lambdas: Lambdas) -> Array
 def _losses(loss: Loss, positive: Array, negative: Array, weights: Array, active: Array) -> Array:
     """Return the loss of each example, 0 for one that does not count."""
     checks.function("loss", loss, "pass such as losses.bpr")
-    checks.shape("weights", weights, negative.shape, "pass one weight for each negative")
     found = loss(positive, negative, weights)
     # A mean over the batch would be broadcast to all examples, and count as often as there are.
     checks.shape("loss", found, positive.shape, "return one number for each example, not their sum or mean")
@@ -143,6 +142,8 @@ def _losses(loss: Loss, positive: Array, negative: Array, weights: Array, active
 
 def _shares(rows: Rows, weights: Array) -> tuple[Array, Array]:
     """Return which examples count, 0 or 1 [batch], and 1 / m for every real negative, in the shape of their ids."""
+    shape = rows.user.shape[0], rows.negative.shape[-2]
+    checks.shape("weights", weights, shape, "pass one weight for each negative of each example")
     share = _share(weights)
     active = jnp.any(weights > 0, axis=1).astype(weights.dtype)
     return active, share if rows.negative.ndim == 3 else jnp.sum(share, axis=0)

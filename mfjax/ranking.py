@@ -7,133 +7,52 @@ of `mfjax.examples`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
+import numpy as np
 
-from mfjax import checks, compilation, losses, sampling, sparse_updates, streams
-from mfjax.complement import check_lists
+from mfjax import checks, compilation, sampling, sparse_updates, streams
 from mfjax.examples import Lambdas, Tables, gather, gradients, scores
 from mfjax.histories import Ragged
-from mfjax.losses import Loss
+from mfjax.ranking_values import (
+    ORDERS,
+    Config,
+    Data,
+    Info,
+    Order,
+    State,
+    check_config,
+    check_data,
+    check_factors,
+    check_likes,
+    check_state,
+    check_step,
+    starts,
+)
 from mfjax.sampling import Negatives, Sampler
 from mfjax.transforms import Algorithm
 from mfjax.types import Array, Factors, Key
 
-Order = Literal["replacement", "permutation"]
-
-ORDERS: tuple[Order, ...] = get_args(Order)
-
-_NUMBERS = ("learning_rate", "reg_user", "reg_positive", "reg_negative", "reg_bias", "init_scale")
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """How a model is trained. Numbers are traced data; what changes shapes or code is static.
-
-    Attributes:
-        learning_rate: step size of one example; scales the updates of `optimizer` when there is one.
-        reg_user, reg_positive, reg_negative, reg_bias: the lambdas of the objective.
-        init_scale: the initial factors are N(0, init_scale^2 / dim).
-        loss: from `mfjax.losses`, or any function of that signature (static).
-        optimizer: an Optax transformation of unit learning rate, such as `optax.adam(1.0)`; None for plain stochastic
-            gradient descent (static).
-        dense_updates: whether the optimiser steps on whole tables, for small ones, instead of touched rows (static).
-        order: "replacement" draws positives with replacement, "permutation" takes each once an epoch (static).
-        dim: the number of factors (static).
-        batch_size: examples a step (static).
-        biases: whether items have biases (static).
-
-    Raises:
-        ValueError: for a static field of another kind or range. Numbers are looked at where they are used, by `init`,
-            `step`, `epoch` and `fit`: finite and at least 0.
-    """
-
-    learning_rate: float | Array = 0.05
-    reg_user: float | Array = 0.01
-    reg_positive: float | Array = 0.01
-    reg_negative: float | Array = 0.01
-    reg_bias: float | Array = 0.01
-    init_scale: float | Array = 0.1
-    loss: Loss = field(default=losses.bpr, metadata={"static": True})
-    optimizer: optax.GradientTransformation | None = field(default=None, metadata={"static": True})
-    dense_updates: bool = field(default=False, metadata={"static": True})
-    order: Order = field(default="replacement", metadata={"static": True})
-    dim: int = field(default=64, metadata={"static": True})
-    batch_size: int = field(default=4096, metadata={"static": True})
-    biases: bool = field(default=True, metadata={"static": True})
-
-    def __post_init__(self) -> None:
-        checks.function("loss", self.loss, "pass such as losses.bpr")
-        kinds = (optax.GradientTransformation, type(None))
-        checks.kind("optimizer", self.optimizer, kinds, "pass such as optax.adam(1.0), or None")
-        checks.choice("order", self.order, ORDERS)
-        checks.whole("dim", self.dim, remedy="pass the number of factors")
-        checks.whole("batch_size", self.batch_size, remedy="pass the number of examples a step")
-        for name in ("dense_updates", "biases"):
-            checks.kind(name, getattr(self, name), bool, "pass True or False")
-
-
-def _check_config(config: Config) -> None:
-    checks.kind("config", config, Config, "pass a ranking.Config")
-    for name in _NUMBERS:
-        checks.number(name, getattr(config, name), least=0, remedy="pass 0 to switch it off")
-        checks.shape(name, getattr(config, name), (), "pass one number, or vmap over several")
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Data:
-    """What a model is trained on.
-
-    Attributes:
-        users, items: int32 [n], the positive pairs.
-        sampler: gives the negatives.
-        num_users, num_items: sizes of the tables (static).
-    """
-
-    users: Array
-    items: Array
-    sampler: Sampler
-    num_users: int = field(metadata={"static": True})
-    num_items: int = field(metadata={"static": True})
-
-
-class State(NamedTuple):
-    """What the next step needs.
-
-    Attributes:
-        tables: what is learned.
-        optimizer: the optimiser's state for each of the tables, None where there is no optimiser or no table.
-        step: int32 scalar, the number of steps taken.
-    """
-
-    tables: Tables
-    optimizer: tuple[Any, Any, Any]
-    step: Array
-
-
-class Info(NamedTuple):
-    """Diagnostics of a step, or their means over an epoch.
-
-    Attributes:
-        loss: float32 scalar, mean loss of an example, without regularisation; NaN or infinite when training diverged.
-        auc: float32 scalar, share of the sampled pairs with s_ui > s_uj, equal scores counting one half.
-        rejected: float32 scalar, share of the draws that exact sampling kept from being false negatives.
-        num_examples: int32 scalar, examples that were trained on; the sum over an epoch.
-        num_skipped: int32 scalar, examples without a negative (users who have seen every item); their sum an epoch.
-    """
-
-    loss: Array
-    auc: Array
-    rejected: Array
-    num_examples: Array
-    num_skipped: Array
+__all__ = [
+    "ORDERS",
+    "Config",
+    "Data",
+    "Info",
+    "Order",
+    "State",
+    "algorithm",
+    "data",
+    "epoch",
+    "examples",
+    "factors",
+    "fit",
+    "init",
+    "step",
+    "steps_per_epoch",
+]
 
 
 def data(positives: Ragged, sampler: Sampler | None = None) -> Data:
@@ -171,19 +90,6 @@ def data(positives: Ragged, sampler: Sampler | None = None) -> Data:
     return Data(users, positives.ids, sampler, *sizes)
 
 
-def check_likes(name: str, lists: Ragged) -> None:
-    """Raise ValueError unless `lists` is a `Ragged` of pairs of values above 0, as far as they can be seen."""
-    check_lists(name, lists)
-    offsets, values = checks.seen(lists.offsets), checks.seen(lists.values)
-    if offsets is None or values is None or (values[: offsets[-1]] > 0).all():
-        return
-    bad = values[: offsets[-1]]
-    bad = bad[~(bad > 0)][0]
-    what = "negative" if bad < 0 else "zero" if bad == 0 else "not a number"
-    remedy = "pass interactions.select(interactions.values > 0)"
-    raise ValueError(f"{name}: a value of {bad} is {what}; {remedy}")
-
-
 def init(key: Key, config: Config, *, num_users: int, num_items: int, factors: Factors | None = None) -> State:
     """Return a random start, factors N(0, init_scale^2 / dim) and biases 0, or a warm start from fitted `factors`.
 
@@ -194,7 +100,7 @@ def init(key: Key, config: Config, *, num_users: int, num_items: int, factors: F
             shape or with item biases that the config has not.
     """
     checks.key("key", key)
-    _check_config(config)
+    check_config(config)
     checks.whole("num_users", num_users, remedy="pass data.num_users")
     checks.whole("num_items", num_items, remedy="pass data.num_items")
     key_users, key_items = jax.random.split(key)
@@ -206,58 +112,12 @@ def init(key: Key, config: Config, *, num_users: int, num_items: int, factors: F
         items = (scale * jax.random.normal(key_items, (num_items, config.dim), jnp.float32)).astype(dtype)
         biases = jnp.zeros(num_items, dtype)
     else:
-        _check_factors(factors, config, num_users, num_items)
+        check_factors(factors, config, num_users, num_items)
         # Copies, because `fit` gives the buffers of its state away.
         users, items = jnp.copy(factors.users), jnp.copy(factors.items)
         biases = jnp.zeros(num_items, items.dtype) if factors.item_biases is None else jnp.copy(factors.item_biases)
     tables = Tables(users, items, biases if config.biases else None)
-    return State(tables, _starts(tables, config), jnp.int32(0))
-
-
-def _starts(tables: Tables, config: Config) -> tuple[Any, Any, Any]:
-    return (_start(tables.users, config), _start(tables.items, config), _start(tables.item_biases, config))
-
-
-def _start(table: Array | None, config: Config) -> Any:
-    return None if table is None or config.optimizer is None else config.optimizer.init(table)
-
-
-def _check_factors(factors: Factors, config: Config, num_users: int, num_items: int) -> None:
-    checks.kind("factors", factors, Factors, "pass the Factors of a fit, such as als.factors(state, config)")
-    remedy = "fit them on the same ids and dim"
-    checks.floats("factors.users", factors.users, (num_users, config.dim), remedy)
-    checks.floats("factors.items", factors.items, (num_items, config.dim), remedy)
-    if factors.item_biases is not None:
-        checks.floats("factors.item_biases", factors.item_biases, (num_items,), remedy)
-        if not config.biases:
-            raise ValueError(
-                "factors: they have item biases, which biases=False leaves out; "
-                "pass biases=True, or factors._replace(item_biases=None)"
-            )
-
-
-def _check_data(data: Data) -> None:
-    checks.kind("data", data, Data, "pass ranking.data(histories.ragged(interactions))")
-
-
-def _check_state(state: State, data: Data, config: Config) -> None:
-    """Raise ValueError unless the state is one of this data and config."""
-    checks.kind("state", state, State, "pass what ranking.fit or ranking.init returned")
-    remedy = "pass a state of the same data and config, or none to start anew"
-    tables = state.tables
-    checks.kind("state.tables", tables, Tables, remedy)
-    checks.floats("state: users", tables.users, (data.num_users, config.dim), remedy)
-    checks.floats("state: items", tables.items, (data.num_items, config.dim), remedy)
-    if (tables.item_biases is not None) != config.biases:
-        held = "no item biases" if tables.item_biases is None else "item biases"
-        raise ValueError(f"state: it has {held}, where the config has biases={config.biases}; {remedy}")
-    if tables.item_biases is not None:
-        checks.floats("state: item_biases", tables.item_biases, (data.num_items,), remedy)
-    checks.count("state: step", state.step)
-    checks.shape("state: step", state.step, (), remedy)
-    wanted = jax.eval_shape(partial(_starts, config=config), tables)
-    if not sparse_updates.same_shapes(wanted, state.optimizer):
-        raise ValueError(f"state: its optimizer's state is not that of the config's optimizer; {remedy}")
+    return State(tables, starts(tables, config), jnp.int32(0))
 
 
 def factors(state: State) -> Factors:
@@ -268,7 +128,7 @@ def factors(state: State) -> Factors:
 
 def steps_per_epoch(data: Data, config: Config) -> int:
     """Return the number of steps in which as many examples are seen as there are positives."""
-    _check_data(data)
+    check_data(data)
     checks.kind("config", config, Config, "pass a ranking.Config")
     return -(-data.users.shape[0] // config.batch_size)
 
@@ -282,7 +142,7 @@ def examples(key: Key, state: State, data: Data, config: Config) -> tuple[Array,
     Raises:
         ValueError: as `step`.
     """
-    _check_step(key, state, data, config)
+    check_step(key, state, data, config)
     num_positives, batch = data.users.shape[0], config.batch_size
     epoch, step = jnp.divmod(state.step, steps_per_epoch(data, config))
     key_positives, key_negatives = jax.random.split(jax.random.fold_in(key, epoch))
@@ -294,13 +154,6 @@ def examples(key: Key, state: State, data: Data, config: Config) -> tuple[Array,
     negatives = data.sampler(words, users, items, partial(_score, state.tables))
     checks.shape("sampler: weights", negatives.weights, (batch, None), "return the weights of each example's negatives")
     return users, items, negatives._replace(weights=jnp.where(inside[:, None], negatives.weights, 0.0))
-
-
-def _check_step(key: Key, state: State, data: Data, config: Config) -> None:
-    checks.key("key", key)
-    _check_data(data)
-    _check_config(config)
-    _check_state(state, data, config)
 
 
 def _replaced(key: Key, step: Array, position: Array, size: int) -> Array:
@@ -384,7 +237,7 @@ def epoch(key: Key, state: State, data: Data, config: Config) -> tuple[State, In
     Raises:
         ValueError: as `step`.
     """
-    _check_step(key, state, data, config)
+    check_step(key, state, data, config)
     state, info = jax.lax.scan(
         lambda state, _: step(key, state, data, config), state, length=steps_per_epoch(data, config)
     )
@@ -404,10 +257,10 @@ def algorithm(data: Data, config: Config, *, factors: Factors | None = None) -> 
     Raises:
         ValueError: as `init`.
     """
-    _check_data(data)
-    _check_config(config)
+    check_data(data)
+    check_config(config)
     if factors is not None:
-        _check_factors(factors, config, data.num_users, data.num_items)
+        check_factors(factors, config, data.num_users, data.num_items)
     return Algorithm(
         init=partial(init, config=config, num_users=data.num_users, num_items=data.num_items, factors=factors),
         step=partial(epoch, data=data, config=config),
@@ -448,15 +301,15 @@ def fit(
         [[True, False], [False, True]]
     """
     checks.key("key", key)
-    _check_data(data)
-    _check_config(config)
+    check_data(data)
+    check_config(config)
     checks.whole("num_epochs", num_epochs, least=0, remedy="pass the number of epochs to take")
     if on_epoch is not None:
         checks.function("on_epoch", on_epoch, "pass a function of a state and an info")
     if state is not None:
         if factors is not None:
             raise ValueError("factors: a state is passed too, which has factors of its own; pass one of the two")
-        _check_state(state, data, config)
+        check_state(state, data, config)
     key_init, key_examples = jax.random.split(key)
     if state is None:
         now = init(key_init, config, num_users=data.num_users, num_items=data.num_items, factors=factors)
@@ -467,10 +320,10 @@ def fit(
         now, info = _compiled_epoch(key_examples, now, data, config)
         if on_epoch is not None:
             on_epoch(now, info)
-    if info is not None and not jnp.isfinite(info.loss):
-        raise ValueError(
-            f"learning_rate: {config.learning_rate} made the loss {info.loss}; lower it, or raise the regs"
-        )
+    # Inside a program of the caller's own the loss can not be seen.
+    loss = None if info is None else checks.seen(info.loss)
+    if loss is not None and not np.isfinite(loss):
+        raise ValueError(f"learning_rate: {config.learning_rate} made the loss {loss}; lower it, or raise the regs")
     return now
 
 

@@ -13,7 +13,7 @@ from mfjax import checks, sampling
 from mfjax.examples import Lambdas, Rows, objective
 from mfjax.histories import Ragged
 from mfjax.losses import Loss
-from mfjax.ranking import check_likes
+from mfjax.ranking_values import check_likes
 from mfjax.types import Array, Factors, Key
 
 _HALVINGS = 8

@@ -75,7 +75,8 @@ def draw(key: Key, sampler: Sampler, users: Array, *, step: Array | int = 0) -> 
         [[1, 1]]
     """
     check_sampler(sampler)
-    users = checks.ids("users", users, 2**31 - 1, "the sampler's users")
+    sizes = getattr(sampler, "sizes", None)
+    users = checks.ids("users", users, 2**31 - 1 if sizes is None else sizes[0], "the sampler's users")
     checks.shape("users", users, (None,), "pass a list of users")
     words = streams.words(key, step, users.shape[0], sampler.width)
     return sampler(words, users, jnp.zeros_like(users), no_scores)

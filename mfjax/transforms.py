@@ -201,6 +201,7 @@ def average(algorithm: Algorithm, *, start: int | Array = 0) -> Algorithm:
     """
     _check_algorithm(algorithm)
     checks.count("start", start, remedy="pass the number of steps to leave out")
+    checks.shape("start", start, (), "pass one number, or vmap over several")
 
     def init(key: Key) -> Average:
         state = algorithm.init(key)

@@ -1,5 +1,8 @@
 """Baselines against slow numpy truth, and the published MovieLens-1M item kNN to the digit."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -135,3 +138,71 @@ def test_published_popularity_and_ease_of_movielens_100k(data_dir):
 
     assert hits(baselines.popularity(train.item_counts())) == 74
     assert hits(baselines.ease(train, reg=100.0)) == 138
+
+
+def test_scores_are_the_same_under_x64(pairs):
+    def found():
+        users = jnp.arange(4)
+        scorers = baselines.random(jax.random.key(1), 9), baselines.popularity(pairs.item_counts())
+        return [scorer(users) for scorer in (*scorers, baselines.item_knn(pairs), baselines.ease(pairs, reg=2.0))]
+
+    single = found()
+    with jax.enable_x64(True):
+        double = found()
+    np.testing.assert_array_equal(single[0], double[0])
+    for one, other in zip(single, double, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_ease_is_differentiated_as_the_inverse(pairs):
+    gramian = baselines.co_occurrence(pairs)
+    score = lambda reg: jnp.sum(jnp.cos(baselines.ease_weights(gramian, reg)))  # noqa: E731
+    found = jax.vmap(jax.grad(score))(jnp.array([1.0, 2.0]))
+    with jax.enable_x64(True):
+        gramian = baselines.co_occurrence(pairs)
+        for slope, reg in zip(found, (1.0, 2.0), strict=True):
+            expected = (score(reg + 1e-5) - score(reg - 1e-5)) / 2e-5
+            assert slope == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_what_is_no_regularised_gramian_is_refused(pairs):
+    with pytest.raises(ValueError, match=r"reg: 0\.0 is not a finite number above 0"):
+        baselines.ease(pairs, reg=0.0)
+    with pytest.raises(ValueError, match=r"reg: with 1\.0 the gramian is not positive definite; raise it"):
+        baselines.ease_weights(-10 * jnp.eye(3), 1.0)
+    with pytest.raises(ValueError, match=r"users: id 14 is outside 0\.\.13"):
+        baselines.ease(pairs, reg=1.0)(jnp.array([NUM_USERS]))
+
+
+THREADS = """
+import threading
+import jax, jax.numpy as jnp, numpy as np
+from mfjax import baselines, histories, svd
+from mfjax.types import Interactions
+
+size = 128
+root = jnp.asarray(np.random.default_rng(0).random((200, size)), jnp.float32)
+ease = jax.jit(jax.vmap(baselines.ease_weights, (None, 0)))
+users, items = np.nonzero(np.random.default_rng(1).random((60, 50)) < 0.2)
+ones = np.ones(len(users), np.float32)
+data = histories.build(Interactions(users.astype(np.int32), items.astype(np.int32), ones, 60, 50))
+values = jax.jit(jax.vmap(lambda key: svd.decompose(key, data, dim=20, num_iterations=2).singular_values))
+calls = {
+    "ease": lambda: ease(root.T @ root, jnp.arange(1.0, 9.0)),
+    "svd": lambda: values(jax.random.split(jax.random.key(0), 4)),
+}
+for name, call in calls.items():
+    alone, found = np.asarray(call()), []
+    work = lambda: found.extend(bool((np.asarray(call()) == alone).all()) for _ in range(6))
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert found == [True] * 24, name
+print("done")
+"""
+
+
+@pytest.mark.slow
+def test_threads_that_solve_at_once_do_not_wait_for_good():
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, timeout=100)
+    assert done.stdout.strip() == "done", done.stderr

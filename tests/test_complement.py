@@ -75,6 +75,91 @@ def test_contains(rows):
     assert [np.flatnonzero(row).tolist() for row in found] == [sorted(set(row)) for row in ROWS]
 
 
+def shares_of(built: complement.Complement) -> np.ndarray:
+    masses = np.diff(np.asarray(built.line.ends).astype(np.int64), prepend=0)
+    return masses / masses.sum()
+
+
+def no_rows(num_items: int) -> Ragged:
+    nothing = np.zeros(0, np.int32)
+    return ragged(Interactions(nothing, nothing, np.zeros(0, np.float32), 1, num_items))
+
+
+@pytest.mark.parametrize("make", [complement.build, build])
+def test_many_small_weights_do_not_add_up_to_more_than_their_share(make):
+    # A least unit for each would be a thousandth of all, where their share is 1.7e-5.
+    weights = np.full(2**20 + 1, 1.6e-11)
+    weights[0] = 1.0
+    found = shares_of(make(no_rows(len(weights)), weights))
+    assert found[0] == pytest.approx(1 / (1 + 2**20 * 1.6e-11), abs=1e-9 if make is complement.build else 4e-8)
+
+
+def test_rounding_down_does_not_add_up_to_more_than_the_bound():
+    # 2^20 masses of 100.9 units, each rounded down, would leave out a hundredth of the half that they are.
+    weights = np.full(2**20 + 1, 100.9)
+    weights[0] = 2**30 - weights[1:].sum()
+    for make, bound in ((complement.build, 1e-8), (build, 4e-8)):
+        np.testing.assert_allclose(shares_of(make(no_rows(len(weights)), weights)), weights / 2**30, rtol=0, atol=bound)
+
+
+def test_weights_of_popularity_are_rounded_as_they_were():
+    """The masses that published figures were drawn with: in float32, each rounded down."""
+    counts = np.sort(np.random.default_rng(0).zipf(1.6, 1682) % 300 + 20).astype(np.float32)
+    for beta in (0.146, 0.412, 0.75, 1.0):
+        weights = jnp.asarray(counts) ** jnp.float32(beta)
+        ends = np.cumsum(np.asarray(weights / weights.sum() * 2.0**30).astype(np.uint32), dtype=np.uint32)
+        for make in (complement.build, build):
+            np.testing.assert_array_equal(make(no_rows(1682), weights).line.ends, ends)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16, np.float32, np.float64, np.int32, np.uint8, list])
+def test_weights_of_every_dtype(dtype):
+    weights = [3, 0, 100, 40] if dtype is list else np.array([3, 0, 100, 40], dtype)
+    np.testing.assert_allclose(
+        shares_of(complement.build(no_rows(4), weights)), np.array([3, 0, 100, 40]) / 143, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-310, 1e300, 6e4])
+def test_scale_of_weights_is_nothing(scale):
+    weights = np.array([1.0, 2.0, 0.0, 3.0]) * scale
+    with np.errstate(over="ignore"):
+        dtypes = weights, weights.astype(np.float32), weights.astype(np.float16)
+    for given in dtypes:
+        if np.isfinite(given).all() and given.any():
+            exact = np.float64(given) / scale / (np.float64(given) / scale).sum()
+            np.testing.assert_allclose(shares_of(complement.build(no_rows(4), given)), exact, atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, np.nan, 1], "weights: nan is not a finite number of at least 0"),
+        ([1, np.inf, 1], "weights: inf"),
+        ([1, -1, 1], "weights: -1.0"),
+        ([0, 0, 0], "weights: all are 0"),
+    ],
+)
+def test_what_are_no_weights_is_refused(weights, message, dtype):
+    of_numpy = np.array(weights, dtype)
+    for given in (of_numpy, jnp.asarray(of_numpy)):
+        with pytest.raises(ValueError, match=message):
+            complement.build(no_rows(3), given)
+
+
 def test_weights_of_another_length_are_refused(rows):
-    with pytest.raises(ValueError, match=r"weights: shape \(3,\) is not \(12,\)"):
-        build(rows, jnp.ones(3))
+    for make in (complement.build, build):
+        with pytest.raises(ValueError, match=r"weights: shape \(3,\) is not \(12,\)"):
+            make(rows, jnp.ones(3))
+
+
+def test_rows_and_items_outside_are_refused(rows):
+    built, words = complement.build(rows), jnp.zeros((1, 2), jnp.uint32)
+    for row in (-1, len(ROWS)):
+        with pytest.raises(ValueError, match=f"rows: id {row} is outside 0..7"):
+            complement.draw(built, words, jnp.array([row]))
+        with pytest.raises(ValueError, match=f"rows: id {row} is outside 0..7"):
+            complement.contains(rows, jnp.array([row]), jnp.array([[0]]))
+    with pytest.raises(ValueError, match=r"ids: id 12 is outside 0\.\.11"):
+        complement.contains(rows, jnp.array([0]), jnp.array([[12]]))

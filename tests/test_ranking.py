@@ -216,9 +216,75 @@ def test_a_step_needs_no_memory_of_the_size_of_the_table(key, optimizer):
     assert temporary_bytes(200_000) < temporary_bytes(2_000) + 10_000
 
 
+@pytest.mark.parametrize("order", ranking.ORDERS)
+def test_training_is_the_same_under_x64(positives, order):
+    config = replace(CONFIG, order=order, optimizer=optax.adam(1.0), learning_rate=0.01)
+    data = ranking.data(positives, sampling.popularity(positives, num=2))
+    single = ranking.fit(jax.random.key(1), data, config, num_epochs=2)
+    draws = examples(jax.random.key(2), single, data, config)
+    with jax.enable_x64(True):
+        data = ranking.data(positives, sampling.popularity(positives, num=2))
+        double = ranking.fit(jax.random.key(1), data, config, num_epochs=2)
+        again = jax.jit(ranking.examples)(jax.random.key(2), double, data, config)
+        assert double.tables.users.dtype == jnp.float64
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), single.tables, double.tables)
+        jax.tree.map(np.testing.assert_array_equal, draws, again)
+
+
+def test_a_disliked_item_is_no_like():
+    users, items = np.repeat(np.arange(30, dtype=np.int32), 2), np.tile(np.array([0, 1], np.int32), 30)
+    signed = Interactions(users, items, np.tile(np.float32([1, -1]), 30), 30, 4)
+    with pytest.raises(ValueError, match=r"positives: a value of -1.0 is negative; pass interactions.select"):
+        ranking.data(ragged(signed))
+    stored = signed.with_values(np.tile(np.float32([1, 0]), 30))
+    with pytest.raises(ValueError, match=r"positives: a value of 0.0 is zero; pass interactions.select"):
+        ranking.data(ragged(stored))
+    likes = ragged(signed.select(signed.values > 0))
+    # Told of the dislikes, the sampler leaves them alone: they are compared with nothing.
+    data = ranking.data(likes, sampling.uniform(ragged(signed)))
+    model = ranking.factors(ranking.fit(jax.random.key(0), data, replace(CONFIG, biases=False), num_epochs=20))
+    scores = np.asarray(model.users @ model.items.T)
+    assert (scores[:, 1] < 0.5 * scores[:, 0]).all()
+
+
+def test_config_is_checked_when_it_is_made_and_its_numbers_wherever_they_are_used(positives):
+    for order in ("shuffle", "Replacement", None):
+        with pytest.raises(ValueError, match=f"order: {order!r} is unknown; pass 'replacement' or 'permutation'"):
+            replace(CONFIG, order=order)
+    data, state = ranking.data(positives), start(jax.random.key(0), CONFIG)
+    for number in (-1.0, np.float32(-1), jnp.float32(-1), np.array(-1.0), np.nan, np.inf, "1", None):
+        config = replace(CONFIG, reg_user=number)
+        for call in (
+            lambda config: ranking.fit(jax.random.key(0), data, config, num_epochs=0),
+            lambda config: ranking.fit(jax.random.key(0), data, config, num_epochs=0, state=state),
+            lambda config: ranking.step(jax.random.key(0), state, data, config),
+            lambda config: ranking.epoch(jax.random.key(0), state, data, config),
+            lambda config: ranking.init(jax.random.key(0), config, num_users=3, num_items=3),
+        ):
+            with pytest.raises(ValueError, match=r"reg_user: .*; pass 0 to switch it off"):
+                call(config)
+
+
+def test_fit_under_jit_is_fit(positives):
+    data = ranking.data(positives)
+    alone = ranking.fit(jax.random.key(1), data, CONFIG, num_epochs=1)
+    within = jax.jit(lambda key: ranking.fit(key, data, CONFIG, num_epochs=1))(jax.random.key(1))
+    np.testing.assert_allclose(within.tables.items, alone.tables.items, rtol=1e-5, atol=1e-6)
+
+
+def test_a_plain_function_is_a_loss(positives):
+    def hinge(positive, negatives, weights=None):
+        return jnp.sum(jnp.where(weights > 0, jax.nn.relu(1 - positive[:, None] + negatives), 0.0), axis=1)
+
+    state = ranking.fit(jax.random.key(1), ranking.data(positives), replace(CONFIG, loss=hinge), num_epochs=1)
+    assert jnp.isfinite(state.tables.users).all()
+    mean = replace(CONFIG, loss=lambda *scores: hinge(*scores).mean())
+    with pytest.raises(ValueError, match=r"loss: shape .* return one number for each example, not their sum or mean"):
+        ranking.fit(jax.random.key(1), ranking.data(positives), mean)
+
+
 BAD = [
     (lambda data: ranking.fit(jax.random.key(0), data, replace(CONFIG, reg_user=-1.0)), "reg_user: -1.0"),
-    (lambda data: ranking.fit(jax.random.key(0), data, replace(CONFIG, order="sorted")), "order: 'sorted'"),
     (lambda data: ranking.fit(jax.random.key(0), data, replace(CONFIG, batch_size=0)), "batch_size: 0"),
     (
         lambda data: ranking.fit(
@@ -228,6 +294,22 @@ BAD = [
     ),
     (lambda data: ranking.fit(jax.random.key(0), data, replace(CONFIG, learning_rate=1e9)), "learning_rate: 1"),
     (lambda data: ranking.data(as_ragged(np.zeros((2, 2), bool))), "positives: there are no pairs"),
+    (lambda data: ranking.fit(0, data, CONFIG), r"key: 0 is not a PRNG key; pass such as jax.random.key"),
+    (lambda data: ranking.fit(jax.random.key(0), as_ragged(checker_board()), CONFIG), "data: a Ragged .* ranking.data"),
+    (lambda data: ranking.fit(jax.random.key(0), data, CONFIG, num_epochs=-1), "num_epochs: -1"),
+    (
+        lambda data: ranking.fit(
+            jax.random.key(0), data, CONFIG, state=start(jax.random.key(1), replace(CONFIG, dim=2))
+        ),
+        r"state: users: shape \(12, 2\) is not \(12, 3\)",
+    ),
+    (
+        lambda data: ranking.fit(
+            jax.random.key(0), data, CONFIG, state=start(jax.random.key(1), replace(CONFIG, biases=False))
+        ),
+        "state: it has no item biases, where the config has biases=True",
+    ),
+    (lambda data: ranking.data(as_ragged(checker_board()), sampling.uniform), "sampler: .* is no sampler"),
 ]
 
 

@@ -1,5 +1,7 @@
 """New users: the minimum that a slow optimiser finds, whatever the other users."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,3 +60,25 @@ def test_a_new_user_is_ranked_by_its_history(key, positives, model):
     users = solve(key, positives, model._replace(item_biases=None), losses.bpr, reg_user=REG, num_negatives=NUM)
     scores = np.asarray(users[0] @ model.items.T)
     assert scores[[1, 4, 5]].mean() > np.delete(scores, [1, 4, 5]).mean() + 0.5
+
+
+def test_the_same_under_x64(key, positives, model):
+    single = solve(jax.random.clone(key), positives, model, losses.bpr, reg_user=REG, num_negatives=NUM)
+    with jax.enable_x64(True):
+        double = jax.jit(fold_in, static_argnames=("loss", "num_negatives"))(
+            jax.random.clone(key), positives, model, losses.bpr, reg_user=REG, num_negatives=NUM
+        )
+    assert single.dtype == double.dtype == model.items.dtype
+    np.testing.assert_allclose(single, double, atol=2e-3)
+
+
+@pytest.mark.parametrize(("value", "what"), [(-1.0, "negative"), (0.0, "zero"), (np.nan, "not a number")])
+def test_what_is_no_like_is_refused(key, positives, model, value, what):
+    values = positives.values.at[2].set(value)
+    with pytest.raises(ValueError, match=f"positives: a value of {value} is {what}; pass interactions.select"):
+        fold_in(key, replace(positives, values=values), model, losses.bpr, reg_user=REG)
+
+
+def test_items_beyond_the_model_are_refused(key, positives, model):
+    with pytest.raises(ValueError, match=r"model: items: shape \(14, 4\) is not \(15, n\)"):
+        fold_in(key, positives, model._replace(items=model.items[:-1]), losses.bpr, reg_user=REG)

@@ -84,3 +84,24 @@ def test_published_time_split_of_movielens_100k(data_dir):
     assert rmse(item, train) == pytest.approx(0.995549, abs=1e-4)  # published; equal times at the cut move it
     assert rmse(item, test) == pytest.approx(1.02921, abs=1e-5)
     assert rmse(rating_baselines.user_item_bias(train, reg=0.5), known) < 0.981
+
+
+def test_the_same_under_x64(ratings):
+    for fit in (rating_baselines.global_mean, rating_baselines.item_bias, rating_baselines.user_item_bias):
+        single = fit(ratings)
+        with jax.enable_x64(True):
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), single, fit(ratings))
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        (np.nan, {}, "values: nan is not a finite number"),
+        (1.0, {"reg": -1.0}, "reg: -1.0 is not a finite number of at least 0"),
+        (1.0, {"reg_exponent": np.inf}, "reg_exponent: inf"),
+        (1.0, {"num_iterations": 0}, "num_iterations: 0"),
+    ],
+)
+def test_bad_arguments_are_refused(ratings, values, options, message):
+    with pytest.raises(ValueError, match=message):
+        rating_baselines.user_item_bias(ratings.with_values(values), **options)

@@ -185,3 +185,43 @@ def test_bad_options_are_refused(positives, options, message):
     for make in (sampling.uniform, sampling.popularity):
         with pytest.raises(ValueError, match=message):
             make(positives, **options)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_draws_are_the_same_under_x64(key, positives, batch, name):
+    users, items = batch
+
+    def found():
+        sampler = SAMPLERS[name](positives)
+        words = random_words(jax.random.clone(key), 0, BATCH, sampler.width)
+        return jax.jit(call)(sampler, words, users, items)
+
+    single = found()
+    with jax.enable_x64(True):
+        double = found()
+    for one, other in zip(single, double, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda positives: sampling.popularity(positives, beta=np.nan), "beta: nan is not a finite number"),
+        (
+            lambda positives: sampling.popularity(positives, beta=30.0),
+            "beta: 30.0 makes the weight of item",
+        ),
+        (lambda positives: sampling.weighted(positives, jnp.zeros(NUM_ITEMS)), "weights: all are 0"),
+        (lambda positives: sampling.weighted(positives, jnp.ones(3)), r"weights: shape \(3,\)"),
+        (lambda positives: sampling.uniform(np.eye(3)), "positives: a ndarray .* histories.ragged"),
+        (lambda positives: sampling.hard(sampling.uniform), "sampler: .* is no sampler"),
+        (
+            lambda positives: sampling.draw(jax.random.key(0), sampling.uniform(positives), jnp.array([NUM_USERS])),
+            "users: id 40 is outside 0..39",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(positives, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(positives)

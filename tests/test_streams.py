@@ -54,3 +54,34 @@ def test_permutation_spreads(key):
     assert abs(np.corrcoef(found[:-1], found[1:])[0, 1]) < 0.05
     other = np.asarray(permutation(jax.random.key(3), jnp.arange(size), size=size))
     assert abs(np.corrcoef(found, other)[0, 1]) < 0.05
+
+
+def test_draws_are_the_same_under_x64(key):
+    def found():
+        return streams.words(jax.random.clone(key), jnp.int32(3), 50, 2), streams.permutation(
+            jax.random.clone(key), jnp.arange(100), 100
+        )
+
+    single = found()
+    with jax.enable_x64(True):
+        double = found()
+    for one, other in zip(single, double, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: streams.words(0, 0, 3), "key: 0 is not a PRNG key"),
+        (lambda: streams.words(jax.random.key(0), -1, 3), "step: -1 is not a whole number from 0"),
+        (lambda: streams.words(jax.random.key(0), 2**30, 8), "step: 1073741824 .* positions are below"),
+        (lambda: streams.below(jnp.zeros(3), 4), "words: float32 is not uint32"),
+        (lambda: streams.below(jnp.zeros(1, jnp.uint32), -1), "bound: -1"),
+        (lambda: streams.permutation(jax.random.key(0), jnp.array([5]), 5), "positions: id 5 is outside 0..4"),
+        (lambda: streams.permutation(jax.random.key(0), jnp.array([0]), 0), "size: 0"),
+    ],
+)
+def test_bad_arguments_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -101,3 +101,11 @@ def test_singular_values_of_real_ratings_equal_scipy(data_dir, key):
 def test_bad_arguments_name_the_remedy(options, message, data, key):
     with pytest.raises(ValueError, match=message):
         svd.fit(key, data, **options)
+
+
+def test_the_same_start_under_x64(data, key):
+    single = svd.fit(jax.random.clone(key), data, dim=3)
+    with jax.enable_x64(True):
+        double = svd.fit(jax.random.clone(key), data, dim=3)
+    one, other = (np.asarray(model.users) @ np.asarray(model.items).T for model in (single, double))
+    np.testing.assert_allclose(one, other, atol=1e-3)

@@ -23,6 +23,24 @@ def test_best_is_the_first_of_the_highest_before_patience_runs_out(key):
     assert info.stopped.tolist() == [False, False, False, False, True]
 
 
+def test_info_of_a_stopped_step_says_nothing_of_the_step_thrown_away(key):
+    state, info = follow([1.0, 3.0, 2.0, 3.0, 9.0, 8.0], 2, key)
+    np.testing.assert_array_equal(info.value, [1, 3, 2, 3, np.nan, np.nan])
+    assert info.inner["state"].tolist() == [0, 1, 2, 3, 0, 0]
+    assert float(state.value) == 3.0
+
+
+def test_transforms_under_x64(key):
+    def found():
+        inner = trace(average(COUNT, start=1), lambda state: -jnp.abs(state.mean - 2.5), every=1)
+        best = keep_best(inner, lambda state: state.value, patience=2)
+        return train(jax.random.clone(key), best, num_steps=8)
+
+    single = found()
+    with jax.enable_x64(True):
+        jax.tree.map(np.testing.assert_array_equal, single, found())
+
+
 def test_patience_starts_anew_with_every_improvement(key):
     state, info = follow([1.0, 0.0, 2.0, 0.0, 3.0], 2, key)
     assert (int(state.best), info.stopped.any()) == (5, False)

@@ -151,7 +151,7 @@ def _shares(rows: Rows, weights: Array) -> tuple[Array, Array]:
 
 def _share(weights: Array) -> Array:
     real = weights > 0
-    return real / jnp.maximum(jnp.sum(real, axis=1, keepdims=True), 1)
+    return real.astype(weights.dtype) / jnp.maximum(jnp.sum(real, axis=1, keepdims=True), 1).astype(weights.dtype)
 
 
 def gradients(rows: Rows, weights: Array, loss: Loss, lambdas: Lambdas) -> tuple[Rows, Array, Array]:

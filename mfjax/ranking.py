@@ -66,8 +66,8 @@ def data(positives: Ragged, sampler: Sampler | None = None) -> Data:
         sampler: gives the negatives, made for the same users and items; None for `sampling.uniform(positives)`.
 
     Raises:
-        ValueError: when there are no pairs, for a value that is 0, negative or NaN, and for positives or a sampler of
-            another kind or size.
+        ValueError: when there are no pairs, for a value that is 0, negative or NaN, for positives or a sampler of
+            another kind or size, and while a program is traced, where the number of pairs can not be seen.
 
     Example:
         >>> disliked = Ragged(jnp.array([0, 2]), jnp.array([0, 1]), jnp.array([1.0, -1.0]), num_columns=2, longest=2)
@@ -80,7 +80,10 @@ def data(positives: Ragged, sampler: Sampler | None = None) -> Data:
     sizes = positives.num_rows, positives.num_columns
     if sampler is not None:
         sampling.check_sampler(sampler, sizes)
-    num_pairs = int(positives.offsets[-1])
+    offsets = checks.seen(positives.offsets)
+    if offsets is None:
+        raise ValueError("positives: they are traced, so that they can not be counted; call ranking.data outside jit")
+    num_pairs = int(offsets[-1])
     if num_pairs == 0:
         raise ValueError("positives: there are no pairs; check the filter or split that made them")
     users = jnp.repeat(
@@ -191,15 +194,18 @@ def step(key: Key, state: State, data: Data, config: Config) -> tuple[State, Inf
     """
     users, items, negatives = examples(key, state, data, config)
     rows = gather(state.tables, users, items, negatives.ids)
-    lambdas = Lambdas(config.reg_user, config.reg_positive, config.reg_negative, config.reg_bias)
-    slopes, loss, auc = gradients(rows, negatives.weights, config.loss, lambdas)
+    # Of the dtype of the tables, which a scan needs to stay what it is.
+    of_tables = partial(jnp.asarray, dtype=state.tables.users.dtype)
+    lambdas = Lambdas(*map(of_tables, (config.reg_user, config.reg_positive, config.reg_negative, config.reg_bias)))
+    slopes, loss, auc = gradients(rows, of_tables(negatives.weights), config.loss, lambdas)
     item_ids = jnp.concatenate([items, negatives.ids.reshape(-1)])
     touched = (
         (users, slopes.user),
         (item_ids, _joined(slopes.positive, slopes.negative)),
         (item_ids, _joined(slopes.positive_bias, slopes.negative_bias)),
     )
-    moved = [_descend(*each, config) for each in zip(state.tables, state.optimizer, touched, strict=True)]
+    rate = of_tables(config.learning_rate)
+    moved = [_descend(*each, config, rate) for each in zip(state.tables, state.optimizer, touched, strict=True)]
     tables, optimizer = Tables(*(table for table, _ in moved)), tuple(optimizer for _, optimizer in moved)
     active = jnp.any(negatives.weights > 0, axis=1)
     # One sum of all, for a sum costs a step more than what it adds up.
@@ -221,14 +227,16 @@ def _joined(positive: Array | None, negative: Array | None) -> Array | None:
     return jnp.concatenate([positive, negative.reshape(-1, *positive.shape[1:])])
 
 
-def _descend(table: Array | None, optimizer: Any, touched: tuple[Array, Any], config: Config) -> tuple[Any, Any]:
+def _descend(
+    table: Array | None, optimizer: Any, touched: tuple[Array, Any], config: Config, rate: Array
+) -> tuple[Any, Any]:
     """Return a table and its optimiser state after a step on the rows it was touched in."""
     if table is None:
         return None, None
     if config.optimizer is None:
-        return sparse_updates.plain(table, *touched, config.learning_rate), None
+        return sparse_updates.plain(table, *touched, rate), None
     update = sparse_updates.dense if config.dense_updates else sparse_updates.sparse
-    return update(config.optimizer, table, optimizer, *touched, config.learning_rate)
+    return update(config.optimizer, table, optimizer, *touched, rate)
 
 
 def epoch(key: Key, state: State, data: Data, config: Config) -> tuple[State, Info]:

@@ -269,7 +269,8 @@ class InBatch:
         others = ~jnp.eye(batch, dtype=bool)
         taken = complement.contains(self.positives, users, jnp.broadcast_to(items[None, :], (batch, batch)))
         draws = max(batch - 1, 1)
-        weights = 1 / jnp.maximum(draws * self.popularity[items], jnp.finfo(jnp.float32).tiny)
+        probable = self.popularity[items]
+        weights = jnp.where(probable > 0, 1 / jnp.where(probable > 0, draws * probable, 1.0), 0.0)
         rejected = jnp.sum(others & taken, axis=1, dtype=jnp.float32) / draws
         return Negatives(items, jnp.where(others & ~taken, weights[None, :], 0.0), rejected)
 
@@ -279,8 +280,8 @@ def in_batch(positives: Ragged) -> InBatch:
 
     .. math:: q_i = c_i / n, \qquad weight_i = 1 / ((batch - 1)\, q_i)
 
-    Positives of the user get the weight 0, found by one binary search for each pair of the batch. What an example is
-    compared with depends on its batch; the positives themselves do not.
+    Positives of the user get the weight 0, found by one binary search for each pair of the batch, and so do items that
+    are nobody's positives. What an example is compared with depends on its batch; the positives themselves do not.
 
     Example:
         >>> positives = Ragged(jnp.array([0, 1, 3]), jnp.array([0, 0, 1]), jnp.ones(3), num_columns=2, longest=2)

@@ -231,6 +231,21 @@ def test_training_is_the_same_under_x64(positives, order):
         jax.tree.map(np.testing.assert_array_equal, draws, again)
 
 
+@pytest.mark.parametrize("optimizer", [None, optax.adam(1.0)])
+def test_numbers_of_any_dtype_leave_the_tables_as_they_are(positives, optimizer):
+    config = replace(CONFIG, optimizer=optimizer, dense_updates=True)
+    state = ranking.fit(jax.random.key(1), ranking.data(positives), config, num_epochs=0)
+    with jax.enable_x64(True):
+        double = replace(config, **{name: np.float64(getattr(config, name)) for name in NUMBERS})
+        after = ranking.fit(jax.random.key(1), ranking.data(positives), double, num_epochs=1, state=state)
+        assert after.tables.items.dtype == jnp.float32
+
+
+def test_data_is_made_outside_jit(positives):
+    with pytest.raises(ValueError, match="positives: they are traced"):
+        jax.jit(lambda positives: ranking.data(positives).users)(positives)
+
+
 def test_a_disliked_item_is_no_like():
     users, items = np.repeat(np.arange(30, dtype=np.int32), 2), np.tile(np.array([0, 1], np.int32), 30)
     signed = Interactions(users, items, np.tile(np.float32([1, -1]), 30), 30, 4)

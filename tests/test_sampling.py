@@ -225,3 +225,16 @@ def test_draws_are_the_same_under_x64(key, positives, batch, name):
 def test_what_does_not_fit_is_refused(positives, call, message):
     with pytest.raises(ValueError, match=message):
         call(positives)
+
+
+def test_items_that_are_no_positives_of_the_sampler_weigh_nothing(positives):
+    few = sampling.in_batch(ragged(Interactions(np.array([0]), np.array([3]), np.ones(1, np.float32), 2, 5)))
+    found = few(jnp.zeros((2, 0), jnp.uint32), jnp.array([0, 1]), jnp.array([3, 4]), sampling.no_scores)
+    assert found.weights.tolist() == [[0, 0], [1, 0]]
+
+
+def test_popularity_under_vmap(positives):
+    betas = jnp.array([0.3, 0.75])
+    together = jax.jit(jax.vmap(lambda beta: sampling.popularity(positives, beta=beta).complement.line.ends))(betas)
+    for beta, ends in zip(betas, together, strict=True):
+        np.testing.assert_array_equal(ends, sampling.popularity(positives, beta=beta).complement.line.ends)

@@ -234,7 +234,8 @@ def test_training_is_the_same_under_x64(positives, order):
 @pytest.mark.parametrize("optimizer", [None, optax.adam(1.0)])
 def test_numbers_of_any_dtype_leave_the_tables_as_they_are(positives, optimizer):
     config = replace(CONFIG, optimizer=optimizer, dense_updates=True)
-    state = ranking.fit(jax.random.key(1), ranking.data(positives), config, num_epochs=0)
+    with jax.enable_x64(False):
+        state = ranking.fit(jax.random.key(1), ranking.data(positives), config, num_epochs=0)
     with jax.enable_x64(True):
         double = replace(config, **{name: np.float64(getattr(config, name)) for name in NUMBERS})
         after = ranking.fit(jax.random.key(1), ranking.data(positives), double, num_epochs=1, state=state)

@@ -39,7 +39,7 @@ def test_the_gradient_is_zero_at_what_is_found(key, positives, model, loss):
     @jax.jit
     def slope(x, user):
         ids, _, mask = (part[0] for part in positives.rows(user[None]))
-        words = jax.random.bits(jax.random.fold_in(key, user), (positives.longest, NUM))
+        words = jax.random.bits(jax.random.fold_in(key, user), (positives.longest, NUM), jnp.uint32)
         drawn = sampling.uniform(positives, num=NUM)(words, jnp.broadcast_to(user, ids.shape), ids, None)
         weights = jnp.where(mask[:, None], drawn.weights, 0.0)
 

@@ -85,7 +85,7 @@ def test_average_is_the_mean_from_the_start_on(key):
 
 def test_schedule_follows_the_steps_taken(key):
     walk = lambda size: Algorithm(COUNT.init, lambda key, state: (state + size, None))  # noqa: E731
-    state, _ = steps(schedule(walk, lambda step: jnp.array([1.0, 0.0, 5.0])[step]), 3, key)
+    state, _ = steps(schedule(walk, lambda step: jnp.float32([1.0, 0.0, 5.0])[step]), 3, key)
     assert float(state.current) == 6
 
 

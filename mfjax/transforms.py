@@ -238,7 +238,7 @@ def schedule(make: Callable[[Any], Algorithm], values: Callable[[Array], Any]) -
 
     Example:
         >>> walk = lambda size: Algorithm(lambda key: jnp.float32(0), lambda key, state: (state + size, None))
-        >>> growing, key = schedule(walk, lambda step: 10.0 ** step), jax.random.key(0)
+        >>> growing, key = schedule(walk, lambda step: jnp.float32(10) ** step), jax.random.key(0)
         >>> state, _ = jax.lax.scan(lambda state, _: growing.step(key, state), growing.init(key), length=3)
         >>> float(state.current)
         111.0

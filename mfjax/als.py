@@ -6,6 +6,7 @@ A step solves all users against the items, then all items against the users; `mf
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,23 +15,24 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mfjax import compilation, footprint
-from mfjax.half_step import (
+from mfjax import checks, compilation, footprint
+from mfjax.als_config import (
+    GATHERED_DTYPES,
     NUM_BIAS_COORDINATES,
+    SOLVERS,
     Config,
-    MapChunks,
-    entry_of,
-    half_step,
-    map_on_one_device,
+    check,
     regularization,
     role_of,
 )
+from mfjax.half_step import MapChunks, entry_of, half_step, map_on_one_device, solve_side
 from mfjax.histories import Histories, Packed, Side
 from mfjax.transforms import Algorithm
 from mfjax.types import Array, Factors, Key
 
 __all__ = [
     "GATHERED_DTYPES",
+    "LARGEST_RESIDUAL",
     "SOLVERS",
     "Config",
     "Info",
@@ -47,19 +49,18 @@ __all__ = [
     "step",
 ]
 
-SOLVERS = ("conjugate_gradient", "cholesky")
-
-GATHERED_DTYPES = ("float32", "bfloat16")
-
 RELAXATION_RAMP = 0.15
 """What a step may add to the relaxation: rows that are still far from settled must not overshoot."""
+
+LARGEST_RESIDUAL = 0.01
+"""`fit` warns where a row ends further from solved than this, see `Info.residual`."""
 
 
 class State(NamedTuple):
     """What the next step needs.
 
     Attributes:
-        users: float32 [num_users, width], width = dim, or dim + 2 with biases.
+        users: float32 [num_users, width], width = dim, or dim + 2 with biases; float64 under `jax_enable_x64`.
         items: float32 [num_items, width].
         step: int32 scalar, the number of steps taken.
     """
@@ -75,29 +76,31 @@ class Info(NamedTuple):
     Attributes:
         num_nonfinite: int32 scalar, rows with a NaN or an infinity; above 0, raise `reg`.
         change: float32 scalar, the root mean square change of an item factor.
+        residual: float32 scalar, how far from solved the rows of both half-steps were left, before relaxation: the
+            largest norm of b - A x of a row, as a share of its b. About 1e-6 by Cholesky; NaN where `step` was told
+            not to measure it.
     """
 
     num_nonfinite: Array
     change: Array
+    residual: Array
 
 
 def init(key: Key, config: Config, *, num_users: int, num_items: int) -> State:
     """Return a random start: factors N(0, init_scale^2 / dim), biases 0.
 
+    The numbers are drawn in float32 whatever `jax_enable_x64` says.
+
     Raises:
-        ValueError: for sizes below 1, an unknown solver or an unknown dtype.
+        ValueError: for sizes below 1, what is no key, or a config out of range.
     """
-    for name, number in (("num_users", num_users), ("num_items", num_items), ("dim", config.dim)):
-        if number < 1:
-            raise ValueError(f"{name}: {number} is below 1; pass the size of the table")
-    for name, choices in (("solver", SOLVERS), ("gathered_dtype", GATHERED_DTYPES)):
-        if getattr(config, name) not in choices:
-            raise ValueError(
-                f"{name}: {getattr(config, name)!r} is unknown; pass one of {', '.join(map(repr, choices))}"
-            )
+    checks.key("key", key)
+    check(config)
+    checks.whole("num_users", num_users, remedy="pass the size of the table")
+    checks.whole("num_items", num_items, remedy="pass the size of the table")
     # One draw for both tables: the generator is the larger part of what there is to compile.
     scale = config.init_scale / jnp.sqrt(config.dim)
-    drawn = scale * jax.random.normal(key, (num_users + num_items, config.dim))
+    drawn = scale * jax.random.normal(key, (num_users + num_items, config.dim), jnp.float32).astype(float)
     users, items = drawn[:num_users], drawn[num_users:]
     if config.biases:
         users = jnp.concatenate([_columns(num_users, 0.0, 1.0), users], axis=1)
@@ -106,12 +109,13 @@ def init(key: Key, config: Config, *, num_users: int, num_items: int) -> State:
 
 
 def _columns(num_rows: int, first: float, second: float) -> Array:
-    return jnp.broadcast_to(jnp.array([[first, second]], jnp.float32), (num_rows, NUM_BIAS_COORDINATES))
+    return jnp.broadcast_to(jnp.array([[first, second]], float), (num_rows, NUM_BIAS_COORDINATES))
 
 
 def factors(state: State, config: Config) -> Factors:
     """Return the model of a state: score(u, i) is the value that the objective compares with the data."""
-    offset = jnp.asarray(config.objective.offset, jnp.float32)
+    _check_state(state, config)
+    offset = jnp.asarray(config.objective.offset, state.items.dtype)
     if not config.biases:
         return Factors(state.users, state.items, offset=offset)
     first = NUM_BIAS_COORDINATES
@@ -119,7 +123,12 @@ def factors(state: State, config: Config) -> Factors:
 
 
 def step(
-    state: State, data: Histories, config: Config, *, map_chunks: MapChunks = map_on_one_device
+    state: State,
+    data: Histories,
+    config: Config,
+    *,
+    map_chunks: MapChunks = map_on_one_device,
+    measured: bool | Array = True,
 ) -> tuple[State, Info]:
     r"""Solve all users, then all items. Deterministic; scans, vmaps over config, and differentiates.
 
@@ -129,7 +138,20 @@ def step(
     quadratic, so a row that goes omega times the way leaves (omega - 1)^2 of what there was to gain: the loss still
     never rises. Alternating least squares crawls in the end, and about 1.7 then takes half the steps or fewer.
 
-    `map_chunks` is `map_on_one_device`, `sharding.MapOverDevices(mesh)`, or what `by_rows.place` gives.
+    The derivative is that of what was computed: of the steps of conjugate gradient, unless `config.derivative` asks for
+    that of an exact solve, or of the solution by Cholesky. A slot of conjugate gradient that has converged to rounding
+    has the derivative of the solution.
+
+    Args:
+        state: where to go on from.
+        data: histories by user and by item.
+        config: the model.
+        map_chunks: `map_on_one_device`, `sharding.MapOverDevices(mesh)`, or what `by_rows.place` gives.
+        measured: whether `Info.residual` is worked out, which takes a third of the time of a step; a traced bool will
+            do. In a compiled program that does not use it, it costs nothing.
+
+    Raises:
+        ValueError: for a state or data that do not fit the config, or numbers out of range.
 
     Example:
         >>> import numpy as np
@@ -145,16 +167,32 @@ def step(
     Source: over-relaxation is Young's (1954), Iterative methods for solving partial difference equations of elliptic
     type, with the two sides as blocks.
     """
-    further = jnp.minimum(RELAXATION_RAMP * state.step, config.relaxation - 1.0)
-    users = half_step(state.users, state.items, data.users, config, by="user", map_chunks=map_chunks)
+    _check_state(state, config, data)
+    solve = partial(solve_side, config=config, map_chunks=map_chunks, measured=measured)
+    further = jnp.minimum(RELAXATION_RAMP * state.step, config.relaxation - 1.0).astype(state.items.dtype)
+    users, left_users = solve(state.users, state.items, data.users, by="user")
     users = users + further * (users - state.users)
-    items = half_step(state.items, users, data.items, config, by="item", map_chunks=map_chunks)
+    items, left_items = solve(state.items, users, data.items, by="item")
     items = items + further * (items - state.items)
     # A sum is finite when all its terms are: one number a row is quicker to look at.
     nonfinite = sum(jnp.sum(~jnp.isfinite(jnp.sum(table, axis=1)), dtype=jnp.int32) for table in (users, items))
     # Divided by the items that there are: a table that is shared out by rows has places to spare.
     change = jnp.sqrt(jnp.sum((items - state.items) ** 2) / (data.items.num_rows * items.shape[1]))
-    return State(users, items, state.step + 1), Info(jnp.asarray(nonfinite), change)
+    info = Info(jnp.asarray(nonfinite), change, jnp.maximum(left_users, left_items))
+    return State(users, items, state.step + 1), info
+
+
+def _check_state(state: State, config: Config, data: Histories | None = None) -> None:
+    """Raise ValueError for what is no state, or one of another width or of other data."""
+    checks.kind("state", state, State, "pass what als.init or als.fit returns")
+    checks.kind("config", config, Config, "pass an als.Config")
+    num_users = num_items = None
+    if data is not None:
+        checks.kind("data", data, Histories, "pass histories.build(interactions)")
+        num_users, num_items = data.users.num_places, data.items.num_places
+    remedy = "pass a state that was made with this config and for these histories"
+    checks.shape("state.users", state.users, (num_users, config.width), remedy)
+    checks.shape("state.items", state.items, (num_items, config.width), remedy)
 
 
 def algorithm(data: Histories, config: Config) -> Algorithm:
@@ -167,10 +205,13 @@ def algorithm(data: Histories, config: Config) -> Algorithm:
 
 def loss(state: State, data: Histories, config: Config) -> Array:
     """Return L(U, V) of `mfjax.objectives`, a scalar; every half-step of an exact solver lowers it or leaves it."""
-    by_user, by_item = role_of(data.users, config, "user"), role_of(data.items, config, "item")
+    check(config)
+    _check_state(state, config, data)
+    dtype = state.users.dtype
+    by_user, by_item = role_of(data.users, config, "user", dtype), role_of(data.items, config, "item", dtype)
 
     def observed(block: Packed) -> Array:
-        entry = entry_of(block, data.users.counts, data.users.column_counts, config, "user")
+        entry = entry_of(block, data.users.counts, data.users.column_counts, config, "user", dtype)
         owner = state.users[block.rows[block.owners]]
         scores = jnp.einsum("swd,sd->sw", block.features(state.items), owner, precision="highest")
         return jnp.sum(entry.quadratic * scores**2 - 2.0 * entry.linear * scores + entry.constant)
@@ -195,10 +236,25 @@ def fold_in(side: Side, items: Array, config: Config, *, item_counts: Array) -> 
         items: the table `State.items` of the fitted model.
         config: the model; its solver is replaced by Cholesky.
         item_counts: float32 [num_items], `data.items.counts` of the training data, which weigh the items.
+
+    Raises:
+        ValueError: for histories of another number of items than the model's, counts of another number, or a table of
+            another width than the config's.
     """
+    check(config)
+    checks.kind("side", side, Side, "pass histories.side(interactions) of the new users")
+    checks.shape("items", items, (None, config.width), "pass the table State.items of the fitted model")
+    num_items = items.shape[0]
+    if side.column_counts.shape[0] != num_items:
+        raise ValueError(
+            f"side: its histories are of {side.column_counts.shape[0]} items, the model has {num_items}; build them "
+            "with the item ids and num_items of the training data"
+        )
+    checks.shape("item_counts", item_counts, (num_items,), "pass data.items.counts of the training data")
     exact, side = replace(config, solver="cholesky"), replace(side, column_counts=item_counts)
-    start = jnp.zeros((side.num_rows, items.shape[1]), items.dtype)
-    return half_step(start + (1.0 - role_of(side, exact, "user").free)[None], items, side, exact, by="user")
+    free = role_of(side, exact, "user", items.dtype).free
+    start = jnp.zeros((side.num_rows, config.width), items.dtype) + (1.0 - free)[None]
+    return half_step(start, items, side, exact, by="user")
 
 
 def fit(
@@ -223,57 +279,60 @@ def fit(
             until it returns: the next step reuses its memory, so copy what is to be kept.
         map_chunks: as in `step`.
 
+    Warns:
+        UserWarning: when the last step left a row further from solved than `LARGEST_RESIDUAL`, see `Info.residual`.
+
     Raises:
-        ValueError: for numbers out of range, a model that the device's memory can not hold, or when rows came out NaN
-            or infinite.
+        ValueError: for arguments of another kind, numbers out of range, a state that does not fit, a model that the
+            device's memory can not hold, or when rows came out NaN or infinite.
     """
-    _check(config)
+    checks.key("key", key)
+    check(config)
+    checks.kind("data", data, Histories, "pass histories.build(interactions)")
+    checks.whole("num_steps", num_steps, least=0)
     footprint.check(footprint.of(data, dim=config.dim), footprint.limit())
     if state is None:
         sizes = {"num_users": data.users.num_rows, "num_items": data.items.num_rows}
         now = data.start(lambda: _compiled_init(key, config, **sizes))
     else:
+        _check_state(state, config, data)
         now = jax.tree.map(jnp.copy, state)
     info = None
     for size in [num_steps] if on_step is None else [1] * num_steps:
         now, info = _compiled_steps(now, data, config, size, map_chunks=map_chunks)
         if on_step is not None:
             on_step(now, info)
-    if info is not None and int(info.num_nonfinite):
+    if info is not None:
+        _judge(info, config)
+    return now
+
+
+def _judge(info: Info, config: Config) -> None:
+    """Raise ValueError for rows without a finite solution, and warn of rows that are far from solved."""
+    if int(info.num_nonfinite):
         raise ValueError(
             f"reg: {config.reg} leaves {int(info.num_nonfinite)} rows without a finite solution; raise reg, "
             "or check the values for extremes"
         )
-    return now
+    if float(info.residual) > LARGEST_RESIDUAL:
+        warnings.warn(
+            f"cg_steps: {config.cg_steps} steps leave a row with a residual of {float(info.residual):.2g} of its right "
+            f"side, above {LARGEST_RESIDUAL}; pass more cg_steps, solver='cholesky', or a larger reg",
+            stacklevel=3,
+        )
 
 
 def _steps(
     state: State, data: Histories, config: Config, num_steps: int | Array, *, map_chunks: MapChunks
 ) -> tuple[State, Info]:
     # One loop of a traced length: the same bits whether steps are taken one by one, together, or within a sweep.
-    start = state, Info(jnp.int32(0), jnp.float32(0.0))
-    return jax.lax.fori_loop(0, num_steps, lambda _, carry: step(carry[0], data, config, map_chunks=map_chunks), start)
+    def one(number: Array, carry: tuple[State, Info]) -> tuple[State, Info]:
+        return step(carry[0], data, config, map_chunks=map_chunks, measured=number == num_steps - 1)
+
+    nothing = jnp.zeros((), state.items.dtype)
+    return jax.lax.fori_loop(0, num_steps, one, (state, Info(jnp.int32(0), nothing, nothing)))
 
 
 _compiled_init = compilation.jit(init, static_argnames=("num_users", "num_items"))
 # The state's memory is given to the result: tables are held once, not twice.
 _compiled_steps = compilation.jit(_steps, frugal=True, static_argnames="map_chunks", donate_argnames="state")
-
-
-def _check(config: Config) -> None:
-    """Raise ValueError for plain numbers that are out of range; traced ones can not be looked at."""
-    objective = config.objective
-    for name, number in (
-        ("reg", config.reg),
-        ("bias_reg", config.bias_reg),
-        ("unobserved_weight", objective.unobserved_weight),
-        ("init_scale", config.init_scale),
-    ):
-        if isinstance(number, (int, float)) and not 0 <= number < float("inf"):
-            raise ValueError(f"{name}: {number} is not a number of at least 0; pass 0 to switch it off")
-    if isinstance(config.relaxation, (int, float)) and not 0 < config.relaxation < 2:
-        raise ValueError(
-            f"relaxation: {config.relaxation} is outside (0, 2), where steps converge; pass 1 for plain ALS"
-        )
-    if config.cg_steps < 1:
-        raise ValueError(f"cg_steps: {config.cg_steps} is below 1; pass 1 or more, or solver='cholesky'")

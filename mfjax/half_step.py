@@ -4,9 +4,7 @@ r"""Half a step of ALS: the rows of one side, solved against the other side's, f
     A_u = w_0 \sum_i p_i v_i v_i^\top + \sum_{i \in H_u} a_{ui} v_i v_i^\top + \lambda_u I, \qquad
     b_u = \sum_{i \in H_u} q_{ui} v_i, \qquad u \leftarrow A_u^{-1} b_u
 
-.. math:: \lambda_u = \lambda \, (n_u + w_0 \textstyle\sum_i p_i)^\nu
-
-and the same for items, whose background is :math:`w_0 p_i \sum_u u u^\top`.
+and the same for items, whose background is :math:`w_0 p_i \sum_u u u^\top`; `mfjax.als_config` has lambda_u.
 
 With `biases=True` a row of the tables carries two more coordinates, users (b_u, 1, u) and items (1, b_i, v), so that
 <row, row> = b_u + b_i + <u, v>: a row's bias is solved jointly with its factors, and the ones stay as they are.
@@ -15,105 +13,35 @@ With `biases=True` a row of the tables carries two more coordinates, users (b_u,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from mfjax import objectives, solvers
+from mfjax import checks, factorisations, objectives, solvers
+from mfjax.als_config import NUM_BIAS_COORDINATES, By, Config, Role, check, role_of
+from mfjax.conjugate_gradient import conjugate_gradient
 from mfjax.histories import Packed, Side, look_up
-from mfjax.objectives import Objective
 from mfjax.types import Array
 
-NUM_BIAS_COORDINATES = 2
 
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """What a model is. Numbers are traced data; what changes shapes or code is static.
-
-    Attributes:
-        objective: the quadratic to minimise, from `mfjax.objectives`.
-        reg: lambda.
-        reg_exponent: nu; 0 regularises every row alike, 1 in proportion to its entries (ALS-WR, iALS).
-        bias_reg: lambda of the biases; only used with `biases`.
-        relaxation: omega in (0, 2), see `als.step`; 1 is plain alternating least squares.
-        init_scale: the initial factors are N(0, init_scale^2 / dim).
-        dim: the number of factors (static).
-        biases: whether rows have biases (static).
-        solver: "conjugate_gradient" or "cholesky" (static).
-        cg_steps: steps of conjugate gradient a half-step (static).
-        cg_tolerance: see `solvers.conjugate_gradient` (static).
-        gathered_dtype: dtype in which chunks read the other side's factors: "float32", or "bfloat16", which moves half
-            the bytes, is rounded to 8 bits, and pays where memory is what limits; solves are in float32 all the same
-            (static).
-    """
-
-    objective: Objective = field(default_factory=objectives.ials)
-    reg: float | Array = 0.003
-    reg_exponent: float | Array = 1.0
-    bias_reg: float | Array = 0.003
-    relaxation: float | Array = 1.0
-    init_scale: float | Array = 0.1
-    dim: int = field(default=64, metadata={"static": True})
-    biases: bool = field(default=False, metadata={"static": True})
-    solver: str = field(default="conjugate_gradient", metadata={"static": True})
-    cg_steps: int = field(default=2, metadata={"static": True})
-    cg_tolerance: float | None = field(default=None, metadata={"static": True})
-    gathered_dtype: str = field(default="float32", metadata={"static": True})
-
-
-class Role(NamedTuple):
-    """What distinguishes solving users from solving items.
-
-    Attributes:
-        row_weights, column_weights: float32 [num_rows], [num_columns], the background weight p of either side.
-        strength: float32 [num_rows], the factor of lambda.
-        reg: float32 [width], lambda of every coordinate.
-        free: float32 [width], 0 for the coordinate that is held at 1.
-    """
-
-    row_weights: Array
-    column_weights: Array
-    strength: Array
-    reg: Array
-    free: Array
-
-
-def role_of(side: Side, config: Config, by: str) -> Role:
-    ones_rows, ones_columns = jnp.ones_like(side.counts), jnp.ones_like(side.column_counts)
-    if by == "user":
-        row_weights, column_weights = ones_rows, config.objective.item_weights(side.column_counts)
-    else:
-        row_weights, column_weights = config.objective.item_weights(side.counts), ones_columns
-    strength = regularization(side.counts, row_weights * jnp.sum(column_weights), config)
-    reg, free = jnp.broadcast_to(jnp.asarray(config.reg, float), config.dim), jnp.ones(config.dim)
-    if config.biases:
-        own, held = (0, 1) if by == "user" else (1, 0)
-        reg = jnp.concatenate([jnp.zeros(NUM_BIAS_COORDINATES).at[own].set(config.bias_reg), reg])
-        free = jnp.concatenate([jnp.ones(NUM_BIAS_COORDINATES).at[held].set(0.0), free])
-    return Role(row_weights, column_weights, strength, reg, free)
-
-
-def regularization(counts: Array, background: Array, config: Config) -> Array:
-    """Return (n + w0 background)^nu for every row, the factor of `reg`; 0^0 is 1, and 0 to any other power is 0."""
-    base = counts + config.objective.unobserved_weight * background
-    power = jnp.where(base > 0, base, 1.0) ** config.reg_exponent
-    return jnp.where(base > 0, power, jnp.where(jnp.equal(config.reg_exponent, 0.0), 1.0, 0.0))
-
-
-def entry_of(block: Packed, counts: Array, column_counts: Array, config: Config, by: str) -> objectives.Entry:
-    """Return a, q and c of the entries of one chunk, 0 on padding."""
+def entry_of(
+    block: Packed,
+    counts: Array,
+    column_counts: Array,
+    config: Config,
+    by: By,
+    dtype: jnp.dtype | type = jnp.float32,
+) -> objectives.Entry:
+    """Return a, q and c of the entries of one chunk in `dtype`, 0 on padding."""
     if by == "user":
         item_counts = column_counts[block.ids]
     else:
         item_counts = jnp.broadcast_to(counts[block.rows[block.owners]][:, None], block.entries.shape)
-    values = jnp.broadcast_to(block.values, block.entries.shape)
-    entry = config.objective.entry(values - config.objective.offset, item_counts)
-    return objectives.Entry(*(jnp.where(block.mask, number, 0.0) for number in entry))
+    values = jnp.broadcast_to(block.values, block.entries.shape).astype(dtype)
+    entry = config.objective.entry(values - config.objective.offset, item_counts.astype(dtype))
+    return objectives.Entry(*(jnp.where(block.mask, number, 0.0).astype(dtype) for number in entry))
 
 
 def _basis(products: Array, config: Config) -> Array:
@@ -121,9 +49,11 @@ def _basis(products: Array, config: Config) -> Array:
 
     Bias coordinates are left alone. The basis is a constant of the derivative: rows do not depend on it.
     """
+    if config.solver == "cholesky":
+        return jnp.eye(products.shape[0], dtype=products.dtype)
     first = NUM_BIAS_COORDINATES if config.biases else 0
-    vectors, _ = jax.lax.linalg.eigh(jax.lax.stop_gradient(products[first:, first:]), symmetrize_input=False)
-    return jax.scipy.linalg.block_diag(jnp.eye(first), vectors) if config.biases else vectors
+    vectors = factorisations.eigenvectors(products[first:, first:])
+    return jax.scipy.linalg.block_diag(jnp.eye(first, dtype=products.dtype), vectors) if config.biases else vectors
 
 
 def _gathered_dtype(columns: Array, config: Config) -> jnp.dtype:
@@ -138,7 +68,9 @@ class Shared(NamedTuple):
         columns: the other side's table, in the basis, of `gathered_dtype`.
         basis: float32 [width, width], orthogonal; the identity where a solver needs none.
         gramian, gramian_diagonal: the background in the basis, and its diagonal.
-        spread: float32 [width], the mean of the squares of `columns`.
+        outer, spread: the mean outer product of `columns`, float [width, width], and its diagonal.
+        background: float scalar, the background as a multiple of `outer`.
+        measured: bool scalar, whether residuals are worked out.
         role, counts, column_counts: of the side that is solved.
         config: the model.
     """
@@ -147,7 +79,10 @@ class Shared(NamedTuple):
     basis: Array
     gramian: Array
     gramian_diagonal: Array
+    outer: Array
     spread: Array
+    background: Array
+    measured: Array
     role: Role
     counts: Array
     column_counts: Array
@@ -178,13 +113,15 @@ def _chunks(side: Side, number: int, table: Array, role: Role) -> Chunk:
     )
 
 
-def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
-    """Return the solved rows of one chunk, [slots, width], in the basis, where `chunk.start` is too."""
-    block, config = chunk.histories, shared.config
+def _solve_chunk(by: By, shared: Shared, chunk: Chunk) -> tuple[Array, Array]:
+    """Return the solved rows of one chunk, [slots, width], in the basis, where `chunk.start` is too, and how far from
+    solved they are, [slots]."""
+    block, config, dtype = chunk.histories, shared.config, chunk.start.dtype
     iterative = config.solver == "conjugate_gradient"
-    entry = entry_of(block, shared.counts, shared.column_counts, config, by)
+    entry = entry_of(block, shared.counts, shared.column_counts, config, by, dtype)
+    is_bias = jnp.arange(config.width) < config.width - config.dim
     system = solvers.System(
-        features=block.features(shared.columns).astype(chunk.start.dtype),
+        features=block.features(shared.columns).astype(dtype),
         owners=block.owners,
         quadratic=entry.quadratic,
         linear=entry.linear,
@@ -192,31 +129,48 @@ def _solve_chunk(by: str, shared: Shared, chunk: Chunk) -> Array:
         # Cholesky's basis is the identity, and biases are no part of the eigenbasis: there the background is dense.
         gramian_diagonal=shared.gramian_diagonal if iterative and not config.biases else None,
         spread=shared.spread,
+        outer=shared.outer,
+        background=shared.background,
+        rotated=(~is_bias).astype(dtype),
         scale=chunk.scale,
         ridge=chunk.strength[:, None] * shared.role.reg[None],
         start=chunk.start,
         free=shared.role.free,
     )
     if iterative:
-        return solvers.conjugate_gradient(system, steps=config.cg_steps, tolerance=config.cg_tolerance)
-    return solvers.cholesky(system)
+        options = {"steps": config.cg_steps, "tolerance": config.cg_tolerance, "derivative": config.derivative}
+        solved = conjugate_gradient(system, **options)
+    else:
+        solved = solvers.cholesky(system)
+    return solved, _left(shared.measured, system, solved, block.row_mask)
 
 
-def _solve(by: str, shared: Shared, chunks: Chunk) -> Array:
-    """Return the solved rows of some chunks, one after the other, [chunks * slots, width].
+def _left(measured: Array, system: solvers.System, solved: Array, real: Array) -> Array:
+    """Return the relative residual of every real slot, NaN where it is not measured; a diagnostic, not derived."""
+    system, solved = jax.lax.stop_gradient((system, solved))
+    nothing = jnp.full(solved.shape[:1], jnp.nan, solved.dtype)
+    left = jax.lax.cond(measured, lambda: solvers.relative_residual(system, solved), lambda: nothing)
+    return jnp.where(real, left, 0.0)
+
+
+def _solve(by: By, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
+    """Return the solved rows of some chunks, one after the other, [chunks * slots, width], and their residuals.
 
     Rows are rotated here, so that devices which share the chunks share that too.
     """
     rotated = chunks._replace(start=jnp.matmul(chunks.start, shared.basis, precision="highest"))
-    solved = jax.lax.map(partial(_solve_chunk, by, shared), rotated)
-    return jnp.matmul(solved.reshape(-1, solved.shape[-1]), shared.basis.T, precision="highest")
+    # Reverse mode solves a chunk again on its way back, which is quicker than to keep all that its steps went through.
+    solve = jax.checkpoint(partial(_solve_chunk, by, shared), prevent_cse=False)
+    solved, left = jax.lax.map(solve, rotated)
+    return jnp.matmul(solved.reshape(-1, solved.shape[-1]), shared.basis.T, precision="highest"), left.reshape(-1)
 
 
-MapChunks = Callable[[Callable, Shared, Chunk], Array]
-"""(solve, shared, chunks) -> `solve(shared, chunks)`, [chunks * slots, width]; it may be called on any of them."""
+MapChunks = Callable[[Callable, Shared, Chunk], tuple[Array, Array]]
+"""(solve, shared, chunks) -> `solve(shared, chunks)`, [chunks * slots, width] and [chunks * slots]; it may be called on
+any of them."""
 
 
-def map_on_one_device(solve: Callable, shared: Shared, chunks: Chunk) -> Array:
+def map_on_one_device(solve: Callable, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
     """Return `solve(shared, chunks)`."""
     return solve(shared, chunks)
 
@@ -227,43 +181,70 @@ def half_step(
     side: Side,
     config: Config,
     *,
-    by: str,
+    by: By,
     map_chunks: MapChunks = map_on_one_device,
 ) -> Array:
     """Return the rows of one side, solved against the other side's `columns`.
 
     Conjugate gradient starts from `rows` and works in the eigenbasis of the other side's mean outer product, where
-    the part of A that all rows share is diagonal and two steps do the work of an exact solve; the answer is rotated
+    the part of A that all rows share is diagonal and two steps come close to an exact solve; the answer is rotated
     back, so the solver leaves no trace in the factors. A row without a history becomes 0.
 
     Args:
-        rows: float32 [num_rows, width], the start.
-        columns: float32 [num_columns, width], held fixed.
+        rows: float [num_rows, width], the start.
+        columns: float [num_columns, width], held fixed.
         side: the histories of `rows`.
         config: the model.
         by: "user" or "item", whose rows these are.
         map_chunks: `map_on_one_device`, or a replacement that spreads the chunks over devices.
+
+    Raises:
+        ValueError: for tables that do not fit the histories or the config, another name of a side, numbers out of
+            range.
     """
-    role = role_of(side, config, by)
+    return solve_side(rows, columns, side, config, by=by, map_chunks=map_chunks, measured=False)[0]
+
+
+def solve_side(
+    rows: Array,
+    columns: Array,
+    side: Side,
+    config: Config,
+    *,
+    by: By,
+    map_chunks: MapChunks = map_on_one_device,
+    measured: bool | Array = True,
+) -> tuple[Array, Array]:
+    """Return what `half_step` does, and the largest relative residual of a row, NaN unless it is `measured`."""
+    check(config)
+    checks.kind("side", side, Side, "pass a side of histories.build(interactions), or histories.side(interactions)")
+    role = role_of(side, config, by, rows.dtype)
     weights = side.for_columns(role.column_weights)
+    remedy = "pass tables that were made for these histories and this config"
+    checks.shape("rows", rows, (side.num_places, config.width), remedy)
+    checks.shape("columns", columns, (weights.shape[0], config.width), remedy)
     products = jnp.matmul(columns.T, weights[:, None] * columns, precision="highest")
-    basis = _basis(products, config) if config.solver == "conjugate_gradient" else jnp.eye(products.shape[0])
+    basis = _basis(products, config)
     half_rotated = jnp.matmul(products, basis, precision="highest")
-    spread = jnp.sum(basis * half_rotated, axis=0)
-    unobserved_weight = config.objective.unobserved_weight
+    spread, outer = jnp.sum(basis * half_rotated, axis=0), jnp.matmul(basis.T, half_rotated, precision="highest")
+    unobserved_weight = jnp.asarray(config.objective.unobserved_weight, rows.dtype)
+    num_columns = jnp.sum(role.column_weights)
     shared = Shared(
         columns=jnp.matmul(columns, basis, precision="highest").astype(_gathered_dtype(columns, config)),
         basis=basis,
-        gramian=unobserved_weight * jnp.matmul(basis.T, half_rotated, precision="highest"),
+        gramian=unobserved_weight * outer,
         gramian_diagonal=unobserved_weight * spread,
-        spread=spread / jnp.sum(role.column_weights),
+        outer=outer / num_columns,
+        spread=spread / num_columns,
+        background=unobserved_weight * num_columns,
+        measured=jnp.asarray(measured),
         role=role,
         counts=side.counts,
         column_counts=side.column_counts,
         config=config,
     )
-    solved = side.cleared(rows, 1.0 - role.free)
+    solved, worst = side.cleared(rows, 1.0 - role.free), jnp.zeros((), rows.dtype)
     for number in range(len(side.blocks)):
-        found = map_chunks(partial(_solve, by), shared, _chunks(side, number, rows, role))
-        solved = side.write(solved, number, found)
-    return solved
+        found, left = map_chunks(partial(_solve, by), shared, _chunks(side, number, rows, role))
+        solved, worst = side.write(solved, number, found), jnp.maximum(worst, jnp.max(left))
+    return solved, worst

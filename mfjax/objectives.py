@@ -14,22 +14,27 @@ objective                 a             q             c            background :m
 ========================  ============  ============  ===========  ==========================
 `explicit`                1             r             r^2          0
 `zeros_observed`          0             r             r^2          1
-`implicit`                conf - 1      conf          conf         1
-`ials`                    1             1             1            `unobserved_weight`
+`implicit`                conf - 1      p conf        p conf       1
+`ials`                    1             p             p            `unobserved_weight`
 `popularity_weighted`     w_i           w_i r         w_i r^2      0
 ========================  ============  ============  ===========  ==========================
+
+`explicit`, `zeros_observed` and `popularity_weighted` take values as ratings, of either sign. `implicit` and `ials` take
+their sign as a preference and their size as confidence: p = 1 for r > 0 and p = 0 for r <= 0, so that a negative value
+is a dislike and a stored zero no like; conf is made from abs(r).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
+from mfjax import checks
 from mfjax.types import Array
 
 
@@ -47,7 +52,8 @@ class Objective:
     """A pytree: its numbers are traced, so `vmap` over alpha works and changing it does not recompile.
 
     Attributes:
-        entry: Partial of (values, item_counts) -> Entry, elementwise.
+        entry: (values, item_counts) -> Entry, elementwise; a plain function, or a `jax.tree_util.Partial` whose
+            arguments are traced. A function that is made anew compiles anew.
         unobserved_weight: w0, the weight of the background.
         popularity_exponent: the background weight of item i is p_i = max(c_i, 1)^exponent / mean of the same;
             0 weighs all items alike.
@@ -59,6 +65,11 @@ class Objective:
     unobserved_weight: float | Array = 0.0
     popularity_exponent: float | Array = 0.0
     offset: float | Array = 0.0
+
+    def __post_init__(self) -> None:
+        # A plain function is no pytree; placeholders, which JAX rebuilds objects with, are not callable.
+        if callable(self.entry) and not isinstance(self.entry, Partial):
+            object.__setattr__(self, "entry", Partial(self.entry))
 
     def item_weights(self, item_counts: Array) -> Array:
         """Return p_i, float32 [num_items], with mean 1."""
@@ -100,66 +111,83 @@ def zeros_observed() -> Objective:
 
 
 def _confidence(values: Array, confidence: Array) -> Entry:
-    return Entry(confidence - 1.0, confidence, confidence)
+    preferred = jnp.where(values > 0, confidence, 0.0)
+    return Entry(confidence - 1.0, preferred, preferred)
 
 
-def _implicit_linear(alpha: Array, values: Array, item_counts: Array) -> Entry:
-    return _confidence(values, 1.0 + alpha * values)
+def _implicit_linear(alpha: Array, epsilon: Array, values: Array, item_counts: Array) -> Entry:
+    return _confidence(values, 1.0 + alpha * jnp.abs(values))
 
 
 def _implicit_log(alpha: Array, epsilon: Array, values: Array, item_counts: Array) -> Entry:
-    return _confidence(values, 1.0 + alpha * jnp.log1p(values / epsilon))
+    return _confidence(values, 1.0 + alpha * jnp.log1p(jnp.abs(values) / epsilon))
 
 
-def _implicit_value(alpha: Array, values: Array, item_counts: Array) -> Entry:
-    return _confidence(values, alpha * values)
+def _implicit_value(alpha: Array, epsilon: Array, values: Array, item_counts: Array) -> Entry:
+    return _confidence(values, alpha * jnp.abs(values))
 
 
-def implicit(*, alpha: float | Array = 40.0, confidence: str = "linear", epsilon: float | Array = 1.0) -> Objective:
+CONFIDENCES = {"linear": _implicit_linear, "log": _implicit_log, "value": _implicit_value}
+
+
+def implicit(
+    *,
+    alpha: float | Array = 40.0,
+    confidence: Literal["linear", "log", "value"] = "linear",
+    epsilon: float | Array = 1.0,
+) -> Objective:
     r"""Confidence-weighted preferences over all pairs.
 
-    .. math:: \sum_u \sum_i c_{ui} (p_{ui} - s_{ui})^2, \quad p_{ui} = 1 \text{ in } H, 0 \text{ elsewhere}
+    .. math:: \sum_u \sum_i c_{ui} (p_{ui} - s_{ui})^2, \quad
+        p_{ui} = 1 \text{ where } r_{ui} > 0, \; 0 \text{ where } r_{ui} \le 0 \text{ and outside } H
 
     with c = 1 outside H, and within H
 
-    - `"linear"`: c = 1 + alpha r, the paper's eq. 3;
-    - `"log"`: c = 1 + alpha log(1 + r / epsilon), the paper's section 3;
-    - `"value"`: c = alpha r, what the library implicit computes when it is given the matrix alpha R.
+    - `"linear"`: c = 1 + alpha abs(r), the paper's eq. 3, and what Spark computes, for values of either sign;
+    - `"log"`: c = 1 + alpha log(1 + abs(r) / epsilon), the paper's section 3;
+    - `"value"`: c = alpha abs(r), what the library implicit computes when it is given the matrix alpha R: a stored
+      zero then weighs nothing at all.
+
+    Args:
+        alpha: at least 0.
+        confidence: the rule of c.
+        epsilon: above 0; only used with "log".
 
     Raises:
-        ValueError: for another name of a confidence.
+        ValueError: for another name of a confidence, or numbers out of range.
 
     Example:
-        >>> entry = implicit(alpha=10.0).entry(jnp.ones(1), jnp.ones(1))
-        >>> float(entry.quadratic[0]), float(entry.linear[0])
-        (10.0, 11.0)
+        >>> entry = implicit(alpha=10.0).entry(jnp.array([1.0, -1.0]), jnp.ones(2))
+        >>> entry.quadratic.tolist(), entry.linear.tolist()
+        ([10.0, 10.0], [11.0, 0.0])
 
-    Source: Hu, Koren & Volinsky 2008, Collaborative filtering for implicit feedback datasets.
+    Source: Hu, Koren & Volinsky 2008, Collaborative filtering for implicit feedback datasets, eq. 2-3. There values
+    are not negative; that a negative one is a dislike of its size is the rule of the two libraries.
     """
-    rules = {
-        "linear": lambda: Partial(_implicit_linear, alpha),
-        "log": lambda: Partial(_implicit_log, alpha, epsilon),
-        "value": lambda: Partial(_implicit_value, alpha),
-    }
-    if confidence not in rules:
-        raise ValueError(f"confidence: {confidence!r} is unknown; pass one of {', '.join(map(repr, rules))}")
-    return Objective(entry=rules[confidence](), unobserved_weight=1.0)
+    checks.choice("confidence", confidence, CONFIDENCES)
+    checks.number("alpha", alpha, least=0, remedy="pass such as 40.0")
+    checks.number("epsilon", epsilon, above=0, remedy="pass such as 1.0")
+    return Objective(entry=Partial(CONFIDENCES[confidence], alpha, epsilon), unobserved_weight=1.0)
 
 
 def _ials(values: Array, item_counts: Array) -> Entry:
-    return _square(jnp.ones_like(values), jnp.ones_like(values))
+    return _square(jnp.ones_like(values), (values > 0).astype(values.dtype))
 
 
 def ials(*, unobserved_weight: float | Array = 0.1, popularity_exponent: float | Array = 0.0) -> Objective:
-    r"""A squared error to 1 on the observed pairs, whatever their value, and a weak one to 0 on all pairs.
+    r"""A squared error to 1 on the observed pairs of a positive value, whatever its size, and a weak one to 0 on all
+    pairs.
 
-    .. math:: \sum_{(u,i) \in H} (1 - s_{ui})^2 + w_0 \sum_u \sum_i p_i s_{ui}^2
+    .. math:: \sum_{(u,i) \in H} ([r_{ui} > 0] - s_{ui})^2 + w_0 \sum_u \sum_i p_i s_{ui}^2
 
+    An observed pair of a value of 0 or below is a dislike: its error is to 0, with the weight of an observed one.
     A popularity exponent above 0 gives the background of eALS: a popular item that a user left alone says more.
 
     Source: Rendle, Krichene, Zhang & Koren 2021, Revisiting the performance of iALS, eq. 2-4;
     He, Zhang, Kan & Chua 2016, Fast matrix factorization for online recommendation, eq. 7-8 (their c_i is w0 p_i here).
     """
+    checks.number("unobserved_weight", unobserved_weight, least=0, remedy="pass 0 for no background")
+    checks.number("popularity_exponent", popularity_exponent, remedy="pass 0 to weigh all items alike")
     return Objective(entry=Partial(_ials), unobserved_weight=unobserved_weight, popularity_exponent=popularity_exponent)
 
 
@@ -185,8 +213,11 @@ def popularity_weighted(
     with w_i = base + scale / c_i, or w_i = base + c_i^-exponent where an exponent is given; c_i is the number of
     observed ratings of item i, at least 1.
     """
+    for name, number in (("base", base), ("scale", scale)):
+        checks.number(name, number, least=0, remedy="weights are not negative")
     if exponent is None:
         return Objective(entry=Partial(_linear_weight, base, scale), offset=offset)
+    checks.number("exponent", exponent, remedy="pass None for base + scale / c_i")
     return Objective(entry=Partial(_power_weight, base, exponent), offset=offset)
 
 

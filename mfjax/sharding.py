@@ -43,8 +43,7 @@ def mesh(num_devices: int | None = None) -> Mesh:
 class MapOverDevices:
     """A `map_chunks` for `als.step` and `als.fit`: every device of the mesh solves its share of the chunks.
 
-    Results differ from one device's by rounding only. On CPU use the solver "conjugate_gradient": batched LAPACK
-    calls on several CPU devices at once can deadlock, so "cholesky" is refused there.
+    Results differ from one device's by rounding only.
 
     Attributes:
         mesh: from `mesh()`.
@@ -54,16 +53,12 @@ class MapOverDevices:
     mesh: Mesh
     by_rows: bool = False
 
-    def __call__(self, solve: Callable, shared: Shared, chunks: Chunk) -> Array:
-        if shared.config.solver == "cholesky" and self.mesh.size > 1 and self.mesh.devices.flat[0].platform == "cpu":
-            raise ValueError(
-                "solver: 'cholesky' can deadlock on several CPU devices; pass solver='conjugate_gradient' or one device"
-            )
-
+    def __call__(self, solve: Callable, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
         tables = P(AXIS) if self.by_rows else P()
         specs = Shared._make([tables] + [P()] * (len(Shared._fields) - 1)), P(AXIS)
         spread = jax.shard_map(solve, mesh=self.mesh, in_specs=specs, out_specs=P(AXIS), check_vma=False)
-        return jax.lax.with_sharding_constraint(spread(shared, chunks), NamedSharding(self.mesh, tables))
+        solved, left = spread(shared, chunks)
+        return jax.lax.with_sharding_constraint(solved, NamedSharding(self.mesh, tables)), left
 
 
 def place(data: Histories, mesh: Mesh) -> Histories:

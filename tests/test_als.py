@@ -338,29 +338,59 @@ def test_unregularised_short_histories_are_reported(data):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"reg": -1.0}, r"reg: -1\.0 is not a number of at least 0"),
-        ({"relaxation": 2.0}, r"relaxation: 2\.0 is outside \(0, 2\)"),
-        ({"reg": float("nan")}, r"reg: nan is not a number"),
-        ({"dim": 0}, r"dim: 0 is below 1"),
-        ({"solver": "qr"}, r"solver: 'qr' is unknown; pass one of"),
-        ({"gathered_dtype": "half"}, r"gathered_dtype: 'half' is unknown; pass one of 'float32', 'bfloat16'"),
-        ({"cg_steps": 0}, r"cg_steps: 0 is below 1"),
-        ({"objective": objectives.ials(unobserved_weight=-0.1)}, r"unobserved_weight: -0\.1 is not a number"),
+        ({"reg": -1.0}, r"reg: -1\.0 is not a finite number of at least 0"),
+        ({"reg": np.float32(-1)}, r"reg: -1\.0 is not a finite number of at least 0"),
+        ({"reg": jnp.array([0.1, -0.5])}, r"reg: -0\.5 is not a finite number of at least 0"),
+        ({"relaxation": np.float32(2.5)}, r"relaxation: 2\.5 is not a finite number above 0 and below 2"),
+        ({"reg": float("nan")}, r"reg: nan is not a finite number"),
+        ({"reg": "much"}, r"reg: 'much' is not a finite number"),
+        ({"dim": 0}, r"dim: 0 is not a whole number of at least 1"),
+        ({"dim": 8.0}, r"dim: 8\.0 is not a whole number of at least 1"),
+        ({"solver": "cg"}, r"solver: 'cg' is unknown; pass 'conjugate_gradient' or 'cholesky'"),
+        ({"gathered_dtype": "half"}, r"gathered_dtype: 'half' is unknown; pass 'float32' or 'bfloat16'"),
+        ({"derivative": "exact"}, r"derivative: 'exact' is unknown; pass 'steps' or 'solution'"),
+        ({"cg_steps": 0}, r"cg_steps: 0 is not a whole number of at least 1"),
+        ({"cg_tolerance": -1.0}, r"cg_tolerance: -1\.0 is not a finite number above 0 and below 1"),
+        ({"biases": 1}, r"biases: 1 is unknown; pass False or True"),
+        ({"objective": "implicit"}, r"objective: a str is not what is needed; pass such as objectives\.implicit"),
+        (
+            {"objective": objectives.Objective(entry=objectives.ials().entry, unobserved_weight=-0.1)},
+            r"unobserved_weight: -0\.1 is not a finite number of at least 0",
+        ),
     ],
 )
-def test_bad_configs_name_the_remedy(options, message, data):
+def test_bad_configs_are_refused_on_every_path(options, message, data):
+    good = als.Config(dim=2)
+    state = start(good)
+    paths = (
+        lambda config: als.fit(jax.random.key(0), data, config),
+        lambda config: als.fit(jax.random.key(0), data, config, state=state),
+        lambda config: als.step(state, data, config),
+        lambda config: als.loss(state, data, config),
+        lambda config: als.fold_in(data.users, state.items, config, item_counts=data.items.counts),
+        lambda config: als.half_step(state.users, state.items, data.users, config, by="user"),
+    )
+    for path in paths:
+        with pytest.raises(ValueError, match=message):
+            path(replace(good, **options))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"confidence": "square"}, "confidence: 'square' is unknown; pass 'linear', 'log' or 'value'"),
+        ({"alpha": -1.0}, r"alpha: -1\.0 is not a finite number of at least 0"),
+        ({"confidence": "log", "epsilon": 0.0}, r"epsilon: 0\.0 is not a finite number above 0"),
+    ],
+)
+def test_bad_options_of_implicit_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        als.fit(jax.random.key(0), data, als.Config(**options))
-
-
-def test_unknown_confidence_names_the_choices():
-    with pytest.raises(ValueError, match="confidence: 'square' is unknown; pass one of 'linear', 'log', 'value'"):
-        objectives.implicit(confidence="square")
+        objectives.implicit(**options)
 
 
 @pytest.mark.slow
 def test_many_models_at_once_do_not_deadlock():
-    """Several batched LAPACK calls in flight can hang a small CPU; one packed solve at a time must not."""
+    """Several batched LAPACK calls in flight hang a small CPU; see `mfjax.factorisations`."""
     script = """
 import jax, numpy as np
 from mfjax import als, histories

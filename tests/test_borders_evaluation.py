@@ -99,7 +99,9 @@ WRONG = {
         NO_NUMBERS.filter(lambda drawn: drawn is not None),
         st.sampled_from([[1, 1], [0.0, 1.0], [], 3, [[0, 1]]]),
     ),
-    "cutoffs": st.one_of(NO_WHOLE_NUMBERS.filter(lambda x: not isinstance(x, list)), NO_WHOLE_NUMBERS.map(lambda x: (3, x)), st.just(())),
+    "cutoffs": st.one_of(
+        NO_WHOLE_NUMBERS.filter(lambda x: not isinstance(x, list)), NO_WHOLE_NUMBERS.map(lambda x: (3, x)), st.just(())
+    ),
     "metrics": st.sampled_from(
         ["recall@", "recall@0", "recall@-1", "recal", "", ("ndcg", 3), None, 7, {"ndcg": 1}, "recall@²"]
     ),

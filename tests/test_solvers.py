@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mfjax import solvers
+from mfjax.conjugate_gradient import conjugate_gradient
 
 SEGMENTS, WIDTH, DIM, SLOTS = 5, 3, 4, 4
 
@@ -26,6 +27,9 @@ def system() -> solvers.System:
         "linear": linear,
         "gramian": 0.1 * other.T @ other,
         "spread": (other**2).mean(0),
+        "outer": other.T @ other / 20,
+        "background": np.float64(2.0),
+        "rotated": np.ones(DIM),
         "scale": rng.uniform(0.5, 2.0, SLOTS),
         "ridge": rng.uniform(0.5, 1.0, (SLOTS, DIM)),
         "start": rng.normal(size=(SLOTS, DIM)),
@@ -59,7 +63,7 @@ def test_residual_is_what_is_left_of_the_dense_system(system):
 def test_both_solvers_solve_the_dense_system(system):
     matrices, right = dense(system)
     expected = np.linalg.solve(matrices, right[:, :, None])[:, :, 0]
-    iterative = jax.jit(solvers.conjugate_gradient, static_argnames=("steps", "tolerance"))
+    iterative = jax.jit(conjugate_gradient, static_argnames=("steps", "tolerance"))
     np.testing.assert_allclose(jax.jit(solvers.cholesky)(system), expected, atol=1e-4)
     np.testing.assert_allclose(iterative(system, steps=2 * DIM), expected, atol=1e-4)
     np.testing.assert_allclose(iterative(system, steps=20, tolerance=1e-6), expected, atol=1e-4)
@@ -71,7 +75,7 @@ def test_a_coordinate_that_is_not_free_stays_and_the_others_are_solved_given_it(
     free, kept = [0, 2, 3], np.asarray(system.start)[:, 1]
     given = right[:, free] - matrices[:, free, 1] * kept[:, None]
     expected = np.linalg.solve(matrices[:, free][:, :, free], given[:, :, None])[:, :, 0]
-    for solved in (jax.jit(solvers.cholesky)(held), jax.jit(lambda s: solvers.conjugate_gradient(s, steps=8))(held)):
+    for solved in (jax.jit(solvers.cholesky)(held), jax.jit(lambda s: conjugate_gradient(s, steps=8))(held)):
         np.testing.assert_array_equal(solved[:, 1], system.start[:, 1])
         # Cholesky leaves the free coordinates of a slot without a history at 0.
         np.testing.assert_allclose(solved[:3][:, np.array(free)], expected[:3], atol=1e-4)
@@ -87,5 +91,5 @@ def test_a_background_known_to_be_diagonal_gives_the_same_though_its_change_is_n
         )
 
     expected = jax.jit(lambda: both(lambda s: solvers.cholesky(s._replace(gramian_diagonal=None))))()
-    found = jax.jit(lambda: both(lambda s: solvers.conjugate_gradient(s, steps=2 * DIM)))()
+    found = jax.jit(lambda: both(lambda s: conjugate_gradient(s, steps=2 * DIM)))()
     np.testing.assert_allclose(found, expected, atol=1e-4)

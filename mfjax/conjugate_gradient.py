@@ -11,6 +11,7 @@ change, the basis turns, and the derivative accounts for that by the change of B
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -160,9 +161,9 @@ def _followed(system: System, steps: int, tolerance: float | None) -> Array:
         return (x, r, jnp.where(running[:, None], further, p), jnp.where(running, rho_next, rho)), None
 
     solved = (rho <= least * energy(x)) & ~empty(system)
-    (x, r, p, rho), _ = jax.lax.scan(one, (x, r, p, rho), length=steps - 1)
-    x = x + _quotient(is_running(x, r, rho), rho, _curvature(dense, p))[:, None] * p
-    return jax.lax.cond(jnp.any(solved), lambda: _as_solution(dense, x, solved, steps), lambda: x)
+    moved = _moved(dense, r, solved, steps)
+    (x, r, p, rho), _ = jax.lax.scan(one, (x, r, p, rho), length=steps - 1, unroll=steps <= 3)
+    return x + _quotient(is_running(x, r, rho), rho, _curvature(dense, p))[:, None] * p + moved
 
 
 @jax.custom_jvp
@@ -196,20 +197,28 @@ def _preconditioned(system: System) -> Callable[[Array], Array]:
     return precondition
 
 
-def _as_solution(system: System, x: Array, converged: Array, steps: int) -> Array:
-    """Return x, with the derivative of the solution in the slots that had converged."""
-    fixed = jax.lax.stop_gradient(x)
-    left = residual(system, fixed)
-    # Zero in value, so that x stays as it is; its derivative is that of the equations.
-    change = jnp.where(converged[:, None], left - jax.lax.stop_gradient(left), 0.0)
-    solution = fixed + _solution(jax.lax.stop_gradient(system), change, steps)
-    return jnp.where(converged[:, None], solution, x)
+def _moved(system: System, r: Array, solved: Array, steps: int) -> Array:
+    """Return zeros whose derivative is A^-1 times that of the residual r, in the slots that are solved."""
+    fixed = jax.lax.stop_gradient(system)
+
+    def solve(_: Callable, right: Array) -> Array:
+        # The condition stands within, for what a condition hands to its derivative it copies.
+        right = jnp.where(solved[:, None], right, 0.0)
+        nothing = jnp.zeros_like(right)
+        return jax.lax.cond(jnp.any(solved), lambda: _all_steps(fixed, nothing, right, steps), lambda: nothing)
+
+    return jax.lax.custom_linear_solve(partial(_apply, fixed), r - jax.lax.stop_gradient(r), solve, symmetric=True)
+
+
+def _apply(system: System, x: Array) -> Array:
+    """Return A x on the free coordinates, and x on those that are held."""
+    return product(system, system.free[None] * x) + (1.0 - system.free)[None] * x
 
 
 def _solution(system: System, right: Array, steps: int) -> Array:
     """Return A^-1 right by `steps` steps from 0, linear in `right` for the purpose of derivatives."""
     return jax.lax.custom_linear_solve(
-        lambda x: product(system, system.free[None] * x) + (1.0 - system.free)[None] * x,
+        partial(_apply, system),
         right,
         lambda _, right: _all_steps(system, jnp.zeros_like(right), right, steps),
         symmetric=True,

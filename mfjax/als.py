@@ -24,8 +24,9 @@ from mfjax.als_config import (
     check,
     regularization,
     role_of,
+    table_of,
 )
-from mfjax.half_step import MapChunks, entry_of, half_step, map_on_one_device, solve_side
+from mfjax.half_step import MapChunks, check_map, entry_of, half_step, map_on_one_device, solve_side
 from mfjax.histories import Histories, Packed, Side
 from mfjax.transforms import Algorithm
 from mfjax.types import Array, Factors, Key
@@ -94,13 +95,13 @@ def init(key: Key, config: Config, *, num_users: int, num_items: int) -> State:
     Raises:
         ValueError: for sizes below 1, what is no key, or a config out of range.
     """
-    checks.key("key", key)
+    _check_key(key)
     check(config)
     checks.whole("num_users", num_users, remedy="pass the size of the table")
     checks.whole("num_items", num_items, remedy="pass the size of the table")
     # One draw for both tables: the generator is the larger part of what there is to compile.
-    scale = config.init_scale / jnp.sqrt(config.dim)
-    drawn = scale * jax.random.normal(key, (num_users + num_items, config.dim), jnp.float32).astype(float)
+    scale = jnp.asarray(config.init_scale, jnp.float32) / jnp.sqrt(jnp.float32(config.dim))
+    drawn = (scale * jax.random.normal(key, (num_users + num_items, config.dim), jnp.float32)).astype(float)
     users, items = drawn[:num_users], drawn[num_users:]
     if config.biases:
         users = jnp.concatenate([_columns(num_users, 0.0, 1.0), users], axis=1)
@@ -113,8 +114,13 @@ def _columns(num_rows: int, first: float, second: float) -> Array:
 
 
 def factors(state: State, config: Config) -> Factors:
-    """Return the model of a state: score(u, i) is the value that the objective compares with the data."""
-    _check_state(state, config)
+    """Return the model of a state: score(u, i) is the value that the objective compares with the data.
+
+    Raises:
+        ValueError: for a state that does not fit the config, or numbers out of range.
+    """
+    check(config)
+    state = _checked(state, config)
     offset = jnp.asarray(config.objective.offset, state.items.dtype)
     if not config.biases:
         return Factors(state.users, state.items, offset=offset)
@@ -167,7 +173,7 @@ def step(
     Source: over-relaxation is Young's (1954), Iterative methods for solving partial difference equations of elliptic
     type, with the two sides as blocks.
     """
-    _check_state(state, config, data)
+    state = _checked(state, config, data)
     solve = partial(solve_side, config=config, map_chunks=map_chunks, measured=measured)
     further = jnp.minimum(RELAXATION_RAMP * state.step, config.relaxation - 1.0).astype(state.items.dtype)
     users, left_users = solve(state.users, state.items, data.users, by="user")
@@ -182,8 +188,14 @@ def step(
     return State(users, items, state.step + 1), info
 
 
-def _check_state(state: State, config: Config, data: Histories | None = None) -> None:
-    """Raise ValueError for what is no state, or one of another width or of other data."""
+def _check_key(key: Key) -> None:
+    checks.key("key", key)
+    if key.ndim - (key.dtype == jnp.uint32):
+        raise ValueError(f"key: {key.shape} are many keys; pass one, jax.vmap takes many")
+
+
+def _checked(state: State, config: Config, data: Histories | None = None) -> State:
+    """Return a state of arrays of JAX; raise ValueError for what is none, or one of another width or of other data."""
     checks.kind("state", state, State, "pass what als.init or als.fit returns")
     checks.kind("config", config, Config, "pass an als.Config")
     num_users = num_items = None
@@ -191,12 +203,23 @@ def _check_state(state: State, config: Config, data: Histories | None = None) ->
         checks.kind("data", data, Histories, "pass histories.build(interactions)")
         num_users, num_items = data.users.num_places, data.items.num_places
     remedy = "pass a state that was made with this config and for these histories"
-    checks.shape("state.users", state.users, (num_users, config.width), remedy)
-    checks.shape("state.items", state.items, (num_items, config.width), remedy)
+    users = table_of("state.users", state.users, (num_users, config.width), remedy)
+    items = table_of("state.items", state.items, (num_items, config.width), remedy)
+    if items.dtype != users.dtype:
+        raise ValueError(f"state.items: has the dtype {items.dtype}, and state.users {users.dtype}; {remedy}")
+    checks.count("state.step", state.step, remedy=remedy)
+    checks.shape("state.step", state.step, (), remedy)
+    return State(users, items, jnp.asarray(state.step))
 
 
 def algorithm(data: Histories, config: Config) -> Algorithm:
-    """Return ALS as an algorithm, for the transforms of `mfjax.transforms`."""
+    """Return ALS as an algorithm, for the transforms of `mfjax.transforms`.
+
+    Raises:
+        ValueError: for arguments of another kind, or numbers out of range.
+    """
+    check(config)
+    checks.kind("data", data, Histories, "pass histories.build(interactions)")
     return Algorithm(
         init=partial(init, config=config, num_users=data.users.num_rows, num_items=data.items.num_rows),
         step=lambda key, state: step(state, data, config),
@@ -206,7 +229,7 @@ def algorithm(data: Histories, config: Config) -> Algorithm:
 def loss(state: State, data: Histories, config: Config) -> Array:
     """Return L(U, V) of `mfjax.objectives`, a scalar; every half-step of an exact solver lowers it or leaves it."""
     check(config)
-    _check_state(state, config, data)
+    state = _checked(state, config, data)
     dtype = state.users.dtype
     by_user, by_item = role_of(data.users, config, "user", dtype), role_of(data.items, config, "item", dtype)
 
@@ -243,15 +266,18 @@ def fold_in(side: Side, items: Array, config: Config, *, item_counts: Array) -> 
     """
     check(config)
     checks.kind("side", side, Side, "pass histories.side(interactions) of the new users")
-    checks.shape("items", items, (None, config.width), "pass the table State.items of the fitted model")
+    items = table_of("items", items, (None, config.width), "pass the table State.items of the fitted model")
     num_items = items.shape[0]
     if side.column_counts.shape[0] != num_items:
         raise ValueError(
             f"side: its histories are of {side.column_counts.shape[0]} items, the model has {num_items}; build them "
             "with the item ids and num_items of the training data"
         )
-    checks.shape("item_counts", item_counts, (num_items,), "pass data.items.counts of the training data")
-    exact, side = replace(config, solver="cholesky"), replace(side, column_counts=item_counts)
+    remedy = "pass data.items.counts of the training data"
+    checks.shape("item_counts", item_counts, (num_items,), remedy)
+    checks.number("item_counts", item_counts, least=0, remedy=remedy)
+    counts = jnp.asarray(item_counts, side.column_counts.dtype)
+    exact, side = replace(config, solver="cholesky"), replace(side, column_counts=counts)
     free = role_of(side, exact, "user", items.dtype).free
     start = jnp.zeros((side.num_rows, config.width), items.dtype) + (1.0 - free)[None]
     return half_step(start, items, side, exact, by="user")
@@ -269,6 +295,9 @@ def fit(
 ) -> State:
     """Return the state after `num_steps` compiled steps from a random start, or from `state`.
 
+    Within a program of the caller's (`jax.jit`, `jax.vmap`, `jax.grad`) it is a part of that program, and neither the
+    error for rows without a finite solution nor the warning can be given.
+
     Args:
         key: draws the start; unused when there is a `state`.
         data: histories by user and by item.
@@ -284,18 +313,28 @@ def fit(
 
     Raises:
         ValueError: for arguments of another kind, numbers out of range, a state that does not fit, a model that the
-            device's memory can not hold, or when rows came out NaN or infinite.
+            device's memory can not hold, or when rows came out NaN or infinite; and within a program of the caller's
+            for an `on_step`, or a start of tables that are shared out by rows.
     """
-    checks.key("key", key)
+    _check_key(key)
     check(config)
     checks.kind("data", data, Histories, "pass histories.build(interactions)")
     checks.whole("num_steps", num_steps, least=0)
+    check_map(map_chunks)
+    if on_step is not None:
+        checks.function("on_step", on_step, "pass a function of a state and an info")
+    if state is not None:
+        state = _checked(state, config, data)
+    # Within jit all that is computed is traced, within vmap and grad what depends on their arguments.
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((key, data, config, state, jnp.zeros(())))):
+        if on_step is not None:
+            raise ValueError("on_step: called on the host, which jit, vmap and grad do not come back to; pass None")
+        return _traced_fit(key, data, config, num_steps, state, map_chunks)
     footprint.check(footprint.of(data, dim=config.dim), footprint.limit())
     if state is None:
         sizes = {"num_users": data.users.num_rows, "num_items": data.items.num_rows}
         now = data.start(lambda: _compiled_init(key, config, **sizes))
     else:
-        _check_state(state, config, data)
         now = jax.tree.map(jnp.copy, state)
     info = None
     for size in [num_steps] if on_step is None else [1] * num_steps:
@@ -305,6 +344,18 @@ def fit(
     if info is not None:
         _judge(info, config)
     return now
+
+
+def _traced_fit(
+    key: Key, data: Histories, config: Config, num_steps: int, state: State | None, map_chunks: MapChunks
+) -> State:
+    """Return what `fit` does as a part of the caller's program."""
+    if state is None:
+        if data.users.num_places != data.users.num_rows or data.users.num_shares != 1:
+            raise ValueError("state: tables that are shared out by rows start outside jit; pass one of data.start")
+        state = init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
+    for_all = partial(step, data=data, config=config, map_chunks=map_chunks, measured=False)
+    return jax.lax.fori_loop(0, num_steps, lambda _, now: for_all(now)[0], state)
 
 
 def _judge(info: Info, config: Config) -> None:

@@ -6,7 +6,7 @@ r"""What an ALS model is, and what its numbers mean for the rows of either side.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -91,16 +91,34 @@ def check(config: Config) -> None:
     checks.kind("config", config, Config, "pass an als.Config")
     objective = config.objective
     checks.kind("objective", objective, Objective, "pass such as objectives.implicit(alpha=40.0)")
-    remedy = "pass 0 to switch it off"
-    checks.number("reg", config.reg, least=0, remedy=remedy)
-    checks.number("bias_reg", config.bias_reg, least=0, remedy=remedy)
-    checks.number("init_scale", config.init_scale, least=0, remedy="pass such as 0.1")
-    checks.number("reg_exponent", config.reg_exponent, remedy="pass 0 to regularise all rows alike")
-    checks.number("unobserved_weight", objective.unobserved_weight, least=0, remedy=remedy)
-    checks.number("popularity_exponent", objective.popularity_exponent, remedy=remedy)
-    checks.number("offset", objective.offset, remedy=remedy)
+    checks.function("entry", objective.entry, "pass a function (values, item_counts) -> objectives.Entry")
+    off = "pass 0 to switch it off"
+    _check_number("reg", config.reg, off, least=0)
+    _check_number("bias_reg", config.bias_reg, off, least=0)
+    _check_number("init_scale", config.init_scale, "pass such as 0.1", least=0)
+    _check_number("reg_exponent", config.reg_exponent, "pass 0 to regularise all rows alike")
+    _check_number("unobserved_weight", objective.unobserved_weight, off, least=0)
+    _check_number("popularity_exponent", objective.popularity_exponent, off)
+    _check_number("offset", objective.offset, off)
     remedy = "steps converge between 0 and 2; pass 1 for plain ALS"
-    checks.number("relaxation", config.relaxation, above=0, below=2, remedy=remedy)
+    _check_number("relaxation", config.relaxation, remedy, above=0, below=2)
+
+
+def _check_number(name: str, value: Any, remedy: str, **bounds: float) -> None:
+    checks.number(name, value, remedy=remedy, **bounds)
+    checks.shape(name, value, (), "pass one number; jax.vmap over configs takes many")
+
+
+def table_of(name: str, value: Any, shape: tuple[int | None, int], remedy: str) -> Array:
+    """Return a table of factors as an array of JAX.
+
+    Raises:
+        ValueError: for what is no array of numpy or JAX, of another shape, or neither float32 nor float64.
+    """
+    found = checks.floats(name, value, shape, remedy)
+    if found.dtype not in (jnp.float32, jnp.float64):
+        raise ValueError(f"{name}: has the dtype {found.dtype}; factors are float32, or float64 under jax_enable_x64")
+    return found
 
 
 class Role(NamedTuple):

@@ -11,6 +11,7 @@ numbers per row, such as the counts.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -21,7 +22,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from mfjax import als, sharding
+from mfjax import als, checks, sharding
 from mfjax.histories import Histories, Packed, Side
 from mfjax.sharding import AXIS
 from mfjax.types import Array
@@ -131,7 +132,8 @@ def place(data: Histories, mesh: Mesh) -> tuple[SharedHistories, sharding.MapOve
         mesh: from `sharding.mesh()`.
 
     Raises:
-        ValueError: when the chunks can not be shared out evenly.
+        ValueError: for arguments of another kind, histories that are placed already, or chunks that can not be shared
+            out evenly.
 
     Example:
         >>> from mfjax import histories
@@ -153,7 +155,12 @@ def place(data: Histories, mesh: Mesh) -> tuple[SharedHistories, sharding.MapOve
 
 
 def scatter(state: als.State, data: SharedHistories) -> als.State:
-    """Return a state in the order of ids as one that is stored by rows, on the devices of `data`."""
+    """Return a state in the order of ids as one that is stored by rows, on the devices of `data`.
+
+    Raises:
+        ValueError: for what is no state of these histories in the order of ids.
+    """
+    _check(state, data, lambda side: side.num_rows)
 
     def stored(table: Array, side: SharedSide) -> Array:
         whole, shape = np.asarray(table), (side.num_places, table.shape[1])
@@ -169,7 +176,12 @@ def scatter(state: als.State, data: SharedHistories) -> als.State:
 
 
 def gather(state: als.State, data: SharedHistories) -> als.State:
-    """Return a state that is stored by rows in the order of ids, in the host's memory (numpy), in every process."""
+    """Return a state that is stored by rows in the order of ids, in the host's memory (numpy), in every process.
+
+    Raises:
+        ValueError: for what is no state of these histories that is stored by rows.
+    """
+    _check(state, data, lambda side: side.num_places)
 
     def ordered(table: Array, side: SharedSide) -> Any:
         return _on_host(table, side.mesh)[_places(_on_host(side.order, side.mesh), side.num_rows)]
@@ -178,9 +190,19 @@ def gather(state: als.State, data: SharedHistories) -> als.State:
     return als.State(ordered(state.users, data.users), ordered(state.items, data.items), step)
 
 
+def _check(state: als.State, data: SharedHistories, size: Callable[[SharedSide], int]) -> None:
+    """Raise ValueError unless the tables of a state have `size` rows for either side."""
+    checks.kind("data", data, SharedHistories, "pass the histories that by_rows.place gives")
+    checks.kind("state", state, als.State, "pass what als.fit returns, or by_rows.gather")
+    for name, table, side in (("state.users", state.users, data.users), ("state.items", state.items, data.items)):
+        checks.floats(name, table, (size(side), None), "pass a state of these histories")
+    checks.count("state.step", state.step)
+    checks.shape("state.step", state.step, (), "pass a state of these histories")
+
+
 def _on_host(table: Array, mesh: Mesh) -> np.ndarray:
     """Return a table that may be in several processes: in pieces, so that a device holds another slice at most."""
-    if table.is_fully_addressable:
+    if isinstance(table, np.ndarray) or table.is_fully_addressable:
         return np.asarray(table)
     num_stored = table.shape[0] // mesh.size
     size = -(-num_stored // mesh.size)

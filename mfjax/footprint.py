@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import jax
 
+from mfjax import checks
 from mfjax.histories import Histories
 
 
@@ -51,12 +52,23 @@ def expected(
 
     `one_value` when all entries have the same.
 
+    Raises:
+        ValueError: for sizes below 1, or arguments of another kind.
+
     Example:
         >>> round(expected(10_000_000, 1_000_000, 1_000_000_000, dim=64, num_devices=8).total / 1e9)
         16
         >>> round(expected(10_000_000, 1_000_000, 1_000_000_000, dim=64, num_devices=8, by_rows=True).total / 1e9)
         7
     """
+    _check_sizes(dim, num_users=num_users, num_items=num_items, num_devices=num_devices)
+    _check_sizes(dim, width=width, chunk_entries=chunk_entries)
+    checks.whole("num_interactions", num_interactions, least=0, most=2**62)
+    checks.choice("by_rows", by_rows, (False, True))
+    checks.choice("one_value", one_value, (False, True))
+    # Python's numbers, which do not wrap as numpy's would.
+    num_users, num_items, num_interactions = int(num_users), int(num_items), int(num_interactions)
+    dim, num_devices, width, chunk_entries = int(dim), int(num_devices), int(width), int(chunk_entries)
     entries = sum(num_interactions + rows * width // 2 for rows in (num_users, num_items))
     each, copies = (4 if one_value else 8) + (8 if by_rows else 0), 4 if by_rows else 2
     return Footprint(
@@ -67,11 +79,29 @@ def expected(
 
 
 def of(data: Histories, *, dim: int) -> Footprint:
-    """Return the bytes that a fit to histories needs on each of the devices that they are on."""
+    """Return the bytes that a fit to histories needs on each of the devices that they are on.
+
+    Raises:
+        ValueError: for what are no histories, or a dim below 1.
+    """
+    checks.kind("data", data, Histories, "pass histories.build(interactions)")
+    _check_sizes(dim)
+    dim = int(dim)
     gathered = max(block.num_gathered() for block in data.users.blocks + data.items.blocks)
     tables = _tables(data.users.num_places, data.items.num_places, dim, data.users.num_shares)
-    held = sum(leaf.addressable_data(0).nbytes for leaf in jax.tree.leaves(data) if isinstance(leaf, jax.Array))
+    held = sum(_held(leaf) for leaf in jax.tree.leaves(data))
     return Footprint(tables, held, 4 * dim * gathered)
+
+
+def _held(leaf: jax.Array) -> int:
+    """Return the bytes of an array on one device; of all of it where a program traces it or it is on the host."""
+    placed = isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer)
+    return leaf.addressable_data(0).nbytes if placed else leaf.size * leaf.dtype.itemsize
+
+
+def _check_sizes(dim: int, **sizes: int) -> None:
+    for name, size in {"dim": dim, **sizes}.items():
+        checks.whole(name, size, remedy="pass the number that a fit is to have")
 
 
 def _tables(num_users: int, num_items: int, dim: int, num_shares: int) -> int:
@@ -96,6 +126,9 @@ def check(needed: Footprint, available: int | None) -> None:
     Example:
         >>> check(Footprint(tables=3, histories=1, work=0), available=4)
     """
+    checks.kind("needed", needed, Footprint, "pass what footprint.of or footprint.expected returns")
+    if available is not None:
+        checks.number("available", available, least=0, remedy="pass bytes, or None where nothing tells")
     if available is None or needed.total <= available:
         return
     tables, histories, total, there = (

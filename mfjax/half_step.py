@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from mfjax import checks, factorisations, objectives, solvers
-from mfjax.als_config import NUM_BIAS_COORDINATES, By, Config, Role, check, role_of
+from mfjax.als_config import NUM_BIAS_COORDINATES, By, Config, Role, check, role_of, table_of
 from mfjax.conjugate_gradient import conjugate_gradient
 from mfjax.histories import Packed, Side, look_up
 from mfjax.types import Array
@@ -41,6 +42,11 @@ def entry_of(
         item_counts = jnp.broadcast_to(counts[block.rows[block.owners]][:, None], block.entries.shape)
     values = jnp.broadcast_to(block.values, block.entries.shape).astype(dtype)
     entry = config.objective.entry(values - config.objective.offset, item_counts.astype(dtype))
+    checks.kind("entry", entry, objectives.Entry, "let the objective's function return an objectives.Entry")
+    for number in entry:
+        checks.number("entry", number, remedy="let the objective's function return numbers")
+        if jnp.shape(number):
+            checks.shape("entry", number, values.shape, "let the objective's function return one number for each value")
     return objectives.Entry(*(jnp.where(block.mask, number, 0.0).astype(dtype) for number in entry))
 
 
@@ -170,6 +176,14 @@ MapChunks = Callable[[Callable, Shared, Chunk], tuple[Array, Array]]
 any of them."""
 
 
+def check_map(map_chunks: MapChunks) -> None:
+    """Raise ValueError for what is no `map_chunks`."""
+    remedy = "pass sharding.MapOverDevices(mesh), or what by_rows.place gives"
+    checks.function("map_chunks", map_chunks, remedy)
+    if isinstance(map_chunks, Mesh):  # which can be called, as a decorator
+        raise ValueError(f"map_chunks: a Mesh is not what is needed; {remedy}")
+
+
 def map_on_one_device(solve: Callable, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
     """Return `solve(shared, chunks)`."""
     return solve(shared, chunks)
@@ -218,11 +232,15 @@ def solve_side(
     """Return what `half_step` does, and the largest relative residual of a row, NaN unless it is `measured`."""
     check(config)
     checks.kind("side", side, Side, "pass a side of histories.build(interactions), or histories.side(interactions)")
+    check_map(map_chunks)
+    measured = checks.mask("measured", measured, ())
+    remedy = "pass tables that were made for these histories and this config"
+    rows = table_of("rows", rows, (side.num_places, config.width), remedy)
     role = role_of(side, config, by, rows.dtype)
     weights = side.for_columns(role.column_weights)
-    remedy = "pass tables that were made for these histories and this config"
-    checks.shape("rows", rows, (side.num_places, config.width), remedy)
-    checks.shape("columns", columns, (weights.shape[0], config.width), remedy)
+    columns = table_of("columns", columns, (weights.shape[0], config.width), remedy)
+    if columns.dtype != rows.dtype:
+        raise ValueError(f"columns: has the dtype {columns.dtype}, and rows {rows.dtype}; {remedy}")
     products = jnp.matmul(columns.T, weights[:, None] * columns, precision="highest")
     basis = _basis(products, config)
     half_rotated = jnp.matmul(products, basis, precision="highest")
@@ -237,7 +255,7 @@ def solve_side(
         outer=outer / num_columns,
         spread=spread / num_columns,
         background=unobserved_weight * num_columns,
-        measured=jnp.asarray(measured),
+        measured=measured,
         role=role,
         counts=side.counts,
         column_counts=side.column_counts,

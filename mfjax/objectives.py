@@ -19,9 +19,9 @@ objective                 a             q             c            background :m
 `popularity_weighted`     w_i           w_i r         w_i r^2      0
 ========================  ============  ============  ===========  ==========================
 
-`explicit`, `zeros_observed` and `popularity_weighted` take values as ratings, of either sign. `implicit` and `ials` take
-their sign as a preference and their size as confidence: p = 1 for r > 0 and p = 0 for r <= 0, so that a negative value
-is a dislike and a stored zero no like; conf is made from abs(r).
+`explicit`, `zeros_observed` and `popularity_weighted` take values as ratings, of either sign. `implicit` and `ials`
+take their sign as a preference and their size as confidence: p = 1 for r > 0 and p = 0 for r <= 0, so that a negative
+value is a dislike and a stored zero no like; conf is made from abs(r).
 """
 
 from __future__ import annotations
@@ -32,10 +32,24 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.tree_util import Partial
 
 from mfjax import checks
 from mfjax.types import Array
+
+
+def _check_options(*, least: float | None = None, above: float | None = None, **options: float | Array) -> None:
+    """Raise ValueError for what are no numbers in range; arrays of them are for `jax.vmap` over objectives."""
+    for name, value in options.items():
+        checks.kind(name, value, (int, float, np.number, np.ndarray, jax.Array), "pass a number")
+        checks.number(name, value, least=least, above=above, remedy="pass a number")
+
+
+def _check_used(**options: float | Array) -> None:
+    """Raise ValueError for an array where one number is used: it would be laid along the values."""
+    for name, value in options.items():
+        checks.shape(name, value, (), "pass one number; jax.vmap over configs takes many")
 
 
 class Entry(NamedTuple):
@@ -93,8 +107,12 @@ def explicit(*, offset: float | Array = 0.0) -> Objective:
 
     With `reg_exponent=1` this is ALS-WR.
 
+    Raises:
+        ValueError: for what is no finite number.
+
     Source: Zhou, Wilkinson, Schreiber & Pan 2008, Large-scale parallel collaborative filtering, eq. 2.
     """
+    _check_options(offset=offset)
     return Objective(entry=Partial(_explicit), offset=offset)
 
 
@@ -116,14 +134,17 @@ def _confidence(values: Array, confidence: Array) -> Entry:
 
 
 def _implicit_linear(alpha: Array, epsilon: Array, values: Array, item_counts: Array) -> Entry:
+    _check_used(alpha=alpha)
     return _confidence(values, 1.0 + alpha * jnp.abs(values))
 
 
 def _implicit_log(alpha: Array, epsilon: Array, values: Array, item_counts: Array) -> Entry:
+    _check_used(alpha=alpha, epsilon=epsilon)
     return _confidence(values, 1.0 + alpha * jnp.log1p(jnp.abs(values) / epsilon))
 
 
 def _implicit_value(alpha: Array, epsilon: Array, values: Array, item_counts: Array) -> Entry:
+    _check_used(alpha=alpha)
     return _confidence(values, alpha * jnp.abs(values))
 
 
@@ -165,8 +186,8 @@ def implicit(
     are not negative; that a negative one is a dislike of its size is the rule of the two libraries.
     """
     checks.choice("confidence", confidence, CONFIDENCES)
-    checks.number("alpha", alpha, least=0, remedy="pass such as 40.0")
-    checks.number("epsilon", epsilon, above=0, remedy="pass such as 1.0")
+    _check_options(alpha=alpha, least=0)
+    _check_options(epsilon=epsilon, above=0)
     return Objective(entry=Partial(CONFIDENCES[confidence], alpha, epsilon), unobserved_weight=1.0)
 
 
@@ -185,17 +206,22 @@ def ials(*, unobserved_weight: float | Array = 0.1, popularity_exponent: float |
 
     Source: Rendle, Krichene, Zhang & Koren 2021, Revisiting the performance of iALS, eq. 2-4;
     He, Zhang, Kan & Chua 2016, Fast matrix factorization for online recommendation, eq. 7-8 (their c_i is w0 p_i here).
+
+    Raises:
+        ValueError: for numbers out of range.
     """
-    checks.number("unobserved_weight", unobserved_weight, least=0, remedy="pass 0 for no background")
-    checks.number("popularity_exponent", popularity_exponent, remedy="pass 0 to weigh all items alike")
+    _check_options(unobserved_weight=unobserved_weight, least=0)
+    _check_options(popularity_exponent=popularity_exponent)
     return Objective(entry=Partial(_ials), unobserved_weight=unobserved_weight, popularity_exponent=popularity_exponent)
 
 
 def _linear_weight(base: Array, scale: Array, values: Array, item_counts: Array) -> Entry:
+    _check_used(base=base, scale=scale)
     return _square(base + scale / jnp.maximum(item_counts, 1.0), values)
 
 
 def _power_weight(base: Array, exponent: Array, values: Array, item_counts: Array) -> Entry:
+    _check_used(base=base, exponent=exponent)
     return _square(base + jnp.maximum(item_counts, 1.0) ** -exponent, values)
 
 
@@ -212,12 +238,15 @@ def popularity_weighted(
 
     with w_i = base + scale / c_i, or w_i = base + c_i^-exponent where an exponent is given; c_i is the number of
     observed ratings of item i, at least 1.
+
+    Raises:
+        ValueError: for numbers out of range.
     """
-    for name, number in (("base", base), ("scale", scale)):
-        checks.number(name, number, least=0, remedy="weights are not negative")
+    _check_options(base=base, scale=scale, least=0)
+    _check_options(offset=offset)
     if exponent is None:
         return Objective(entry=Partial(_linear_weight, base, scale), offset=offset)
-    checks.number("exponent", exponent, remedy="pass None for base + scale / c_i")
+    _check_options(exponent=exponent)
     return Objective(entry=Partial(_power_weight, base, exponent), offset=offset)
 
 

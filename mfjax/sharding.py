@@ -16,6 +16,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from mfjax import checks
 from mfjax.half_step import Chunk, Shared
 from mfjax.histories import Histories, Side
 from mfjax.types import Array
@@ -31,9 +32,9 @@ def mesh(num_devices: int | None = None) -> Mesh:
     """
     devices = jax.devices()
     count = len(devices) if num_devices is None else num_devices
-    if not 1 <= count <= len(devices):
+    if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or not 1 <= count <= len(devices):
         raise ValueError(
-            f"num_devices: {count} of {len(devices)}; pass 1 to {len(devices)}, or make more CPU devices with "
+            f"num_devices: {count!r} of {len(devices)}; pass 1 to {len(devices)}, or make more CPU devices with "
             'jax.config.update("jax_num_cpu_devices", n) before JAX first computes'
         )
     return jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices[:count])
@@ -53,7 +54,17 @@ class MapOverDevices:
     mesh: Mesh
     by_rows: bool = False
 
+    def __post_init__(self) -> None:
+        check_mesh(self.mesh)
+        checks.choice("by_rows", self.by_rows, (False, True))
+
     def __call__(self, solve: Callable, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
+        # Chunks that say what is sent read a share of a table; others read whole tables, by ids.
+        if hasattr(chunks.histories, "sends") != self.by_rows:
+            raise ValueError(
+                "map_chunks: tables are shared out by rows in the histories or in the map, but not in both; pass the "
+                "two that by_rows.place gives, or what sharding.place gives and MapOverDevices(mesh)"
+            )
         tables = P(AXIS) if self.by_rows else P()
         specs = Shared._make([tables] + [P()] * (len(Shared._fields) - 1)), P(AXIS)
         spread = jax.shard_map(solve, mesh=self.mesh, in_specs=specs, out_specs=P(AXIS), check_vma=False)
@@ -67,7 +78,7 @@ def place(data: Histories, mesh: Mesh) -> Histories:
     Build them with `histories.build(..., multiple_of=mesh.size)`.
 
     Raises:
-        ValueError: when the chunks can not be shared out evenly.
+        ValueError: for arguments of another kind, or when the chunks can not be shared out evenly.
     """
     check(data, mesh)
 
@@ -77,8 +88,19 @@ def place(data: Histories, mesh: Mesh) -> Histories:
     return Histories(place_side(data.users), place_side(data.items))
 
 
+def check_mesh(mesh: Mesh) -> None:
+    """Raise ValueError for what is no mesh of `mesh()`."""
+    checks.kind("mesh", mesh, Mesh, "pass sharding.mesh()")
+    if mesh.axis_names != (AXIS,):
+        raise ValueError(f"mesh: its axes are {mesh.axis_names}, not {(AXIS,)}; pass sharding.mesh()")
+
+
 def check(data: Histories, mesh: Mesh) -> None:
-    """Raise ValueError when the chunks can not be shared out evenly over the devices of the mesh."""
+    """Raise ValueError for other kinds, or chunks that can not be shared out evenly over the devices of the mesh."""
+    check_mesh(mesh)
+    checks.kind("data", data, Histories, "pass histories.build(interactions, multiple_of=mesh.size)")
+    if type(data) is not Histories:
+        raise ValueError("data: it is shared out by rows already; pass what histories.build gives")
     for block in data.users.blocks + data.items.blocks:
         if block.entries.shape[0] % mesh.size:
             raise ValueError(

@@ -12,11 +12,17 @@ def quadratic_entry(name: str, values: np.ndarray, item_counts: np.ndarray, **op
         return ones, values, values**2, 0.0
     if name == "zeros_observed":
         return 0 * ones, values, values**2, 1.0
+    # A value of 0 or below is no preference, and its size is the confidence in that.
+    preferred, size = (values > 0).astype(values.dtype), np.abs(values)
     if name == "implicit":
-        confidence = 1 + options["alpha"] * values
-        return confidence - 1, confidence, confidence, 1.0
+        confidence = {
+            "linear": lambda: 1 + options["alpha"] * size,
+            "log": lambda: 1 + options["alpha"] * np.log(1 + size / options["epsilon"]),
+            "value": lambda: options["alpha"] * size,
+        }[options.get("confidence", "linear")]()
+        return confidence - 1, preferred * confidence, preferred * confidence, 1.0
     if name == "ials":
-        return ones, ones, ones, options["unobserved_weight"]
+        return ones, preferred, preferred, options["unobserved_weight"]
     if name == "popularity_weighted":
         weight = options["base"] + options["scale"] / np.maximum(item_counts, 1)
         return weight, weight * values, weight * values**2, 0.0

@@ -173,6 +173,8 @@ def step(
     Source: over-relaxation is Young's (1954), Iterative methods for solving partial difference equations of elliptic
     type, with the two sides as blocks.
     """
+    check(config)
+    _check_data(data)
     state = _checked(state, config, data)
     solve = partial(solve_side, config=config, map_chunks=map_chunks, measured=measured)
     further = jnp.minimum(RELAXATION_RAMP * state.step, config.relaxation - 1.0).astype(state.items.dtype)
@@ -194,13 +196,16 @@ def _check_key(key: Key) -> None:
         raise ValueError(f"key: {key.shape} are many keys; pass one, jax.vmap takes many")
 
 
+def _check_data(data: Histories) -> None:
+    checks.kind("data", data, Histories, "pass histories.build(interactions)")
+
+
 def _checked(state: State, config: Config, data: Histories | None = None) -> State:
     """Return a state of arrays of JAX; raise ValueError for what is none, or one of another width or of other data."""
     checks.kind("state", state, State, "pass what als.init or als.fit returns")
     checks.kind("config", config, Config, "pass an als.Config")
     num_users = num_items = None
     if data is not None:
-        checks.kind("data", data, Histories, "pass histories.build(interactions)")
         num_users, num_items = data.users.num_places, data.items.num_places
     remedy = "pass a state that was made with this config and for these histories"
     users = table_of("state.users", state.users, (num_users, config.width), remedy)
@@ -219,7 +224,7 @@ def algorithm(data: Histories, config: Config) -> Algorithm:
         ValueError: for arguments of another kind, or numbers out of range.
     """
     check(config)
-    checks.kind("data", data, Histories, "pass histories.build(interactions)")
+    _check_data(data)
     return Algorithm(
         init=partial(init, config=config, num_users=data.users.num_rows, num_items=data.items.num_rows),
         step=lambda key, state: step(state, data, config),
@@ -229,6 +234,7 @@ def algorithm(data: Histories, config: Config) -> Algorithm:
 def loss(state: State, data: Histories, config: Config) -> Array:
     """Return L(U, V) of `mfjax.objectives`, a scalar; every half-step of an exact solver lowers it or leaves it."""
     check(config)
+    _check_data(data)
     state = _checked(state, config, data)
     dtype = state.users.dtype
     by_user, by_item = role_of(data.users, config, "user", dtype), role_of(data.items, config, "item", dtype)
@@ -318,7 +324,7 @@ def fit(
     """
     _check_key(key)
     check(config)
-    checks.kind("data", data, Histories, "pass histories.build(interactions)")
+    _check_data(data)
     checks.whole("num_steps", num_steps, least=0)
     check_map(map_chunks)
     if on_step is not None:
@@ -351,7 +357,7 @@ def _traced_fit(
 ) -> State:
     """Return what `fit` does as a part of the caller's program."""
     if state is None:
-        if data.users.num_places != data.users.num_rows or data.users.num_shares != 1:
+        if type(data) is not Histories:
             raise ValueError("state: tables that are shared out by rows start outside jit; pass one of data.start")
         state = init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
     for_all = partial(step, data=data, config=config, map_chunks=map_chunks, measured=False)

@@ -196,6 +196,7 @@ def _check(state: als.State, data: SharedHistories, size: Callable[[SharedSide],
     checks.kind("state", state, als.State, "pass what als.fit returns, or by_rows.gather")
     for name, table, side in (("state.users", state.users, data.users), ("state.items", state.items, data.items)):
         checks.floats(name, table, (size(side), None), "pass a state of these histories")
+    checks.shape("state.items", state.items, (None, state.users.shape[1]), "pass tables of one width")
     checks.count("state.step", state.step)
     checks.shape("state.step", state.step, (), "pass a state of these histories")
 

@@ -2,14 +2,13 @@
 
 A batched LAPACK call shares its matrices out over the CPU's thread pool and waits for them there. Two such calls at
 once, of two threads or of two devices, can each hold the threads that the other waits for: the process then stands
-still for good, without a message. So on a CPU one call factorises one matrix, under `jit` and `vmap` too, and takes no
-thread but its own. Other platforms factorise batches as they come.
+still for good, without a message. So on a CPU one call serves one matrix, under `jit` and `vmap` too, and takes no
+thread but its own. Other platforms take batches as they come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,31 +16,39 @@ import jax.numpy as jnp
 from mfjax.types import Array
 
 
-def _one_at_a_time(factorise: Callable[[Array], Any]) -> Callable[[Array], Any]:
-    """Return `factorise` for matrices [..., n, n], which it is given singly on a CPU."""
+def _one_at_a_time(function: Callable[..., Array]) -> Callable[..., Array]:
+    """Return `function` of matrices [..., n, m], one or several, which it is given singly on a CPU."""
 
-    def singly(matrices: Array) -> Any:
-        flat = matrices.reshape(-1, *matrices.shape[-2:])
-        found = jax.lax.map(factorise, flat)
-        return jax.tree.map(lambda part: part.reshape(*matrices.shape[:-2], *part.shape[1:]), found)
+    def singly(*matrices: Array) -> Array:
+        flat = tuple(matrix.reshape(-1, *matrix.shape[-2:]) for matrix in matrices)
+        found = jax.lax.map(lambda each: function(*each), flat)
+        return found.reshape(*matrices[0].shape[:-2], *found.shape[1:])
 
     @jax.custom_batching.custom_vmap
-    def every(matrices: Array) -> Any:
-        if matrices.ndim == 2:
-            return factorise(matrices)
-        return jax.lax.platform_dependent(matrices, cpu=singly, default=factorise)
+    def every(*matrices: Array) -> Array:
+        if matrices[0].ndim == 2:
+            return function(*matrices)
+        return jax.lax.platform_dependent(*matrices, cpu=singly, default=function)
 
     @every.def_vmap
-    def of_batch(axis_size: int, in_batched: list[bool], matrices: Array) -> Any:
-        found = every(matrices)
-        return found, jax.tree.map(lambda _: in_batched[0], found)
+    def of_batch(axis_size: int, in_batched: list[bool], *matrices: Array) -> tuple[Array, bool]:
+        whole = (
+            matrix if is_batched else jnp.broadcast_to(matrix, (axis_size, *matrix.shape))
+            for matrix, is_batched in zip(matrices, in_batched, strict=True)
+        )
+        return every(*whole), True
 
     return every
 
 
+def _substituted(factors: Array, right: Array) -> Array:
+    half = jax.lax.linalg.triangular_solve(factors, right, left_side=True, lower=True)
+    return jax.lax.linalg.triangular_solve(factors, half, left_side=True, lower=True, transpose_a=True)
+
+
 _cholesky = _one_at_a_time(lambda matrices: jax.lax.linalg.cholesky(matrices, symmetrize_input=False))
+_solve = _one_at_a_time(_substituted)
 _eigenvectors = _one_at_a_time(lambda matrices: jax.lax.linalg.eigh(matrices, symmetrize_input=False)[0])
-_orthonormal = _one_at_a_time(lambda matrices: jnp.linalg.qr(matrices)[0])
 
 
 def cholesky(matrices: Array) -> Array:
@@ -57,12 +64,26 @@ def cholesky(matrices: Array) -> Array:
 def solve(factors: Array, right: Array) -> Array:
     """Return x of L L' x = b, [..., n], from the lower factors L [..., n, n] and b [..., n].
 
+    To be differentiated as the `solve` of a `jax.lax.custom_linear_solve`.
+
     Example:
         >>> solve(cholesky(jnp.array([[4.0, 0.0], [0.0, 9.0]])), jnp.array([4.0, 18.0])).tolist()
         [1.0, 2.0]
     """
-    half = jax.lax.linalg.triangular_solve(factors, right[..., None], left_side=True, lower=True)
-    return jax.lax.linalg.triangular_solve(factors, half, left_side=True, lower=True, transpose_a=True)[..., 0]
+    return _solve(factors, right[..., None])[..., 0]
+
+
+def solve_positive(matrix: Array, right: Array) -> Array:
+    """Return A^-1 b, [n], for one positive definite A [n, n] and b [n]; differentiable, NaN for another A.
+
+    Example:
+        >>> solve_positive(jnp.array([[4.0, 0.0], [0.0, 9.0]]), jnp.array([4.0, 18.0])).tolist()
+        [1.0, 2.0]
+    """
+    factor = cholesky(matrix)
+    return jax.lax.custom_linear_solve(
+        lambda x: jnp.matmul(matrix, x, precision="highest"), right, lambda _, b: solve(factor, b), symmetric=True
+    )
 
 
 def eigenvectors(matrices: Array) -> Array:
@@ -75,28 +96,3 @@ def eigenvectors(matrices: Array) -> Array:
         [[0.0, 1.0], [1.0, 0.0]]
     """
     return _eigenvectors(jax.lax.stop_gradient(matrices))
-
-
-@jax.custom_jvp
-def orthonormal(columns: Array) -> Array:
-    """Return an orthonormal basis of the columns, Q of the QR factorisation, [..., m, n], m >= n.
-
-    Example:
-        >>> abs(orthonormal(jnp.array([[0.0], [2.0]]))).tolist()
-        [[0.0], [1.0]]
-    """
-    return _orthonormal(columns)
-
-
-@orthonormal.defjvp
-def _orthonormal_derivative(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    """Differentiate Q R = A and Q' Q = I: dQ = Q X + (I - Q Q') dA R^-1, X the skew part of Q' dA R^-1."""
-    (columns,), (change,) = primals, tangents
-    q = orthonormal(columns)
-    transposed = jnp.swapaxes(q, -1, -2)
-    r = jnp.matmul(transposed, columns, precision="highest")
-    whole = jax.lax.linalg.triangular_solve(r, change, left_side=False, lower=False)  # dA R^-1
-    within = jnp.matmul(transposed, whole, precision="highest")
-    lower = jnp.tril(within, -1)
-    turned = lower - jnp.swapaxes(lower, -1, -2)
-    return q, whole + jnp.matmul(q, turned - within, precision="highest")

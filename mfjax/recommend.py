@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.tree_util import Partial
 
-from mfjax import agreement, checks
+from mfjax import agreement, checks, factorisations
 from mfjax import candidates as candidate_items
 from mfjax.candidates import Candidates
 from mfjax.histories import Ragged
@@ -365,5 +365,5 @@ def explain(
     weighted = vectors * jnp.where(mask, quadratic, 0)[:, None]
     normal = background_gramian + jnp.matmul(weighted.T, vectors, precision="highest")
     normal = normal + jnp.diag(jnp.broadcast_to(jnp.asarray(reg, normal.dtype), normal.shape[:1]))
-    toward_item = jnp.linalg.solve(normal, items[item][:, None])[:, 0]  # A^-1 v_j, [dim]
+    toward_item = factorisations.solve_positive(normal, items[item])  # A^-1 v_j, [dim]
     return jnp.where(mask, linear, 0) * jnp.matmul(vectors, toward_item, precision="highest")

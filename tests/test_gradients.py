@@ -1,4 +1,4 @@
-"""`jax.grad` through ALS against central differences of the function that was computed, with the default settings too."""
+"""`jax.grad` through ALS against central differences of the function that was computed."""
 
 from __future__ import annotations
 

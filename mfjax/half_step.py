@@ -144,8 +144,9 @@ def _solve_chunk(by: By, shared: Shared, chunk: Chunk) -> tuple[Array, Array]:
         free=shared.role.free,
     )
     if iterative:
-        options = {"steps": config.cg_steps, "tolerance": config.cg_tolerance, "derivative": config.derivative}
-        solved = conjugate_gradient(system, **options)
+        solved = conjugate_gradient(
+            system, steps=config.cg_steps, tolerance=config.cg_tolerance, derivative=config.derivative
+        )
     else:
         solved = solvers.cholesky(system)
     return solved, _left(shared.measured, system, solved, block.row_mask)

@@ -93,6 +93,16 @@ def test_forward_mode_and_conjugate_gradient_give_the_same():
         jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-4), found, reverse)
 
 
+def test_the_fixed_point_is_differentiated_by_the_solution_whatever_the_solver():
+    """There conjugate gradient has nothing left to do, so that its steps have no derivative."""
+    data, hyper = problem(), {name: jnp.float32(value) for name, value in HYPER.items()}
+    found, expected = (
+        jax.jit(jax.grad(score), static_argnums=(3, 4))(hyper, start_of(), data, "fixed_point", solver)
+        for solver in ("conjugate_gradient", "cholesky")
+    )
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-3), found, expected)
+
+
 def test_memory_of_the_fixed_point_does_not_grow_with_the_steps():
     step = lambda state, hyper, data: 0.5 * jnp.tanh(data @ state) + hyper  # noqa: E731
     data = 0.1 * jnp.ones((64, 64))

@@ -80,6 +80,8 @@ def solve_positive(matrix: Array, right: Array) -> Array:
         >>> solve_positive(jnp.array([[4.0, 0.0], [0.0, 9.0]]), jnp.array([4.0, 18.0])).tolist()
         [1.0, 2.0]
     """
+    dtype = jnp.result_type(matrix, right)
+    matrix, right = matrix.astype(dtype), right.astype(dtype)
     factor = cholesky(matrix)
     return jax.lax.custom_linear_solve(
         lambda x: jnp.matmul(matrix, x, precision="highest"), right, lambda _, b: solve(factor, b), symmetric=True

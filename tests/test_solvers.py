@@ -70,7 +70,7 @@ def test_both_solvers_solve_the_dense_system(system):
 
 
 def test_a_coordinate_that_is_not_free_stays_and_the_others_are_solved_given_it(system):
-    held = system._replace(free=jnp.array([1.0, 0.0, 1.0, 1.0]))
+    held = system._replace(free=jnp.array([1.0, 0.0, 1.0, 1.0], jnp.float32))
     matrices, right = dense(system)
     free, kept = [0, 2, 3], np.asarray(system.start)[:, 1]
     given = right[:, free] - matrices[:, free, 1] * kept[:, None]
@@ -82,12 +82,16 @@ def test_a_coordinate_that_is_not_free_stays_and_the_others_are_solved_given_it(
 
 
 def test_a_background_known_to_be_diagonal_gives_the_same_though_its_change_is_not_diagonal(system):
-    numbers = jnp.diag(system.gramian)
-    diagonal = system._replace(gramian=jnp.diag(numbers), gramian_diagonal=numbers)
+    numbers, times = jnp.diag(system.gramian), system.background
+    diagonal = system._replace(
+        gramian=jnp.diag(numbers), gramian_diagonal=numbers, outer=jnp.diag(numbers) / times, spread=numbers / times
+    )
 
     def both(solve):
         return jax.jvp(
-            lambda gramian: solve(diagonal._replace(gramian=gramian)), (diagonal.gramian,), (system.gramian,)
+            lambda gramian: solve(diagonal._replace(gramian=gramian, outer=gramian / times)),
+            (diagonal.gramian,),
+            (system.gramian,),
         )
 
     expected = jax.jit(lambda: both(lambda s: solvers.cholesky(s._replace(gramian_diagonal=None))))()

@@ -95,7 +95,7 @@ def init(key: Key, config: Config, *, num_users: int, num_items: int) -> State:
     Raises:
         ValueError: for sizes below 1, what is no key, or a config out of range.
     """
-    _check_key(key)
+    checks.key("key", key)
     check(config)
     checks.whole("num_users", num_users, remedy="pass the size of the table")
     checks.whole("num_items", num_items, remedy="pass the size of the table")
@@ -188,12 +188,6 @@ def step(
     change = jnp.sqrt(jnp.sum((items - state.items) ** 2) / (data.items.num_rows * items.shape[1]))
     info = Info(jnp.asarray(nonfinite), change, jnp.maximum(left_users, left_items))
     return State(users, items, state.step + 1), info
-
-
-def _check_key(key: Key) -> None:
-    checks.key("key", key)
-    if key.ndim - (key.dtype == jnp.uint32):
-        raise ValueError(f"key: {key.shape} are many keys; pass one, jax.vmap takes many")
 
 
 def _check_data(data: Histories) -> None:
@@ -322,7 +316,7 @@ def fit(
             device's memory can not hold, or when rows came out NaN or infinite; and within a program of the caller's
             for an `on_step`, or a start of tables that are shared out by rows.
     """
-    _check_key(key)
+    checks.key("key", key)
     check(config)
     _check_data(data)
     checks.whole("num_steps", num_steps, least=0)

@@ -143,6 +143,8 @@ def key(name: str, value: Any) -> None:
     )
     if not is_key:
         raise ValueError(f"{name}: {value!r} is not a PRNG key; pass such as jax.random.key(0)")
+    if value.ndim - (value.dtype == jnp.uint32):
+        raise ValueError(f"{name}: {value.shape} are many keys; pass one, jax.vmap takes many")
 
 
 def shape(name: str, value: Any, wanted: tuple[int | None, ...], remedy: str) -> None:

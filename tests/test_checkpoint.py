@@ -13,7 +13,7 @@ import pytest
 from mfjax import als, checkpoint, fingerprints, histories, objectives, ranking
 from mfjax.types import Interactions
 
-CONFIG = als.Config(dim=3, reg=0.1)
+CONFIG = als.Config(dim=3, reg=0.1, cg_steps=4)
 NUM_STEPS = 6
 
 

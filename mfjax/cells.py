@@ -36,7 +36,11 @@ def als_factors(key: Key, setting: Training, data: Histories) -> Factors:
     config = _config(setting, als.Config)
     checks.kind("data", data, Histories, "pass what histories.build makes of the interactions")
     start = als.init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
-    state = jax.lax.fori_loop(0, setting.num_steps, lambda _, state: als.step(state, data, config)[0], start)
+
+    def step(_: Array, state: als.State) -> als.State:
+        return als.step(state, data, config, measured=False)[0]
+
+    state = jax.lax.fori_loop(0, setting.num_steps, step, start)
     return als.factors(state, config)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 
 Result = TypeVar("Result")
 
@@ -46,11 +47,14 @@ def jit(function: Callable[..., Result], *, frugal: bool = False, **settings: An
     """
 
     @functools.cache
-    def program() -> Callable[..., Result]:
-        return jax.jit(function, compiler_options=options(frugal=frugal), **settings)
+    def program(*, outermost: bool) -> Callable[..., Result]:
+        chosen = {"compiler_options": options(frugal=frugal)} if outermost else {}
+        return jax.jit(function, **chosen, **settings)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Result:
-        return program()(*args, **kwargs)
+        # Within a program of the caller's, whose options hold, whatever is computed is traced.
+        outermost = not isinstance(jnp.zeros(()), jax.core.Tracer)
+        return program(outermost=outermost)(*args, **kwargs)
 
     return call

@@ -145,7 +145,7 @@ def step(
     never rises. Alternating least squares crawls in the end, and about 1.7 then takes half the steps or fewer.
 
     The derivative is that of what was computed: of the steps of conjugate gradient, unless `config.derivative` asks for
-    that of an exact solve, or of the solution by Cholesky. A slot of conjugate gradient that has converged to rounding
+    that of an exact solve, or of the solution by Cholesky. A row that started at its solution, up to rounding,
     has the derivative of the solution.
 
     Args:
@@ -153,8 +153,8 @@ def step(
         data: histories by user and by item.
         config: the model.
         map_chunks: `map_on_one_device`, `sharding.MapOverDevices(mesh)`, or what `by_rows.place` gives.
-        measured: whether `Info.residual` is worked out, which takes a third of the time of a step; a traced bool will
-            do. In a compiled program that does not use it, it costs nothing.
+        measured: whether `Info.residual` is worked out, by up to two more passes over the entries; a traced bool will
+            do.
 
     Raises:
         ValueError: for a state or data that do not fit the config, or numbers out of range.

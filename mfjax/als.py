@@ -325,8 +325,7 @@ def fit(
         checks.function("on_step", on_step, "pass a function of a state and an info")
     if state is not None:
         state = _checked(state, config, data)
-    # Within jit all that is computed is traced, within vmap and grad what depends on their arguments.
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((key, data, config, state, jnp.zeros(())))):
+    if compilation.is_traced(key, data, config, state):
         if on_step is not None:
             raise ValueError("on_step: called on the host, which jit, vmap and grad do not come back to; pass None")
         return _traced_fit(key, data, config, num_steps, state, map_chunks)

@@ -93,7 +93,8 @@ def number(
 ) -> None:
     """Raise ValueError unless every number of `value` that can be seen is finite and within the bounds.
 
-    Python's, numpy's and JAX's numbers and arrays are looked at alike; a traced one passes.
+    Python's, numpy's and JAX's numbers and arrays are looked at alike; one that is traced, or lies on other hosts too,
+    passes.
 
     Example:
         >>> number("reg", np.float32(-1), least=0, remedy="pass 0 to switch it off")
@@ -101,11 +102,11 @@ def number(
         ...
         ValueError: reg: -1.0 is not a finite number of at least 0; pass 0 to switch it off
     """
-    if isinstance(value, jax.core.Tracer):
+    array = seen(value)
+    if array is None and isinstance(value, jax.Array):
         if not jnp.issubdtype(value.dtype, jnp.number):
             raise ValueError(f"{name}: an array of {value.dtype} is not a number" + (f"; {remedy}" if remedy else ""))
         return
-    array = seen(value)
     wrong: Any = value
     if (array is not None and array.dtype.kind in "iuf") or getattr(array, "dtype", None) == jnp.bfloat16:
         numbers = np.asarray(array, np.float64).reshape(-1)

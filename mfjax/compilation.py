@@ -48,13 +48,25 @@ def jit(function: Callable[..., Result], *, frugal: bool = False, **settings: An
 
     @functools.cache
     def program(*, outermost: bool) -> Callable[..., Result]:
-        chosen = {"compiler_options": options(frugal=frugal)} if outermost else {}
-        return jax.jit(function, **chosen, **settings)
+        return jax.jit(function, compiler_options=options(frugal=frugal) if outermost else None, **settings)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Result:
-        # Within a program of the caller's, whose options hold, whatever is computed is traced.
-        outermost = not isinstance(jnp.zeros(()), jax.core.Tracer)
-        return program(outermost=outermost)(*args, **kwargs)
+        # Within a program of the caller's, the caller's options hold.
+        return program(outermost=not is_traced())(*args, **kwargs)
 
     return call
+
+
+def is_traced(*values: Any) -> bool:
+    """Return whether a call is a part of the caller's `jax.jit`, or its values are those of `vmap` or `grad`.
+
+    Args:
+        values: pytrees, the arguments of the call.
+
+    Example:
+        >>> is_traced(jnp.ones(2)), jax.jit(lambda: is_traced())(), bool(jax.vmap(is_traced)(jnp.ones(2))[0])
+        (False, Array(True, dtype=bool), True)
+    """
+    # Within jit all that is computed is traced, within vmap and grad what depends on their arguments.
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((values, jnp.zeros(()))))

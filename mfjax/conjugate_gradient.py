@@ -162,7 +162,7 @@ def _followed(system: System, steps: int, tolerance: float | None) -> Array:
 
     solved = (rho <= least * energy(x)) & ~empty(system)
     moved = _moved(dense, r, solved, steps)
-    (x, r, p, rho), _ = jax.lax.scan(one, (x, r, p, rho), length=steps - 1, unroll=steps <= 3)
+    (x, r, p, rho), _ = jax.lax.scan(one, (x, r, p, rho), length=steps - 1)
     return x + _quotient(is_running(x, r, rho), rho, _curvature(dense, p))[:, None] * p + moved
 
 

@@ -153,7 +153,7 @@ def step(
         data: histories by user and by item.
         config: the model.
         map_chunks: `map_on_one_device`, `sharding.MapOverDevices(mesh)`, or what `by_rows.place` gives.
-        measured: whether `Info.residual` is worked out, by up to two more passes over the entries; a traced bool will
+        measured: whether `Info.residual` is worked out, by about one more pass over the entries; a traced bool will
             do.
 
     Raises:

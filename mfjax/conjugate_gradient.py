@@ -24,12 +24,22 @@ ROUNDING = 8.0
 
 
 def conjugate_gradient(
-    system: System, *, steps: int = 2, tolerance: float | None = None, derivative: str = "steps"
-) -> Array:
+    system: System,
+    measured: bool | Array = False,
+    *,
+    steps: int = 2,
+    tolerance: float | None = None,
+    derivative: str = "steps",
+) -> tuple[Array, Array]:
     """Solve by preconditioned conjugate gradient from `system.start`: O(entries dim) a step, no normal matrices.
+
+    Returns the solution and its residual b - A x on the free coordinates as the steps' recursion has it, both
+    [slots, dim]; the residual is no part of any derivative.
 
     Args:
         system: the equations.
+        measured: whether the residual after the last step is worked out, by half a pass over the entries; else it is
+            NaN, unless there is a tolerance.
         steps: the number of steps, or the most if there is a tolerance.
         tolerance: None runs all steps. A number stops a slot once its residual is below that share of |b|, and the
             chunk once all its slots have stopped.
@@ -39,20 +49,29 @@ def conjugate_gradient(
     """
 
     @jax.custom_jvp
-    def solved(system: System) -> Array:
+    def solved(system: System, measured: Array) -> tuple[Array, Array]:
         x, r = system.start, residual(system, system.start)
-        return _all_steps(system, x, r, steps) if tolerance is None else _until(system, x, r, steps, tolerance)
+        if tolerance is None:
+            return _all_steps(system, x, r, steps, measured)
+        return _until(system, x, r, steps, tolerance)
 
     @solved.defjvp
-    def derivative_of(primals: tuple[System], tangents: tuple[System]) -> tuple[Array, Array]:
+    def derivative_of(primals: tuple[System, Array], tangents: tuple[System, Array]) -> tuple:
+        (system, _), (change, _) = primals, tangents
         if derivative == "steps":
-            return jax.jvp(lambda system: _followed(system, steps, tolerance), primals, tangents)
-        (system,) = primals
-        x = solved(system)
-        _, right = jax.jvp(lambda system: residual(system._replace(gramian_diagonal=None), x), primals, tangents)
-        return x, _solution(system, right, steps)
+            x, moved = jax.jvp(lambda system: _followed(system, steps, tolerance), (system,), (change,))
+            r = jax.lax.cond(measured, lambda: residual(system, x), lambda: _unknown(x))
+        else:
+            x, r = solved(*primals)
+            _, right = jax.jvp(lambda system: residual(system._replace(gramian_diagonal=None), x), (system,), (change,))
+            moved = _solution(system, right, steps)
+        return (x, r), (moved, jnp.zeros_like(r))
 
-    return solved(system)
+    return solved(system, jnp.asarray(measured))
+
+
+def _unknown(x: Array) -> Array:
+    return jnp.full_like(x, jnp.nan)
 
 
 def diagonal(system: System) -> Array:
@@ -85,24 +104,30 @@ def _advance(
     return x, r, p, rho_next
 
 
-def _all_steps(system: System, x: Array, r: Array, steps: int) -> Array:
-    """Return x after `steps` steps; r is the residual at x."""
+def _all_steps(system: System, x: Array, r: Array, steps: int, measured: bool | Array = False) -> tuple[Array, Array]:
+    """Return x after `steps` steps, and its residual where it is `measured`; r is the residual at x."""
     inverse = _preconditioner(system)
     p = inverse * r
     carry = (x, r, p, jnp.sum(r * p, axis=-1))
-    x, _, p, rho = jax.lax.fori_loop(0, steps - 1, lambda _, carry: _advance(system, inverse, *carry), carry)
-    # The last step needs its length only, not the residual after it.
-    return x + (rho / jnp.maximum(_curvature(system, p), 1e-30))[:, None] * p
+    x, r, p, rho = jax.lax.fori_loop(0, steps - 1, lambda _, carry: _advance(system, inverse, *carry), carry)
+    # The last step needs its length only, and the residual after it only where that is asked for.
+    found = scores(system, p)
+    alpha = (rho / jnp.maximum(_curvature(system, p, found), 1e-30))[:, None]
+
+    def after() -> Array:
+        return r - alpha * system.free[None] * (combine(system, system.quadratic * found) + shared(system, p))
+
+    return x + alpha * p, jax.lax.cond(measured, after, lambda: _unknown(x))
 
 
-def _curvature(system: System, p: Array) -> Array:
-    """Return p' A p per slot: half the cost of A p, since no row has to be combined."""
-    history = jnp.sum(system.quadratic * scores(system, p) ** 2, axis=-1)
+def _curvature(system: System, p: Array, found: Array) -> Array:
+    """Return p' A p per slot given the scores of p: half the cost of A p, since no row has to be combined."""
+    history = jnp.sum(system.quadratic * found**2, axis=-1)
     return jax.ops.segment_sum(history, system.owners, p.shape[0]) + jnp.sum(p * shared(system, p), axis=-1)
 
 
-def _until(system: System, x: Array, r: Array, steps: int, tolerance: float) -> Array:
-    """Return x after at most `steps` steps, a slot's last one that which took its |r|^2 to its goal."""
+def _until(system: System, x: Array, r: Array, steps: int, tolerance: float) -> tuple[Array, Array]:
+    """Return x after at most `steps` steps, a slot's last one that which took its |r|^2 to its goal, and r there."""
     inverse, goal = _preconditioner(system), _goal(system, tolerance)
     p = inverse * r
     carry = (x, r, p, jnp.sum(r * p, axis=-1))
@@ -118,7 +143,7 @@ def _until(system: System, x: Array, r: Array, steps: int, tolerance: float) -> 
         kept = tuple(jnp.where(running, new, old) for new, old in ((x_next, x), (r_next, r), (p_next, p)))
         return step + 1, (*kept, jnp.where(running[:, 0], rho_next, rho))
 
-    return jax.lax.while_loop(unfinished, one, (jnp.int32(0), carry))[1][0]
+    return jax.lax.while_loop(unfinished, one, (jnp.int32(0), carry))[1][:2]
 
 
 def _goal(system: System, tolerance: float) -> Array:
@@ -163,7 +188,7 @@ def _followed(system: System, steps: int, tolerance: float | None) -> Array:
     solved = (rho <= least * energy(x)) & ~empty(system)
     moved = _moved(dense, r, solved, steps)
     (x, r, p, rho), _ = jax.lax.scan(one, (x, r, p, rho), length=steps - 1)
-    return x + _quotient(is_running(x, r, rho), rho, _curvature(dense, p))[:, None] * p + moved
+    return x + _quotient(is_running(x, r, rho), rho, _curvature(dense, p, scores(dense, p)))[:, None] * p + moved
 
 
 @jax.custom_jvp
@@ -205,7 +230,7 @@ def _moved(system: System, r: Array, solved: Array, steps: int) -> Array:
         # The condition stands within, for what a condition hands to its derivative it copies.
         right = jnp.where(solved[:, None], right, 0.0)
         nothing = jnp.zeros_like(right)
-        return jax.lax.cond(jnp.any(solved), lambda: _all_steps(fixed, nothing, right, steps), lambda: nothing)
+        return jax.lax.cond(jnp.any(solved), lambda: _all_steps(fixed, nothing, right, steps)[0], lambda: nothing)
 
     return jax.lax.custom_linear_solve(partial(_apply, fixed), r - jax.lax.stop_gradient(r), solve, symmetric=True)
 
@@ -220,6 +245,6 @@ def _solution(system: System, right: Array, steps: int) -> Array:
     return jax.lax.custom_linear_solve(
         partial(_apply, system),
         right,
-        lambda _, right: _all_steps(system, jnp.zeros_like(right), right, steps),
+        lambda _, right: _all_steps(system, jnp.zeros_like(right), right, steps)[0],
         symmetric=True,
     )

@@ -143,21 +143,21 @@ def _solve_chunk(by: By, shared: Shared, chunk: Chunk) -> tuple[Array, Array]:
         start=chunk.start,
         free=shared.role.free,
     )
+    measured = shared.measured
     if iterative:
-        solved = conjugate_gradient(
-            system, steps=config.cg_steps, tolerance=config.cg_tolerance, derivative=config.derivative
+        solved, left = conjugate_gradient(
+            system, measured, steps=config.cg_steps, tolerance=config.cg_tolerance, derivative=config.derivative
         )
     else:
-        solved = solvers.cholesky(system)
-    return solved, _left(shared.measured, system, solved, block.row_mask)
+        solved = left = solvers.cholesky(system)
+    # A diagnostic: no part of any derivative.
+    fixed, at, left = jax.lax.stop_gradient((system, solved, left))
 
+    def relative() -> Array:
+        return solvers.relative(fixed, left if iterative else solvers.residual(fixed, at), all_free=not config.biases)
 
-def _left(measured: Array, system: solvers.System, solved: Array, real: Array) -> Array:
-    """Return the relative residual of every real slot, NaN where it is not measured; a diagnostic, not derived."""
-    system, solved = jax.lax.stop_gradient((system, solved))
-    nothing = jnp.full(solved.shape[:1], jnp.nan, solved.dtype)
-    left = jax.lax.cond(measured, lambda: solvers.relative_residual(system, solved), lambda: nothing)
-    return jnp.where(real, left, 0.0)
+    far = jax.lax.cond(measured, relative, lambda: jnp.full(at.shape[:1], jnp.nan, at.dtype))
+    return solved, jnp.where(block.row_mask, far, 0.0)
 
 
 def _solve(by: By, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:

@@ -87,16 +87,21 @@ def product(system: System, x: Array) -> Array:
     return system.free[None] * (combine(system, system.quadratic * scores(system, x)) + shared(system, x))
 
 
-def relative_residual(system: System, x: Array) -> Array:
+def relative(system: System, left: Array, *, all_free: bool) -> Array:
     r"""Return how far from solved each slot is, [slots]; 0 where there is nothing to solve.
 
     .. math:: \|b_o - A_o x_o\| \, / \, \|b_o\|
 
     over the free coordinates, those that are held counting for b.
+
+    Args:
+        system: the equations.
+        left: b - A x, as `residual` returns it.
+        all_free: whether no coordinate is held, so that b is a sum over the history, for half the work.
     """
-    held = system.start * (1.0 - system.free[None])
-    left, whole = (jnp.sum(residual(system, at) ** 2, axis=-1) for at in (x, held))
-    return jnp.sqrt(left / jnp.where(whole > 0, whole, 1.0)) * (whole > 0)
+    right = combine(system, system.linear) if all_free else residual(system, system.start * (1.0 - system.free[None]))
+    above, below = jnp.sum(left**2, axis=-1), jnp.sum(right**2, axis=-1)
+    return jnp.sqrt(above / jnp.where(below > 0, below, 1.0)) * (below > 0)
 
 
 def empty(system: System) -> Array:

@@ -156,7 +156,7 @@ def test_the_residual_is_that_of_the_dense_systems(name):
     assert step(before, DATA, replace(config, solver="cholesky"))[1].residual < 1e-5
     unmeasured = step(before, DATA, config, measured=False)
     assert np.isnan(unmeasured[1].residual)
-    np.testing.assert_allclose(unmeasured[0].items, after.items, rtol=1e-6)
+    np.testing.assert_allclose(unmeasured[0].items, after.items, rtol=1e-5)
 
 
 def test_fit_warns_of_rows_that_are_far_from_solved():

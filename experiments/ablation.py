@@ -14,10 +14,11 @@ from experiments.families import FAMILIES, Parameters
 from experiments.results import Row, align
 from experiments.study import Values
 from experiments.task import Task
-from mfjax import cells, statistics, sweep
+from mfjax import evaluation, statistics
 from mfjax.data.movielens import Dataset
-from mfjax.evaluate import DEFAULT_METRICS, columns
+from mfjax.evaluation import DEFAULT_METRICS, columns
 from mfjax.files import atomic_path
+from mfjax.search import cells, sweep
 from mfjax.statistics import Comparison
 from mfjax.types import Interactions
 
@@ -123,7 +124,7 @@ def run_points(
     with extras.bar(total=len(points) * len(seeds), desc=model, unit="cell", disable=not progress, leave=False) as bar:
         for name, task in tasks.items():
             here = [seed for seed in seeds if id(task_of(seed)) == name]
-            judge = cells.judge(
+            held_out = evaluation.evaluation_set(
                 task.targets, exclude=task.exclude, candidates=task.candidates, item_counts=task.item_counts
             )
             keys = jnp.stack([study.model_key(model, seed) for seed in here])
@@ -132,9 +133,9 @@ def run_points(
             def show(done: int, total: int, before: int = before) -> None:
                 bar.update(before + done - bar.n)
 
-            data = family.data(task), judge
+            data = family.data(task), held_out
             measured = sweep.run(cell, keys, settings, data, mode="map", folder=folder, on_cells=show)
-            users = np.asarray(judge.blocks.ascending(judge.blocks.users))
+            users = np.asarray(held_out.blocks.ascending(held_out.blocks.users))
             for column, seed in enumerate(here):
                 found[seed] = jax.tree.map(lambda leaf, column=column: leaf[:, column], measured)
     ordered = [found[seed] for seed in seeds]

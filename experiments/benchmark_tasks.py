@@ -15,10 +15,12 @@ import numpy as np
 import scipy.sparse as sparse
 
 from experiments import devices, peers, timing
-from mfjax import als, cells, compilation, evaluate, histories, objectives, ranking, recommend, sampling, sweep
+from mfjax import als, compilation, evaluation, histories, ranking, recommend
+from mfjax.als import Config, MapChunks, objectives
 from mfjax.data.splits import Split
-from mfjax.half_step import Config, MapChunks
 from mfjax.histories import Histories, Ragged, ragged
+from mfjax.ranking import sampling
+from mfjax.search import cells, sweep
 from mfjax.types import Factors, Interactions
 
 GOAL = 1.001
@@ -224,7 +226,7 @@ def top_and_evaluation(case: Case, k: int = 10) -> list[Line]:
     users = jnp.arange(seen.num_rows, dtype=jnp.int32)
     calls: dict[str, Callable[[], Any]] = {
         "top": lambda: top(factors, users, k=k, exclude=seen),
-        "evaluation": lambda: evaluate.evaluate(factors, targets, exclude=seen).per_user,
+        "evaluation": lambda: evaluation.evaluate(factors, targets, exclude=seen).per_user,
     }
     if peers.available():
         calls["implicit"] = peers.implicit_top(_matrix_of(seen), *tables, k=k, threads=case.threads)

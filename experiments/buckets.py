@@ -12,9 +12,8 @@ import numpy as np
 from experiments.sections import Section
 from experiments.study import Values
 from experiments.task import Task
-from mfjax import groups
-from mfjax.groups import Groups
-from mfjax.resampling import bootstrap_means
+from mfjax.evaluation import Groups, groups
+from mfjax.statistics import bootstrap_means
 
 RATINGS_EDGES, POSITIVES_EDGES = (20, 100), (10, 50)
 

@@ -1,4 +1,4 @@
-"""All cores of a CPU as devices, which is how JAX uses them for one program: `mfjax.sharding` does the rest."""
+"""All cores of a CPU as devices, which is how JAX uses them for one program: `mfjax.devices.sharding` does the rest."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
-from mfjax import als, histories, sharding
-from mfjax.half_step import Config, MapChunks
+from mfjax import als, devices, histories
+from mfjax.als import Config, MapChunks
+from mfjax.devices import sharding
 from mfjax.histories import Histories
 from mfjax.types import Interactions, Key
 
@@ -50,15 +51,15 @@ def place(interactions: Interactions) -> tuple[Histories, MapChunks]:
     """Return the histories on all devices, and how `als.step` maps over them."""
     if jax.device_count() == 1:
         return histories.build(interactions), als.map_on_one_device
-    mesh = sharding.mesh()
+    mesh = devices.mesh()
     built = histories.build(interactions, multiple_of=mesh.size)
-    return sharding.place(built, mesh), sharding.MapOverDevices(mesh)
+    return sharding.place(built, mesh), devices.MapOverDevices(mesh)
 
 
 def start(key: Key, config: Config, data: Histories) -> als.State:
     """Return the random start of ALS, on every device."""
     state = als.init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
-    return state if jax.device_count() == 1 else sharding.replicate(state, sharding.mesh())
+    return state if jax.device_count() == 1 else sharding.replicate(state, devices.mesh())
 
 
 def fit(key: Key, placed: tuple[Histories, MapChunks], config: Config, *, num_steps: int) -> als.State:

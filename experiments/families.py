@@ -20,8 +20,9 @@ from experiments.models import (
 )
 from experiments.options import MOST, MOST_DIM
 from experiments.task import Task
-from mfjax import als, baselines, cells, checks, objectives, ranking
-from mfjax.search_spaces import Choice, Space, Uniform
+from mfjax import als, baselines, checks, ranking
+from mfjax.als import objectives
+from mfjax.search import Choice, Space, Uniform, cells
 from mfjax.types import Factors, Key, Scorer
 
 Parameters = Mapping[str, Any]

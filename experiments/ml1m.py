@@ -19,12 +19,12 @@ from experiments.records import Splits, nothing_seen
 from experiments.sections import Section
 from experiments.study import Outcome, Values
 from experiments.task import Task, last_ratings, positive_task
-from mfjax import persist
+from mfjax import saving
 from mfjax.data import movielens
 from mfjax.data.movielens import Dataset
 from mfjax.data.splits import TIES, Ties
-from mfjax.model import Model as SavedModel
-from mfjax.trials import Trial, best
+from mfjax.recommend import Model as SavedModel
+from mfjax.search import Trial, best
 from mfjax.types import Factors
 
 
@@ -207,7 +207,7 @@ def _write(folder: Path, found: Study, manifest: Mapping[str, Any], seeds: Seque
     ablation.write_per_user(folder / "per_user.npz", found.values, seeds, found.dataset.interactions)
     for outcome in found.outcomes:
         if isinstance(outcome.fitted[0], Factors):
-            persist.save(folder / "models" / f"{outcome.model}.mfjax", model(found, outcome, manifest))
+            saving.save(folder / "models" / f"{outcome.model}.mfjax", model(found, outcome, manifest))
     page = report_ml1m.write(folder, found, manifest)
     print(f"wrote results.json, per_user.npz, models and plots in {folder}, and {page}")
 

@@ -12,9 +12,11 @@ import jax
 from experiments import devices
 from experiments.ranking_settings import TUNED
 from experiments.task import Task
-from mfjax import als, baselines, objectives, ranking, sampling, two_stage
+from mfjax import als, baselines, ranking
+from mfjax.als import objectives
 from mfjax.histories import Ragged
-from mfjax.sampling import Sampler
+from mfjax.ranking import Sampler, sampling
+from mfjax.recommend import two_stage
 from mfjax.types import Factors, Interactions, Key, Scorer
 
 Fit = Callable[[Key, Task, int | None], Scorer | Factors]

@@ -14,10 +14,12 @@ from experiments import devices
 from experiments.models import MODELS as SHARED
 from experiments.models import Fit, Model, fit_als, fit_ranking, fit_two_stages
 from experiments.task import Task
-from mfjax import als, baselines, compilation, histories, losses, objectives, ranking, sampling
+from mfjax import als, baselines, compilation, histories, ranking
+from mfjax.als import objectives
+from mfjax.als.objectives import Entry, Objective
 from mfjax.data.recency import decayed
-from mfjax.objectives import Entry, Objective
-from mfjax.search_spaces import Choice, Space, Uniform
+from mfjax.ranking import losses, sampling
+from mfjax.search import Choice, Space, Uniform
 from mfjax.types import Array, Factors, Interactions, Key, Scorer
 
 Settings = Mapping[str, Any]

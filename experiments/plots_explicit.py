@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from experiments.rating_models import PUBLISHED, chosen_biased
 from experiments.rating_task import RatingTask
-from mfjax import als, objectives
+from mfjax import als
+from mfjax.als import objectives
 from mfjax.files import atomic_path
 
 Solver = Literal["conjugate_gradient", "cholesky"]

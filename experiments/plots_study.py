@@ -17,7 +17,7 @@ from experiments.figures import Plot, Theme, colour, label_ends, spread
 from experiments.item_space import principal_components
 from experiments.learning_curves import Curve
 from experiments.results import Row
-from mfjax.trials import Trial
+from mfjax.search import Trial
 
 APART = ("random", "item-knn-published")
 """Models that only the tables show: chance, and a variant of another line."""

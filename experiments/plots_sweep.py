@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from experiments.ablation import label
 from experiments.results import Row
-from mfjax import sweep
 from mfjax.files import atomic_path
+from mfjax.search import sweep
 
 
 def draw(model: str, axes: Mapping[str, Sequence[float]], rows: Sequence[Row], metric: str, path: Path) -> None:

@@ -23,10 +23,11 @@ from experiments.options import MOST, Checked, option
 from experiments.ranking_settings import NUM_NEGATIVES, TUNED
 from experiments.records import Splits, check_lists
 from experiments.task import Task, last_positive, test_task
-from mfjax import compilation, ranking, sampling
+from mfjax import compilation, ranking
 from mfjax.data import movielens
 from mfjax.data.splits import TIES, Ties
-from mfjax.resampling import bootstrap
+from mfjax.ranking import sampling
+from mfjax.statistics import bootstrap
 
 
 @dataclass(frozen=True, kw_only=True)

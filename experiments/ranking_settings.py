@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import optax
 
-from mfjax import ranking, sampling
+from mfjax import ranking
 from mfjax.histories import Ragged
-from mfjax.losses import LOSSES
-from mfjax.sampling import Sampler
+from mfjax.ranking import Sampler, sampling
+from mfjax.ranking.losses import LOSSES
 
 ADAM = optax.adam(1.0)
 """One object for all settings: a transformation is a static field, and another one would compile again."""
@@ -45,7 +45,7 @@ def setting(
     """Return the setting of a loss, by Adam on whole tables, which are small here.
 
     Args:
-        loss: a name of `mfjax.losses.LOSSES`; "bpr" compares with the highest-scored of `draws`, the others with all.
+        loss: a name of `ranking.losses.LOSSES`; "bpr" compares with the highest-scored of `draws`, the others with all.
         num_epochs: epochs to train.
         learning_rate: of Adam.
         reg, reg_negative: lambda of users, positives and biases, and of negatives.

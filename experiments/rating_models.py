@@ -15,9 +15,12 @@ import numpy as np
 
 from experiments import extras
 from experiments.rating_task import Cut, RatingTask
-from mfjax import als, objectives, rating_baselines, svd
+from mfjax import als
+from mfjax.als import objectives
+from mfjax.als.objectives import Objective
+from mfjax.baselines import svd
+from mfjax.baselines.ratings import global_mean, item_bias, user_item_bias
 from mfjax.data.splits import host_rng
-from mfjax.objectives import Objective
 from mfjax.types import Factors, Interactions, Key
 
 Setting = TypeVar("Setting")
@@ -188,14 +191,10 @@ def _table(ids: list[int], rows: np.ndarray, size: int) -> jax.Array:
 
 
 MODELS: dict[str, RatingModel] = {
-    "global-mean": RatingModel(
-        lambda key, task: rating_baselines.global_mean(task.train.ratings), False, "mean of all ratings"
-    ),
-    "item-bias": RatingModel(
-        lambda key, task: rating_baselines.item_bias(task.train.ratings), False, "mean of the item"
-    ),
+    "global-mean": RatingModel(lambda key, task: global_mean(task.train.ratings), False, "mean of all ratings"),
+    "item-bias": RatingModel(lambda key, task: item_bias(task.train.ratings), False, "mean of the item"),
     "user-item-bias": RatingModel(
-        lambda key, task: rating_baselines.user_item_bias(task.train.ratings),
+        lambda key, task: user_item_bias(task.train.ratings),
         False,
         "mean and both biases, reg sqrt(n)",
     ),

@@ -16,7 +16,8 @@ from experiments.rating_models import MODELS, predict
 from experiments.rating_task import RatingTask
 from experiments.results import Row
 from experiments.study import model_key
-from mfjax import compilation, resampling
+from mfjax import compilation
+from mfjax import statistics as resampling
 from mfjax.types import Factors, Interactions
 
 METRICS = ("rmse", "mae", "train-rmse")

@@ -11,7 +11,7 @@ from experiments.study import Outcome
 from experiments.task import Task
 from mfjax.data.leaks import check_no_leak
 from mfjax.data.splits import Split
-from mfjax.evaluate import Evaluation
+from mfjax.evaluation import Evaluation
 from mfjax.types import Interactions
 
 

@@ -15,9 +15,11 @@ import numpy as np
 import optax
 
 from experiments import devices, timing
-from mfjax import als, by_rows, histories, objectives, ranking, sharding
+from mfjax import als, histories, ranking
+from mfjax import devices as sharding
+from mfjax.als import MapChunks, objectives
 from mfjax.data import synthetic
-from mfjax.half_step import MapChunks
+from mfjax.devices import by_rows
 from mfjax.histories import Histories, Ragged
 from mfjax.types import Interactions
 

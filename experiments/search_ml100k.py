@@ -20,7 +20,8 @@ from experiments.options import MOST, MOST_SEED, MOST_SPLITS, Checked, option
 from experiments.records import Splits
 from experiments.searches import search, table
 from experiments.task import Task, last_positive, validation_task
-from mfjax import als, objectives
+from mfjax import als
+from mfjax.als import objectives
 from mfjax.data import movielens
 from mfjax.types import Interactions
 

@@ -11,8 +11,8 @@ from experiments import extras, searches, study, unsolved
 from experiments.models_ml1m import SEARCHED, Settings
 from experiments.sections import Section
 from experiments.task import Task
-from mfjax import tune
-from mfjax.trials import Trial
+from mfjax import search as tune
+from mfjax.search import Trial
 
 METRIC = "ndcg@10"
 KEYS = "search: settings by first_seed, fits as those of the model under that seed"

@@ -23,7 +23,7 @@ from experiments.searches import search, table
 from experiments.task import Task
 from mfjax import ranking, recommend
 from mfjax.data import movielens
-from mfjax.losses import LOSSES
+from mfjax.ranking.losses import LOSSES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments import extras
 from experiments.results import align
-from mfjax.trials import Trial
+from mfjax.search import Trial
 
 NUM_SHOWN = 5
 """Trials that `cells` shows."""
@@ -47,7 +47,7 @@ def table(found: Sequence[Any], names: Sequence[str]) -> str:
 
 
 def cells(found: Sequence[Trial], metric: str, *, digits: int) -> list[list[str]]:
-    """Return the cells of a table of the best trials of `mfjax.tune`, its head first.
+    """Return the cells of a table of the best trials of `mfjax.search.tune`, its head first.
 
     Args:
         found: the trials; of equal scores the earlier is the better.

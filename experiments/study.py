@@ -19,8 +19,8 @@ from experiments.results import Row
 from experiments.task import Task
 from mfjax import compilation
 from mfjax.data.splits import Ties
-from mfjax.evaluate import DEFAULT_METRICS, Evaluation
-from mfjax.resampling import bootstrap
+from mfjax.evaluation import DEFAULT_METRICS, Evaluation
+from mfjax.statistics import bootstrap
 from mfjax.types import Factors, Key, Scorer
 
 KEYS = "model: fold_in(key(seed), crc32(name)); split with random ties: fold_in(key(seed), 0)"

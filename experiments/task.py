@@ -11,9 +11,9 @@ import jax.numpy as jnp
 
 from experiments import devices
 from mfjax import als, histories
+from mfjax.als import MapChunks
 from mfjax.data.splits import Split, Ties, leave_last_out, temporal
-from mfjax.evaluate import Evaluation, evaluate
-from mfjax.half_step import MapChunks
+from mfjax.evaluation import Evaluation, evaluate
 from mfjax.histories import Histories, Ragged
 from mfjax.types import Array, Factors, Interactions, Key, Scorer
 
@@ -67,7 +67,7 @@ class Task:
     def evaluate(self, model: Scorer | Factors, **options: Any) -> Evaluation:
         """Return how well a model finds the hidden items among the candidates that are not excluded.
 
-        Options are those of `mfjax.evaluate.evaluate`; one that is given stands in for the task's own.
+        Options are those of `mfjax.evaluation.evaluating.evaluate`; one that is given stands in for the task's own.
         """
         own: dict[str, Any] = {"exclude": self.exclude, "candidates": self.candidates}
         return evaluate(model, self.targets, **(own | options))

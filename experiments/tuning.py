@@ -20,13 +20,13 @@ from experiments import extras, searches, study
 from experiments.families import FAMILIES, Family, Parameters
 from experiments.results import align
 from experiments.task import Task
-from mfjax import als, cells, compilation, hypergradients, smooth_metrics, tune
-from mfjax.cells import Judge
+from mfjax import als, compilation, evaluation, search
+from mfjax.als import hypergradients
 from mfjax.data.splits import leave_last_out
-from mfjax.evaluate import measure
+from mfjax.evaluation import EvaluationSet, measure
+from mfjax.evaluation.smooth import ndcg
 from mfjax.recommend import scorer
-from mfjax.search_spaces import Uniform
-from mfjax.trials import Trial, best
+from mfjax.search import Trial, Uniform, ascent, best, cells, tune
 from mfjax.types import Interactions, Key
 
 METHODS = (*tune.METHODS, "gradient")
@@ -84,7 +84,7 @@ def run(
             check_gradient(model)
             ranges = {name: one for name, one in space.items() if isinstance(one, Uniform)}
             uphill = slope(family, judged, seed, fixed)
-            found = tune.ascend(uphill, ranges, made_of=uphill, **common)
+            found = search.ascend(uphill, ranges, made_of=uphill, **common)
         else:
             judge = curve(family, judged, seed, fixed)
             found = tune.METHODS[method](judge, space, seed=seed, made_of=judge, **common)
@@ -131,7 +131,7 @@ def _score(model: Any, task: Task) -> float:
     return task.evaluate(model, metrics=("ndcg",)).mean()[METRIC]
 
 
-def slope(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) -> tune.Slope:
+def slope(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) -> ascent.Slope:
     """Return the score of a setting of least squares and the gradient of smooth NDCG, means over tasks."""
     chosen = family.parameters(fixed)
     training = family.setting(chosen)
@@ -139,24 +139,19 @@ def slope(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) 
     def config_of(values: Mapping[str, Any]) -> als.Config:
         return replace(family.setting({**chosen, **values}).config, cg_steps=GRADIENT_CG_STEPS)
 
-    def smooth(values: Mapping[str, Any], start: als.State, data: tuple[Any, Judge]) -> tuple[Any, Any]:
-        histories, judge = data
-        model = hypergradients.als_factors(start, values, histories, config_of=config_of, num_steps=training.num_steps)
-        exact = measure(
-            scorer(model),
-            judge.blocks,
-            judge.targets,
-            judge.exclude,
-            judge.candidates,
-            cutoffs=(10,),
-            metrics=("ndcg",),
-        )
-        return smooth_metrics.ndcg(model, judge), jnp.mean(exact.per_user[METRIC])
+    def smooth(values: Mapping[str, Any], start: als.State, data: tuple[Any, EvaluationSet]) -> tuple[Any, Any]:
+        histories, held_out = data
+        model = hypergradients.factors(start, values, histories, config_of=config_of, num_steps=training.num_steps)
+        exact = measure(scorer(model), held_out, cutoffs=(10,), metrics=("ndcg",))
+        return ndcg(model, held_out), jnp.mean(exact.per_user[METRIC])
 
     compiled = compilation.jit(jax.value_and_grad(smooth, has_aux=True))
     problems = []
     for at, task in enumerate(judged):
-        data = family.data(task), cells.judge(task.targets, exclude=task.exclude, candidates=task.candidates)
+        data = (
+            family.data(task),
+            evaluation.evaluation_set(task.targets, exclude=task.exclude, candidates=task.candidates),
+        )
         sizes = {"num_users": task.train.num_users, "num_items": task.train.num_items}
         problems.append((als.init(_key(seed, at), training.config, **sizes), data))
 

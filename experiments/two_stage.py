@@ -16,10 +16,11 @@ from experiments.models import MODELS
 from experiments.options import MOST, MOST_LENGTH, Checked, option
 from experiments.records import Splits, check_lists
 from experiments.task import Task, last_positive, test_task
-from mfjax import compilation, two_stage
+from mfjax import compilation
 from mfjax.data import movielens
 from mfjax.data.splits import TIES, Ties
-from mfjax.resampling import bootstrap
+from mfjax.recommend import two_stage
+from mfjax.statistics import bootstrap
 from mfjax.types import Factors, Scorer
 
 

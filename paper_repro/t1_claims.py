@@ -9,7 +9,7 @@ import numpy as np
 from experiments import published_runs, study
 from experiments.models import BPR_PUBLISHED_EPOCHS, MODELS
 from experiments.task import Task, last_positive, test_task
-from mfjax import two_stage
+from mfjax.recommend import two_stage
 from mfjax.types import Factors, Interactions, Scorer
 from paper_repro.verdict import Check
 

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfjax import als, histories, metrics, objectives
-from mfjax.conventions import Convention
+from mfjax import als, histories, metrics
+from mfjax.als import objectives
+from mfjax.metrics import Convention
 from mfjax.types import Interactions
 from paper_repro.verdict import Check, Options, main, near
 

@@ -28,10 +28,13 @@ import numpy as np
 from experiments import extras, rating_models
 from experiments.rating_models import PUBLISHED, PUBLISHED_GRID, PUBLISHED_STEPS, chosen_biased, fit_biased, predict
 from experiments.rating_task import Cut, Cuts, RatingTask, folds, time_split
-from mfjax import als, objectives, rating_baselines, rating_metrics
+from mfjax import als
+from mfjax.als import objectives
+from mfjax.als.objectives import Objective
+from mfjax.baselines.ratings import global_mean, item_bias
 from mfjax.data import movielens, splits
 from mfjax.data.splits import Ties, host_rng
-from mfjax.objectives import Objective
+from mfjax.metrics.ratings import inverse_popularity, sign_accuracy, weighted_rmse
 from mfjax.types import Factors, Interactions
 from paper_repro.verdict import Check, Options, main, near
 
@@ -99,8 +102,8 @@ def rating_errors(task: RatingTask, others: Sequence[RatingTask], seeds: Sequenc
     models: dict[str, tuple[Fit, bool, float, float]] = {
         "ALS unweighted": (published_als(UNWEIGHTED), True, 2.276690, 3.122586),
         "weighted ALS, linear": (published_als(LINEAR), True, 0.803892, 1.201897),
-        "global mean": (lambda seed, cut: rating_baselines.global_mean(cut.ratings), False, 1.127381, 1.128035),
-        "item bias": (lambda seed, cut: rating_baselines.item_bias(cut.ratings), False, 0.995549, 1.029807),
+        "global mean": (lambda seed, cut: global_mean(cut.ratings), False, 1.127381, 1.128035),
+        "item bias": (lambda seed, cut: item_bias(cut.ratings), False, 0.995549, 1.029807),
     }
     checks = []
     for name, (fit, random, *published) in models.items():
@@ -130,8 +133,8 @@ def weighted_errors(task: RatingTask) -> list[Check]:
         predictions, values = jnp.asarray(predict(factors, test, clip=None)), jnp.asarray(test.values)
 
         def error(unrated: float, predictions=predictions, values=values) -> float:
-            weights = rating_metrics.inverse_popularity(jnp.asarray(item_counts), unrated=unrated)[test.items]
-            return float(rating_metrics.weighted_rmse(predictions, values, weights))
+            weights = inverse_popularity(jnp.asarray(item_counts), unrated=unrated)[test.items]
+            return float(weighted_rmse(predictions, values, weights))
 
         wrong = "the root mean square of the 89 test ratings of items without a train rating, whatever the model"
         quantity = f"{name}, test RMSE (weighted)"
@@ -178,9 +181,9 @@ def sign_accuracies(signed: Interactions, seeds: Sequence[int]) -> list[Check]:
     mask = "R > 0 drops every -1, so every prediction is positive: the global mean once more"
     checks = [
         *_signs("ALS", accuracies(published_als(UNWEIGHTED, reg=10.0), task.train, seeds), (0.788575, 0.654957), 0.01),
-        *_signs("global mean", accuracies(lambda _, cut: rating_baselines.global_mean(cut.ratings), task.train, [0]),
+        *_signs("global mean", accuracies(lambda _, cut: global_mean(cut.ratings), task.train, [0]),
                 (0.550900, 0.546087), TOLERANCE),
-        *_signs("item bias", accuracies(lambda _, cut: rating_baselines.item_bias(cut.ratings), task.train, [0]),
+        *_signs("item bias", accuracies(lambda _, cut: item_bias(cut.ratings), task.train, [0]),
                 (0.677163, 0.670261), TOLERANCE),
         *_signs("weighted ALS", masked, (0.550900, 0.546087), TOLERANCE, mask),
     ]  # fmt: skip
@@ -199,7 +202,7 @@ def sign_accuracies(signed: Interactions, seeds: Sequence[int]) -> list[Check]:
 
 def _accuracies(factors: Factors, task: RatingTask) -> tuple[float, float]:
     train, test = (
-        float(rating_metrics.sign_accuracy(jnp.asarray(predict(factors, part, clip=None)), jnp.asarray(part.values)))
+        float(sign_accuracy(jnp.asarray(predict(factors, part, clip=None)), jnp.asarray(part.values)))
         for part in (task.train.ratings, task.tests["time"])
     )
     return train, test

@@ -10,10 +10,11 @@ import jax
 import numpy as np
 
 from experiments import extras
-from mfjax import histories, ranking, sampling
+from mfjax import histories, ranking
 from mfjax.data import movielens, splits
-from mfjax.evaluate import evaluate
-from mfjax.sampling import FalseNegatives
+from mfjax.evaluation import evaluate
+from mfjax.ranking import sampling
+from mfjax.ranking.sampling import FalseNegatives
 from paper_repro.verdict import Check, Options, main
 
 PUBLISHED = {"keep": 0.083, "skip": 0.164}

@@ -15,27 +15,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mfjax import (
-    als,
-    baselines,
-    by_rows,
-    cells,
-    evaluate,
-    histories,
-    hypergradients,
-    losses,
-    objectives,
-    ranking,
-    recommend,
-    sampling,
-    sharding,
-    statistics,
-    svd,
-    sweep,
-)
+from mfjax import als, baselines, devices, evaluation, histories, ranking, recommend, statistics
+from mfjax.als import hypergradients, objectives
+from mfjax.baselines import svd
 from mfjax.data import splits, synthetic
+from mfjax.devices import by_rows, sharding
 from mfjax.histories import Histories, Ragged
-from mfjax.transforms import average, train
+from mfjax.ranking import losses, sampling
+from mfjax.search import cells, sweep
+from mfjax.training import average, train
 from mfjax.types import Factors, Interactions
 
 NUM_USERS, NUM_ITEMS = 60, 45
@@ -75,8 +63,8 @@ def _factors() -> Factors:
 
 
 def _evaluation() -> Any:
-    found = evaluate.evaluate(
-        _factors(), given().targets, exclude=given().seen, cutoffs=(3, 10), metrics=tuple(evaluate.METRICS)
+    found = evaluation.evaluate(
+        _factors(), given().targets, exclude=given().seen, cutoffs=(3, 10), metrics=tuple(evaluation.METRICS)
     )
     return found.per_user, found.pooled, found.recommended
 
@@ -94,16 +82,16 @@ def _sweep() -> Any:
         cell,
         jax.random.split(jax.random.key(20), 2),
         settings,
-        (given().data, cells.judge(given().targets, exclude=given().seen)),
+        (given().data, evaluation.evaluation_set(given().targets, exclude=given().seen)),
     )
 
 
 def _sharded() -> Any:
     config = als.Config(dim=6, objective=objectives.ials(), reg=0.1)
-    mesh = sharding.mesh(2)
+    mesh = devices.mesh(2)
     data = histories.build(given().train, chunk_entries=256, width=8, multiple_of=2)
     whole = als.fit(
-        jax.random.key(20), sharding.place(data, mesh), config, num_steps=3, map_chunks=sharding.MapOverDevices(mesh)
+        jax.random.key(20), sharding.place(data, mesh), config, num_steps=3, map_chunks=devices.MapOverDevices(mesh)
     )
     placed, map_chunks = by_rows.place(data, mesh)
     return whole, by_rows.gather(
@@ -115,7 +103,7 @@ def _hypergradient() -> Any:
     start = als.init(jax.random.key(20), als.Config(dim=4), num_users=NUM_USERS, num_items=NUM_ITEMS)
 
     def value(reg: Any) -> Any:
-        found = hypergradients.als_factors(
+        found = hypergradients.factors(
             start, reg, given().data, config_of=lambda reg: als.Config(dim=4, reg=reg), num_steps=5
         )
         return (found.users**2).sum()

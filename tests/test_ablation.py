@@ -13,7 +13,7 @@ from experiments import ablation, ml100k, models
 from experiments.families import FAMILIES
 from experiments.ml100k import Options
 from experiments.options import parse
-from mfjax import cells
+from mfjax.search import cells
 from tests.test_experiments import folder, small  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.slow

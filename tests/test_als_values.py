@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from mfjax import als, histories, objectives
+from mfjax import als, histories
+from mfjax.als import objectives
 from mfjax.types import Interactions
 from tests import reference
 

@@ -177,7 +177,8 @@ def test_what_is_no_regularised_gramian_is_refused(pairs):
 THREADS = """
 import threading
 import jax, jax.numpy as jnp, numpy as np
-from mfjax import baselines, histories, svd
+from mfjax import baselines, histories
+from mfjax.baselines import svd
 from mfjax.types import Interactions
 
 size = 128

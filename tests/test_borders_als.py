@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from mfjax import als, by_rows, footprint, histories, hypergradients, objectives, sharding
+from mfjax import als, devices, histories
+from mfjax.als import footprint, hypergradients, objectives
+from mfjax.devices import by_rows, sharding
 from mfjax.types import Interactions
 from tests import reference
 from tests.drawn import FLOATS, NUMBERS, WHOLES, WRONG, drawn, is_number, is_whole, refused, refused_when_traced
@@ -31,7 +33,7 @@ def key() -> jax.Array:
 
 
 STATE = als.State(*(jnp.asarray(RNG.normal(size=(n, DIM)), jnp.float32) for n in (NUM_USERS, NUM_ITEMS)), jnp.int32(0))
-MESH = sharding.mesh(1)
+MESH = devices.mesh(1)
 PLACED, BY_ROWS = by_rows.place(DATA, MESH)
 STORED = by_rows.scatter(STATE, PLACED)
 
@@ -202,7 +204,7 @@ def test_what_are_no_histories(data):
         lambda: by_rows.scatter(STATE, data),
         lambda: by_rows.gather(STORED, data),
         lambda: footprint.of(data, dim=2),
-        lambda: hypergradients.als_factors(STATE, {}, data, config_of=lambda _: CONFIG, num_steps=1),
+        lambda: hypergradients.factors(STATE, {}, data, config_of=lambda _: CONFIG, num_steps=1),
     ):
         assert refused(call)[0]
     if data is not DATA.users:
@@ -251,12 +253,12 @@ def test_counts_of_fold_in(counts):
 
 # The other arguments
 
-MAPS = st.sampled_from([als.map_on_one_device, sharding.MapOverDevices(MESH), BY_ROWS, MESH, None, "map", 3])
+MAPS = st.sampled_from([als.map_on_one_device, devices.MapOverDevices(MESH), BY_ROWS, MESH, None, "map", 3])
 
 
 @drawn(MAPS, examples=20)
 def test_maps_of_chunks(map_chunks):
-    good = map_chunks in (als.map_on_one_device, sharding.MapOverDevices(MESH))
+    good = map_chunks in (als.map_on_one_device, devices.MapOverDevices(MESH))
     calls = paths(CONFIG, map_chunks=map_chunks)
     assert {refused_when_traced(calls[name]) for name in ("step", "half_step", "fit")} == {not good}
     shared = lambda: als.step(STORED, PLACED, CONFIG, map_chunks=map_chunks)  # noqa: E731
@@ -407,7 +409,7 @@ def test_what_is_no_entry(entry):
 def test_meshes(num_devices):
     count = len(jax.devices())
     good = num_devices is None or bool(is_whole(num_devices, 1, count))
-    wrong, found = refused(lambda: sharding.mesh(num_devices))
+    wrong, found = refused(lambda: devices.mesh(num_devices))
     assert wrong == (not good)
     assert wrong or found.size == (num_devices or count)
 
@@ -415,12 +417,12 @@ def test_meshes(num_devices):
 @drawn(st.one_of(WRONG, st.sampled_from([1, jax.make_mesh((1,), ("x",)), MESH.devices])), examples=20)
 def test_what_is_no_mesh(mesh):
     for call in (
-        lambda: sharding.MapOverDevices(mesh),
+        lambda: devices.MapOverDevices(mesh),
         lambda: sharding.place(DATA, mesh),
         lambda: by_rows.place(DATA, mesh),
     ):
         assert refused(call)[0]
-    assert refused(lambda: sharding.MapOverDevices(MESH, by_rows=mesh))[0]
+    assert refused(lambda: devices.MapOverDevices(MESH, by_rows=mesh))[0]
 
 
 def test_histories_that_are_placed_already():
@@ -471,7 +473,7 @@ def test_footprints_of_histories(dim, available):
 @drawn(st.sampled_from(["steps", "fixed_point", "time", "", None, 1]), WHOLES, examples=100)
 def test_hypergradients(through, num_steps):
     good = isinstance(through, str) and through in hypergradients.THROUGH and is_whole(num_steps, 0)
-    factors = lambda: hypergradients.als_factors(  # noqa: E731
+    factors = lambda: hypergradients.factors(  # noqa: E731
         STATE, 0.5, DATA, config_of=lambda reg: replace(CONFIG, reg=reg), num_steps=num_steps, through=through
     )
     assert refused_when_traced(factors) == (not good)
@@ -493,6 +495,6 @@ def test_repeated_steps(name, num_steps, step):
 @pytest.mark.parametrize("config_of", [None, CONFIG, lambda hyper: "config"])
 def test_arguments_of_hypergradients_of_another_kind(start, config_of):
     options = {"config_of": lambda hyper: CONFIG, "num_steps": 1}
-    assert refused(lambda: hypergradients.als_factors(start, 0.5, DATA, **options))[0]
+    assert refused(lambda: hypergradients.factors(start, 0.5, DATA, **options))[0]
     options["config_of"] = config_of
-    assert refused(lambda: hypergradients.als_factors(STATE, 0.5, DATA, **options))[0]
+    assert refused(lambda: hypergradients.factors(STATE, 0.5, DATA, **options))[0]

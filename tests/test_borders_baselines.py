@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from mfjax import baselines, histories, rating_baselines, svd
+from mfjax import baselines, histories
+from mfjax.baselines import ratings, svd
 from mfjax.histories import ragged
 from mfjax.types import Interactions
 from tests.drawn import FLOATS, NUMBERS, WHOLES, an_ids, drawn, is_number, is_whole, refused
@@ -61,7 +62,7 @@ def test_interactions(values, users, items):
     assert wrong == (not (good and (np.abs(gramian) < np.finfo(np.float32).max).all()))
     if not wrong:
         np.testing.assert_allclose(found, gramian, rtol=1e-5, atol=1e-30)
-    wrong, found = refused(lambda: rating_baselines.global_mean(given_pairs))
+    wrong, found = refused(lambda: ratings.global_mean(given_pairs))
     assert wrong == (not good)
     if not wrong:
         np.testing.assert_allclose(found.offset, given_pairs.values.mean(dtype=np.float64), rtol=1e-5, atol=1e-30)
@@ -70,12 +71,12 @@ def test_interactions(values, users, items):
 @drawn(NUMBERS, NUMBERS, WHOLES, examples=150)
 def test_numbers_of_rating_baselines(reg, exponent, sweeps):
     good = is_number(reg) and reg >= 0
-    wrong, found = refused(lambda: rating_baselines.item_bias(pairs([5.0, 3, 1, 4, 2]), reg=reg))
+    wrong, found = refused(lambda: ratings.item_bias(pairs([5.0, 3, 1, 4, 2]), reg=reg))
     assert wrong == (not good)
     if not wrong:
         want = np.array([9 - 6, 4 - 6, 2 - 3, 0]) / (np.array([2, 2, 1, 1]) + float(reg))
         np.testing.assert_allclose(found.item_biases, want, rtol=1e-4, atol=1e-6)
-    make = partial(rating_baselines.user_item_bias, pairs(), reg=reg, reg_exponent=exponent, num_iterations=sweeps)
+    make = partial(ratings.user_item_bias, pairs(), reg=reg, reg_exponent=exponent, num_iterations=sweeps)
     wrong, _ = refused(lambda: jax.eval_shape(make))
     assert wrong == (not (good and is_number(exponent) and is_whole(sweeps)))
 
@@ -116,7 +117,7 @@ def test_what_is_no_gramian(gramian):
 
 @pytest.mark.parametrize("given_pairs", [None, np.eye(3), ragged(pairs()), histories.build(pairs()), [(0, 0)]])
 def test_what_is_no_interactions(given_pairs):
-    models = rating_baselines.global_mean, rating_baselines.item_bias, rating_baselines.user_item_bias
+    models = ratings.global_mean, ratings.item_bias, ratings.user_item_bias
     for call in (baselines.co_occurrence, baselines.item_knn, partial(baselines.ease, reg=1.0), *models):
         with pytest.raises(ValueError, match=r"interactions: a .* is not what is needed; pass what data"):
             call(given_pairs)

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.tree_util import Partial
 
-from mfjax import blocks, cells, discounts, evaluate, groups, histories, list_metrics, metrics, rating_metrics
-from mfjax import ranks as rankings
-from mfjax.conventions import PRESETS, Convention
-from mfjax.metrics import UNRANKED
+from mfjax import evaluation, histories, metrics
+from mfjax.evaluation import blocks, groups, ranks
+from mfjax.metrics import PRESETS, UNRANKED, Convention, discounts, lists
+from mfjax.metrics.ratings import rmse, sign_accuracy, weighted_rmse
+from mfjax.search import cells
 from mfjax.types import Factors, Interactions
 from tests import reference_ranking
 from tests.borders import NO_NUMBERS, NO_WHOLE_NUMBERS, REFUSED, answer, in_any_form
@@ -56,7 +57,7 @@ def test_evaluations_are_those_of_walking_down_the_lists(scores, candidates, use
     """Scores of any floats, those below 1.2e-38 among them; candidates in any form that means the same."""
     scores = np.array(scores, np.float32).reshape(NUM_USERS, NUM_ITEMS)
     model = Partial(look_up, jnp.asarray(scores))
-    found = evaluate.evaluate(model, TARGETS, candidates=candidates, users=users, **OPTIONS)
+    found = evaluation.evaluate(model, TARGETS, candidates=candidates, users=users, **OPTIONS)
     allowed = LISTS if candidates is ALLOWED else np.ones_like(LISTS) if candidates is None else np.array([candidates])
     open_scores = np.where(np.isfinite(scores) & allowed, scores.astype(np.float64), -np.inf)
     for user in range(NUM_USERS):
@@ -65,7 +66,7 @@ def test_evaluations_are_those_of_walking_down_the_lists(scores, candidates, use
             assert found.per_user[f"{name}@3"][user] == pytest.approx(wanted, abs=1e-6)
     if isinstance(candidates, list):
         ids = np.random.default_rng(0).permutation(np.flatnonzero(candidates))
-        same = evaluate.evaluate(model, TARGETS, candidates=ids, users=users, **OPTIONS)
+        same = evaluation.evaluate(model, TARGETS, candidates=ids, users=users, **OPTIONS)
         np.testing.assert_array_equal(same.per_user["ndcg@3"], found.per_user["ndcg@3"])
     assert len(repr(found)) < 300 and "ndcg@3" in repr(found)
 
@@ -108,10 +109,10 @@ WRONG = {
     "convention": st.sampled_from(["trec", None, PRESETS, Convention, 0]),
     "groups": st.sampled_from(
         [
-            groups.Groups(np.zeros(4, np.int32), ("all",)),
-            groups.Groups(np.arange(5), ("a", "b")),
-            groups.Groups(np.full(5, -1), ("a", "b")),
-            groups.Groups(np.zeros(5), ("all",)),
+            evaluation.Groups(np.zeros(4, np.int32), ("all",)),
+            evaluation.Groups(np.arange(5), ("a", "b")),
+            evaluation.Groups(np.full(5, -1), ("a", "b")),
+            evaluation.Groups(np.zeros(5), ("all",)),
             np.zeros(5, np.int32),
             "activity",
         ]
@@ -127,11 +128,11 @@ WRONG = {
 @given(name=st.sampled_from(sorted(WRONG)), data=st.data())
 def test_a_wrong_argument_of_an_evaluation_is_refused(name, data):
     arguments = {"model": MODEL, "targets": TARGETS, **OPTIONS, name: data.draw(WRONG[name])}
-    assert answer(lambda: evaluate.evaluate(**arguments)) is REFUSED
+    assert answer(lambda: evaluation.evaluate(**arguments)) is REFUSED
     if name in ("targets", "exclude", "candidates", "users", "item_counts"):
         judged = {"targets": TARGETS, name: arguments[name]}
-        if name != "targets" or not isinstance(arguments[name], histories.Ragged):  # a judge has no model to compare
-            assert answer(lambda: cells.judge(**judged)) is REFUSED
+        if name != "targets" or not isinstance(arguments[name], histories.Ragged):  # it has no model to compare
+            assert answer(lambda: evaluation.evaluation_set(**judged)) is REFUSED
     if name in ("cutoffs", "metrics", "convention"):
         options = {key: arguments[key] for key in {"cutoffs", "metrics", name}}
         assert answer(lambda: cells.measured(cells.als_factors, **options)) is REFUSED
@@ -153,14 +154,14 @@ def test_graded_relevances_are_looked_at(values, gain):
     assert (answer(lambda: discounts.check_relevances("targets", np.float32(values), gain)) is not REFUSED) == good
     model = Factors(jnp.ones((2, 1)), jnp.array([[1.0], [2.0], [3.0]]))
     if good:
-        found = evaluate.evaluate(model, targets, cutoffs=2, metrics="ndcg", convention=Convention(gain=gain))
+        found = evaluation.evaluate(model, targets, cutoffs=2, metrics="ndcg", convention=Convention(gain=gain))
         labels = np.array([[worth[0], 0, worth[1]], [0, worth[2], 0]])
         for user in range(2):
             wanted = reference_ranking.metric("ndcg", [2, 1, 0], labels[user], 2, Convention(gain="linear"))
             assert found.per_user["ndcg@2"][user] == pytest.approx(wanted, rel=1e-4)
     else:
         convention = Convention(gain=gain)
-        assert answer(lambda: evaluate.evaluate(model, targets, convention=convention)) is REFUSED
+        assert answer(lambda: evaluation.evaluate(model, targets, convention=convention)) is REFUSED
 
 
 rank = st.one_of(st.integers(1, 9), st.just(int(UNRANKED)))
@@ -262,15 +263,15 @@ def test_metrics_of_lists(ids, mask, counts, kind):
     ids, mask = np.array(ids).reshape(2, 2).astype(kind), np.array(mask).reshape(2, 2)
     good = kind in (np.int32, np.int64) and ((ids >= 0) & (ids < 4)).all()
     shown = ids[mask].astype(int)
-    found = answer(lambda: list_metrics.coverage(ids, mask, num_items=4))
+    found = answer(lambda: lists.coverage(ids, mask, num_items=4))
     assert found == pytest.approx(len(set(shown.tolist())) / 4) if good else found is REFUSED
-    found = answer(lambda: list_metrics.mean_popularity(ids, mask, counts))
+    found = answer(lambda: lists.mean_popularity(ids, mask, counts))
     if good and min(counts) >= 0:
         assert found == pytest.approx(np.array(counts)[shown].mean() if len(shown) else 0.0)
     else:
         assert found is REFUSED
-    assert answer(lambda: list_metrics.novelty(ids, mask.astype(int), counts, num_users=3)) is REFUSED
-    assert answer(lambda: list_metrics.gini(ids, mask[:1], num_items=4)) is REFUSED
+    assert answer(lambda: lists.novelty(ids, mask.astype(int), counts, num_users=3)) is REFUSED
+    assert answer(lambda: lists.gini(ids, mask[:1], num_items=4)) is REFUSED
 
 
 number = st.one_of(st.integers(-5, 5), st.floats(-5, 5, width=32), st.sampled_from([np.nan, np.inf, 2**20]))
@@ -285,9 +286,9 @@ number = st.one_of(st.integers(-5, 5), st.floats(-5, 5, width=32), st.sampled_fr
 )
 def test_errors_of_ratings(predictions, ratings, mask, weights):
     if weights is None:
-        found = answer(lambda: rating_metrics.rmse(predictions, ratings, mask))
+        found = answer(lambda: rmse(predictions, ratings, mask))
     else:
-        found = answer(lambda: rating_metrics.weighted_rmse(predictions, ratings, weights, mask))
+        found = answer(lambda: weighted_rmse(predictions, ratings, weights, mask))
     is_mask = mask is None or (len(mask) == 3 and type(mask[0]) is bool)
     try:
         rated = np.asarray(ratings) if isinstance(ratings, list | tuple | np.ndarray | jax.Array) else None
@@ -348,6 +349,6 @@ def test_choices_are_looked_up_where_they_act(name, choice):
         assert answer(lambda: blocks.build(TARGETS, empty=choice)) is REFUSED
     if name == "ties":
         one = jnp.zeros((1, 1), jnp.int32)
-        assert answer(lambda: rankings.of(jnp.ones((1, 2)), one, one == 0, ties=choice)) is REFUSED
-        assert answer(lambda: rankings.rank_block(MODEL, [0], TARGETS, ties=choice)) is REFUSED
-    assert answer(lambda: rating_metrics.sign_accuracy([1.0], [1.0], zero=choice)) is REFUSED
+        assert answer(lambda: ranks.of(jnp.ones((1, 2)), one, one == 0, ties=choice)) is REFUSED
+        assert answer(lambda: ranks.rank_block(MODEL, [0], TARGETS, ties=choice)) is REFUSED
+    assert answer(lambda: sign_accuracy([1.0], [1.0], zero=choice)) is REFUSED

@@ -8,7 +8,9 @@ import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfjax import cells, histories, streaming
+from mfjax import histories
+from mfjax.histories import streaming
+from mfjax.search import cells
 from mfjax.types import Interactions
 from tests.borders import NO_WHOLE_NUMBERS, REFUSED, answer
 from tests.test_streaming import entries

@@ -15,10 +15,11 @@ import optax
 import pytest
 from hypothesis import strategies as st
 
-from mfjax import complement, losses, ranking, sampling, sparse_updates, streams, transforms
-from mfjax.examples import Lambdas, Rows, objective
+from mfjax import ranking, training
 from mfjax.histories import Ragged, ragged
-from mfjax.ranking_fold_in import fold_in
+from mfjax.ranking import complement, fold_in, losses, sampling, sparse_updates, streams
+from mfjax.ranking import sampler as sampler_module
+from mfjax.ranking.objective import Lambdas, Rows, objective
 from mfjax.types import Interactions
 from tests.drawn import (
     FLOATS,
@@ -51,7 +52,7 @@ BUILT = complement.build(POSITIVES, np.arange(1.0, NUM_ITEMS + 1))
 # Streams
 
 permutation = jax.jit(partial(streams.permutation, size=7))
-draw_outside, draw = jax.jit(complement.draw), jax.jit(sampling.draw)
+draw_outside, draw = jax.jit(complement.draw), jax.jit(sampler_module.draw)
 
 
 @drawn(an_ids(5, 7), st.integers(0, 3), examples=150)
@@ -90,9 +91,9 @@ def test_what_is_no_key(key):
         lambda: streams.permutation(key, jnp.arange(3), 3),
         lambda: ranking.init(key, ranking.Config(dim=DIM), num_users=2, num_items=2),
         lambda: ranking.fit(key, ranking.data(POSITIVES), ranking.Config(dim=DIM)),
-        lambda: transforms.train(key, COUNT, num_steps=1),
+        lambda: training.train(key, COUNT, num_steps=1),
         lambda: fold_in(key, POSITIVES, MODEL, losses.bpr, reg_user=0.1),
-        lambda: sampling.draw(key, sampling.uniform(POSITIVES), jnp.array([0])),
+        lambda: sampler_module.draw(key, sampling.uniform(POSITIVES), jnp.array([0])),
     ):
         assert refused(call)[0]
 
@@ -190,7 +191,7 @@ SAMPLERS = [make(POSITIVES) for make in sampling.SAMPLERS.values() if make is no
 @drawn(an_ids(3, NUM_USERS), st.sampled_from(SAMPLERS), examples=100)
 def test_users_of_samplers(users, sampler):
     passed, plain = users
-    assert refused_when_traced(lambda: sampling.draw(jax.random.key(3), sampler, passed)) == (plain is None)
+    assert refused_when_traced(lambda: sampler_module.draw(jax.random.key(3), sampler, passed)) == (plain is None)
     if plain is not None:
         found = draw(jax.random.key(3), sampler, jnp.asarray(plain))
         np.testing.assert_array_equal(np.any(np.asarray(found.weights) > 0, axis=1), [user != 2 for user in plain])
@@ -356,7 +357,7 @@ def test_samplers_of_something_else(sampler, words):
 def test_more_hard_negatives_than_are_drawn():
     sampler = sampling.hard(sampling.uniform(POSITIVES, num=2), num=3)
     with pytest.raises(ValueError, match="num: 3 cannot be kept of 2"):
-        sampling.draw(jax.random.key(0), sampler, jnp.array([0]))
+        sampler_module.draw(jax.random.key(0), sampler, jnp.array([0]))
 
 
 # Fold-in
@@ -516,12 +517,12 @@ def test_optimizers_and_states_of_something_else(update):
 
 # Transforms
 
-COUNT = transforms.Algorithm(lambda key: jnp.int32(0), lambda key, state: (state + 1, {"now": state + 1.0, "n": state}))
+COUNT = training.Algorithm(lambda key: jnp.int32(0), lambda key, state: (state + 1, {"now": state + 1.0, "n": state}))
 
 
 @partial(jax.jit, static_argnames="patience")
 def followed(values, patience):
-    best = transforms.keep_best(COUNT, lambda state: values[state - 1], patience=patience)
+    best = training.keep_best(COUNT, lambda state: values[state - 1], patience=patience)
     key = jax.random.key(0)
     return jax.lax.scan(lambda state, _: best.step(key, state), best.init(key), length=len(values))
 
@@ -548,10 +549,10 @@ def test_keep_best_and_its_info_agree(values, patience):
 @drawn(WHOLES, WHOLES, WHOLES, WHOLES, examples=200)
 def test_counts_of_transforms(patience, every, start, num_steps):
     key, metric = jax.random.key(0), lambda state: state + 0.0
-    assert refused(lambda: transforms.keep_best(COUNT, metric, patience=patience))[0] == (not is_whole(patience))
-    assert refused(lambda: transforms.trace(COUNT, metric, every=every))[0] == (not is_whole(every))
-    assert refused(lambda: transforms.average(COUNT, start=start))[0] == (not is_whole(start, 0))
-    wrong, state = refused(lambda: transforms.train(key, COUNT, num_steps=num_steps))
+    assert refused(lambda: training.keep_best(COUNT, metric, patience=patience))[0] == (not is_whole(patience))
+    assert refused(lambda: training.trace(COUNT, metric, every=every))[0] == (not is_whole(every))
+    assert refused(lambda: training.average(COUNT, start=start))[0] == (not is_whole(start, 0))
+    wrong, state = refused(lambda: training.train(key, COUNT, num_steps=num_steps))
     assert wrong == (not is_whole(num_steps, 0))
     assert wrong or int(state) == num_steps
 
@@ -559,16 +560,16 @@ def test_counts_of_transforms(patience, every, start, num_steps):
 def test_algorithms_and_functions_of_something_else():
     metric = lambda state: state + 0.0  # noqa: E731
     for call in (
-        lambda: transforms.keep_best(ranking.fit, metric, patience=1),
-        lambda: transforms.keep_best(COUNT, "ndcg", patience=1),
-        lambda: transforms.trace(None, metric),
-        lambda: transforms.average((COUNT.init, COUNT.step)),
-        lambda: transforms.schedule(COUNT, 3.0),
-        lambda: transforms.schedule(lambda size: size, lambda step: step).init(jax.random.key(0)),
-        lambda: transforms.train(jax.random.key(0), COUNT.step, num_steps=1),
-        lambda: transforms.train(jax.random.key(0), COUNT, num_steps=1, stop=True),
+        lambda: training.keep_best(ranking.fit, metric, patience=1),
+        lambda: training.keep_best(COUNT, "ndcg", patience=1),
+        lambda: training.trace(None, metric),
+        lambda: training.average((COUNT.init, COUNT.step)),
+        lambda: training.schedule(COUNT, 3.0),
+        lambda: training.schedule(lambda size: size, lambda step: step).init(jax.random.key(0)),
+        lambda: training.train(jax.random.key(0), COUNT.step, num_steps=1),
+        lambda: training.train(jax.random.key(0), COUNT, num_steps=1, stop=True),
     ):
         assert refused(call)[0]
-    vector = transforms.keep_best(COUNT, lambda state: jnp.ones(2), patience=1)
+    vector = training.keep_best(COUNT, lambda state: jnp.ones(2), patience=1)
     with pytest.raises(ValueError, match="metric: shape"):
         vector.step(jax.random.key(0), vector.init(jax.random.key(0)))

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax.tree_util import Partial
 
-from mfjax import agreement, candidates, histories, recommend, selection, two_stage
-from mfjax.evaluate import evaluate
-from mfjax.model import Model
+from mfjax import als, histories, recommend
+from mfjax import recommend as selection
+from mfjax.evaluation import evaluate
+from mfjax.histories import agreement
+from mfjax.recommend import Model, candidates, two_stage
 from mfjax.types import Factors, Interactions, Vocabulary
 from tests.borders import NO_NUMBERS, NO_WHOLE_NUMBERS, REFUSED, answer, in_any_form
 
@@ -295,7 +297,7 @@ def test_what_is_no_table_of_scores(scores):
     assert answer(lambda: evaluate(scores, EXCLUDE, block_size=3)) is REFUSED
 
 
-explained = jax.jit(recommend.explain)
+explained = jax.jit(als.explain)
 
 
 @quick
@@ -306,7 +308,7 @@ def test_explanations(history, item, data):
     weights = data.draw(st.sampled_from([np.ones(3, np.float32), np.ones(4, np.float32), np.ones((3, 1), np.float32)]))
     gramian = data.draw(st.sampled_from([np.zeros((DIM, DIM), np.float32), np.zeros(DIM, np.float32)]))
     reg = data.draw(st.sampled_from([1.0, np.float32(0.5), np.ones(DIM, np.float32), -1.0, float("nan"), np.ones(3)]))
-    found = answer(lambda: recommend.explain(MODEL.items, history, mask, weights, weights, gramian, reg, item))
+    found = answer(lambda: als.explain(MODEL.items, history, mask, weights, weights, gramian, reg, item))
     good_reg = np.shape(reg) in ((), (DIM,)) and np.all(np.asarray(reg) >= 0)
     good = truth_of_ids(history, NUM_ITEMS) is not None and truth_of_ids(item, NUM_ITEMS, 0) is not None
     good = good and mask.dtype == bool and mask.shape == (3,) and weights.shape == (3,)

@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfjax import checkpoint, container, histories, persist, sweep, tune
-from mfjax.model import Model
-from mfjax.search_spaces import Choice, Uniform
+from mfjax import histories, saving, search
+from mfjax.recommend import Model
+from mfjax.saving import checkpoint, container
+from mfjax.search import Choice, Uniform, sweep, tune
 from mfjax.types import Factors, Interactions, Vocabulary
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=150)
@@ -51,13 +52,13 @@ TREE = {"table": np.zeros((2, 3), np.float32), "key": jax.random.key(3), "step":
 
 
 def saved_model(path):
-    persist.save(path, a_model())
-    return lambda: persist.load(path)
+    saving.save(path, a_model())
+    return lambda: saving.load(path)
 
 
 def saved_tree(path):
-    persist.save_tree(path, TREE)
-    return lambda: persist.load_tree(path, TREE)
+    saving.save_tree(path, TREE)
+    return lambda: saving.load_tree(path, TREE)
 
 
 def saved_checkpoint(path):
@@ -250,11 +251,11 @@ BAD_MODELS = [
 @pytest.mark.parametrize(("name", "make", "message"), BAD_MODELS, ids=[message[:40] for *_, message in BAD_MODELS])
 def test_a_model_is_looked_at_as_a_whole(tmp_path, name, make, message):
     path = tmp_path / "model"
-    persist.save(path, a_model())
+    saving.save(path, a_model())
     arrays, header = container.read(path)
     container.write(path, {**arrays, name: make(arrays[name])}, header)
     with pytest.raises(ValueError, match=rf"model: {message}"):
-        persist.load(path)
+        saving.load(path)
 
 
 def test_a_model_that_is_not_finite_is_not_saved(tmp_path):
@@ -265,7 +266,7 @@ def test_a_model_that_is_not_finite_is_not_saved(tmp_path):
         item_vocabulary=model.item_vocabulary,
     )
     with pytest.raises(ValueError, match=r"model: factors\.users: row 0 is not finite"):
-        persist.save(tmp_path / "model", broken)
+        saving.save(tmp_path / "model", broken)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -374,6 +375,6 @@ def test_drawn_searches_end_and_their_best_is_a_number(method, scores, trials, s
     finished = [trial.score() for trial in found if trial.status == "finished"]
     if all(score == -math.inf for score in finished):
         with pytest.raises(ValueError, match="trials: none of"):
-            tune.best(found)
+            search.best(found)
     else:
-        assert tune.best(found).score() == max(finished)
+        assert search.best(found).score() == max(finished)

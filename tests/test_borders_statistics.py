@@ -14,7 +14,9 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfjax import resampling, statistics, variance
+from mfjax import statistics
+from mfjax import statistics as resampling
+from mfjax import statistics as variance
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=300)
 

@@ -1,4 +1,4 @@
-"""mfjax.by_rows: tables in slices give one device's factors, and no program holds a whole one.
+"""mfjax.devices.by_rows: tables in slices give one device's factors, and no program holds a whole one.
 
 A process has one number of CPU devices, so each number is a process; each prints a line of JSON a case.
 """
@@ -21,11 +21,14 @@ num_devices = int(sys.argv[1])
 jax.config.update("jax_num_cpu_devices", num_devices)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 import numpy as np
-from mfjax import als, by_rows, compilation, footprint, histories, objectives, sharding
+from mfjax import compilation, devices
+from mfjax.als import footprint, objectives, steps
+from mfjax.devices import by_rows
+from mfjax.histories import building
 from mfjax.data import synthetic
 from mfjax.types import Interactions
 
-mesh = sharding.mesh()
+mesh = devices.mesh()
 """
 
 FACTORS = """

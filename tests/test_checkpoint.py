@@ -10,7 +10,9 @@ import jax
 import numpy as np
 import pytest
 
-from mfjax import als, checkpoint, fingerprints, histories, objectives, ranking
+from mfjax import als, histories, ranking, saving
+from mfjax.als import objectives
+from mfjax.saving import checkpoint
 from mfjax.types import Interactions
 
 CONFIG = als.Config(dim=3, reg=0.1, cg_steps=4)
@@ -128,7 +130,7 @@ def test_the_checkpoint_of_another_fit_is_refused(tmp_path, what):
 def test_the_checkpoint_of_another_version_is_refused(tmp_path, monkeypatch, package):
     path = tmp_path / "als.checkpoint"
     fit(path, num_steps=2)
-    now = fingerprints.version()
+    now = saving.version()
     monkeypatch.setattr(checkpoint, "version", lambda: {**now, package: "0.0.1"})
     with pytest.raises(ValueError, match=rf"is the checkpoint of another version, {package} .* 0\.0\.1; go on with"):
         fit(path)

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import complement
 from mfjax.histories import Ragged, ragged
+from mfjax.ranking import complement
 from mfjax.types import Interactions
 
 NUM_ITEMS = 12

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from mfjax import container
+from mfjax.saving import container
 
 ARRAYS = {
     "float32": np.array([[1.5, -0.0, np.nan], [np.inf, 3e-45, 2.0]], np.float32),

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import discounts
+from mfjax.metrics import discounts
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ import pytest
 import scipy.sparse
 from jax.tree_util import Partial
 
-from mfjax import blocks, evaluate, groups
-from mfjax.conventions import PRESETS, Convention
+from mfjax import evaluation as evaluate
+from mfjax import evaluation as evaluation_module
+from mfjax.evaluation import blocks, groups
 from mfjax.histories import ragged
+from mfjax.metrics import PRESETS, Convention
 from mfjax.types import Factors, Interactions
 
 # More than 32 items and cutoffs beyond that, for which the lists are found by `lax.top_k`, which compiles fast.
@@ -208,7 +210,7 @@ def test_pooled_metrics_are_those_of_the_lists():
         ({"block_size": 0}, "block_size: 0"),
         ({"candidates": np.ones(3, bool)}, "candidates"),
         ({"item_counts": np.ones(3)}, "item_counts"),
-        ({"groups": groups.Groups(np.zeros(3, np.int32), ("all",))}, "groups"),
+        ({"groups": evaluation_module.Groups(np.zeros(3, np.int32), ("all",))}, "groups"),
         ({"seen": np.zeros((USERS, ITEMS + 1))}, "exclude"),
     ],
 )

@@ -14,8 +14,9 @@ import numpy as np
 import optax
 import pytest
 
-from mfjax import als, fingerprints, objectives
-from mfjax.fingerprints import fingerprint
+from mfjax import als, saving
+from mfjax.als import objectives
+from mfjax.saving import fingerprint
 
 FACTOR = 2.0
 
@@ -194,7 +195,7 @@ def test_traced_values_are_refused():
 
 
 def test_the_version_says_the_code():
-    found = fingerprints.version()
+    found = saving.version()
     assert set(found) == {"mfjax", "jax"}
     assert found["jax"] == jax.__version__
     assert found["mfjax"].startswith("0.")

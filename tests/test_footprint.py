@@ -1,11 +1,12 @@
-"""mfjax.footprint: what the compiler says a step needs, foretold."""
+"""mfjax.als.footprint: what the compiler says a step needs, foretold."""
 
 from __future__ import annotations
 
 import jax
 import pytest
 
-from mfjax import als, compilation, footprint, histories
+from mfjax import als, compilation, histories
+from mfjax.als import footprint
 from mfjax.data import synthetic
 
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import als, histories, objectives
+from mfjax import als, histories
+from mfjax.als import objectives
 from mfjax.data import movielens
 from mfjax.types import Interactions
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mfjax import groups
+from mfjax.evaluation import groups
 
 
 def test_buckets_partition_the_users_at_the_edges():

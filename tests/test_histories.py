@@ -6,8 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from mfjax import histories, packing
+from mfjax import histories
 from mfjax.data import synthetic
+from mfjax.histories import packing
 from mfjax.types import Interactions, Vocabulary
 
 

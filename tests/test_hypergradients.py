@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import als, cells, histories, hypergradients, objectives, smooth_metrics
+from mfjax import als, evaluation, histories
+from mfjax.als import hypergradients, objectives
+from mfjax.evaluation import smooth
 from mfjax.types import Interactions
 
 pytestmark = pytest.mark.slow
@@ -29,8 +31,8 @@ def problem():
     pairs = Interactions(users, items, np.ones(len(users), np.float32), NUM_USERS, NUM_ITEMS)
     known = rng.random(len(users)) < 0.8
     train, hidden = pairs.select(known), pairs.select(~known)
-    judge = cells.judge(histories.ragged(hidden), exclude=histories.ragged(train))
-    return histories.build(train, chunk_entries=64, width=8), judge
+    held_out = evaluation.evaluation_set(histories.ragged(hidden), exclude=histories.ragged(train))
+    return histories.build(train, chunk_entries=64, width=8), held_out
 
 
 def config_of(hyper, solver="cholesky") -> als.Config:
@@ -52,8 +54,8 @@ def start_of(dtype=jnp.float32) -> als.State:
 
 
 def score(hyper, start, data, through, solver="cholesky"):
-    histories, judge = data
-    model = hypergradients.als_factors(
+    histories, held_out = data
+    model = hypergradients.factors(
         start,
         hyper,
         histories,
@@ -61,7 +63,7 @@ def score(hyper, start, data, through, solver="cholesky"):
         num_steps=NUM_STEPS[through],
         through=through,
     )
-    return smooth_metrics.ndcg(model, judge, sharpness=3.0)
+    return smooth.ndcg(model, held_out, sharpness=3.0)
 
 
 @pytest.mark.parametrize("through", NUM_STEPS)
@@ -127,7 +129,7 @@ def test_fixed_point_gives_no_derivative_of_start_and_data():
 def test_an_unknown_route_is_refused():
     data, _ = problem()
     with pytest.raises(ValueError, match="through: 'time' is unknown"):
-        hypergradients.als_factors(start_of(), HYPER, data, config_of=config_of, num_steps=1, through="time")
+        hypergradients.factors(start_of(), HYPER, data, config_of=config_of, num_steps=1, through="time")
 
 
 def test_the_steps_are_those_of_fit_with_relaxation_too():
@@ -138,7 +140,7 @@ def test_the_steps_are_those_of_fit_with_relaxation_too():
 
     start = start_of()
     state = als.fit(jax.random.key(0), data, relaxed(HYPER), num_steps=10, state=start)
-    found = jax.jit(partial(hypergradients.als_factors, config_of=relaxed, num_steps=10))(start, HYPER, data)
+    found = jax.jit(partial(hypergradients.factors, config_of=relaxed, num_steps=10))(start, HYPER, data)
     np.testing.assert_allclose(found.items, state.items, rtol=1e-4, atol=1e-5)
     plain = als.fit(jax.random.key(0), data, config_of(HYPER), num_steps=10, state=start)
     assert np.abs(plain.items - state.items).max() > 1e-2

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfjax import list_metrics
+from mfjax.metrics import lists
 
 
 def test_against_counting():
@@ -14,10 +14,10 @@ def test_against_counting():
 
     def run(ids, mask, counts):
         return {
-            "coverage": list_metrics.coverage(ids, mask, num_items=num_items),
-            "gini": list_metrics.gini(ids, mask, num_items=num_items),
-            "mean_popularity": list_metrics.mean_popularity(ids, mask, counts),
-            "novelty": list_metrics.novelty(ids, mask, counts, num_users=num_users),
+            "coverage": lists.coverage(ids, mask, num_items=num_items),
+            "gini": lists.gini(ids, mask, num_items=num_items),
+            "mean_popularity": lists.mean_popularity(ids, mask, counts),
+            "novelty": lists.novelty(ids, mask, counts, num_users=num_users),
         }
 
     shown = ids[mask]

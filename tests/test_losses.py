@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rax
 
-from mfjax import losses
+from mfjax.ranking import losses
 
 BATCH, NUM = 5, 7
 LOSSES = {**losses.LOSSES, "lambdarank@3": partial(losses.lambdarank, k=3)}

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import conventions, evaluate, metrics, ranks
-from mfjax.conventions import PRESETS, Convention
-from mfjax.metrics import UNRANKED
+from mfjax import evaluation, metrics
+from mfjax import metrics as conventions
+from mfjax.evaluation import ranks
+from mfjax.metrics import PRESETS, UNRANKED, Convention
 from tests import reference_ranking
 
 # Eight items scored 8..1, so that item i has rank i + 1; graded labels.
@@ -187,7 +188,7 @@ def test_against_walking_down_the_list(ties):
     wanted = [
         (preset, name, k)
         for preset, convention in CONVENTIONS.items()
-        for name in evaluate.METRICS
+        for name in evaluation.METRICS
         for k in (2, 8)
         if convention.ties == ties and name != "auc" and not (ties == "expected" and name in ("map", "mrr"))
     ]
@@ -195,8 +196,8 @@ def test_against_walking_down_the_list(ties):
     @jax.jit
     def run(scores, labels):
         ranking = ranked(scores, labels, ties)
-        values = [evaluate.METRICS[name](ranking, k, CONVENTIONS[preset], 5) for preset, name, k in wanted]
-        return values, evaluate.METRICS["auc"](ranking, None, Convention(ties=ties), 5)
+        values = [evaluation.METRICS[name](ranking, k, CONVENTIONS[preset], 5) for preset, name, k in wanted]
+        return values, evaluation.METRICS["auc"](ranking, None, Convention(ties=ties), 5)
 
     values, auc = run(scores, labels)
     for (preset, name, k), value in [*zip(wanted, values, strict=True), (("default", "auc", 5), auc)]:
@@ -207,7 +208,7 @@ def test_against_walking_down_the_list(ties):
 
 def test_eager_jit_and_vmap_agree():
     def run(ranking):
-        return {name: metric(ranking, 3, PRESETS["rax"], 5) for name, metric in evaluate.METRICS.items()}
+        return {name: metric(ranking, 3, PRESETS["rax"], 5) for name, metric in evaluation.METRICS.items()}
 
     ranking = jax.jit(ranked, static_argnums=2)(*random_case(2, 6, 5), "first")
     eager, jitted, one_by_one = run(ranking), jax.jit(run)(ranking), jax.jit(jax.vmap(run))(ranking)

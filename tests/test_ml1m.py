@@ -17,7 +17,7 @@ from experiments.figures import spread
 from experiments.ml1m import Options
 from experiments.models import Model
 from experiments.task import last_ratings, positive_task
-from mfjax import persist
+from mfjax import saving
 from mfjax.data import movielens
 
 NUM_USERS, NUM_ITEMS = 60, 40
@@ -75,7 +75,7 @@ def test_everything_is_written_and_models_load(written):
     assert {"recall@5", "ndcg@10", "coverage@10", "mean_popularity@10", tables_ml1m.FIRST_COVERAGE} <= metrics
     plots = sorted(path.stem for path in (out / "plots").iterdir())
     assert plots == ["convergence", "item_space", "metric_against_k", "popularity_bias", "recall_by_activity"]
-    model = persist.load(out / "models" / "als.mfjax")
+    model = saving.load(out / "models" / "als.mfjax")
     factors = found.outcomes[1].fitted[0]
     assert np.asarray(model.factors.users).tobytes() == np.asarray(factors.users).tobytes()
     seen = found.task.excluded.items[found.task.excluded.users == 0]

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mfjax.baselines.ratings import user_item_bias
 from mfjax.histories import ragged
-from mfjax.model import Model, fit
-from mfjax.rating_baselines import user_item_bias
+from mfjax.recommend import Model
+from mfjax.recommend.model import fit
 from mfjax.types import Factors, Interactions, Vocabulary
 
 USERS = {"ann": [1.0, 0.0], "bob": [0.0, 2.0]}

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import model as models
-from mfjax import persist
+from mfjax import recommend, saving
+from mfjax.recommend.model import fit
+from mfjax.saving import trees
 from mfjax.types import Factors
 
 
@@ -22,16 +23,16 @@ def learn(interactions) -> Factors:
 
 
 @pytest.fixture(scope="module")
-def model() -> models.Model:
+def model() -> recommend.Model:
     users, items = ["ann", "ann", "bob", "cyd"], [40, 10, 10, 30]
-    return models.fit(
+    return fit(
         users, items, [5, 3, 4, 1], learn, objective="ials", config={"reg": jnp.float32(0.5)}, manifest={"key": 7}
     )
 
 
 def test_a_model_comes_back_the_same(tmp_path, model):
-    persist.save(tmp_path / "model", model)
-    loaded = persist.load(tmp_path / "model")
+    saving.save(tmp_path / "model", model)
+    loaded = saving.load(tmp_path / "model")
     assert loaded.factors.user_biases is None
     for old, new in zip(
         jax.tree.leaves((model.factors, model.seen)), jax.tree.leaves((loaded.factors, loaded.seen)), strict=True
@@ -48,10 +49,10 @@ def test_a_model_comes_back_the_same(tmp_path, model):
 
 
 def test_a_fresh_process_predicts_the_same_bits(tmp_path, model):
-    persist.save(tmp_path / "model", model)
+    saving.save(tmp_path / "model", model)
     script = (
         "import sys; from mfjax import persist; "
-        "print(persist.load(sys.argv[1]).predict_batch(['ann', 'cyd'], [30, 40]).values.tobytes().hex())"
+        "print(saving.load(sys.argv[1]).predict_batch(['ann', 'cyd'], [30, 40]).values.tobytes().hex())"
     )
     output = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "model")], capture_output=True, text=True, check=True, timeout=60
@@ -61,7 +62,7 @@ def test_a_fresh_process_predicts_the_same_bits(tmp_path, model):
 
 def test_a_thousand_damaged_models_are_refused_with_a_message(tmp_path, model):
     path = tmp_path / "model"
-    persist.save(path, model)
+    saving.save(path, model)
     data = path.read_bytes()
     rng = np.random.default_rng(1)
     for trial in range(1000):
@@ -73,7 +74,7 @@ def test_a_thousand_damaged_models_are_refused_with_a_message(tmp_path, model):
                 damaged[place] ^= 1 << rng.integers(8)
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"model: .*(save|load)"):
-            persist.load(path)
+            saving.load(path)
 
 
 def tree() -> dict:
@@ -91,8 +92,8 @@ def tree() -> dict:
 
 
 def test_a_tree_comes_back_leaf_by_leaf(tmp_path):
-    persist.save_tree(tmp_path / "tree", tree())
-    loaded = persist.load_tree(tmp_path / "tree", tree())
+    saving.save_tree(tmp_path / "tree", tree())
+    loaded = saving.load_tree(tmp_path / "tree", tree())
     assert jax.tree.structure(loaded) == jax.tree.structure(tree())
     for old, new in zip(jax.tree.leaves(tree()), jax.tree.leaves(loaded), strict=True):
         assert type(old) is type(new)
@@ -106,8 +107,8 @@ def test_shapes_alone_are_a_template(tmp_path):
     def make() -> dict:
         return {"key": jax.random.key(3), "table": jnp.ones((2, 3))}
 
-    persist.save_tree(tmp_path / "tree", make())
-    loaded = persist.load_tree(tmp_path / "tree", jax.eval_shape(make))
+    saving.save_tree(tmp_path / "tree", make())
+    loaded = saving.load_tree(tmp_path / "tree", jax.eval_shape(make))
     assert jax.random.uniform(loaded["key"]) == jax.random.uniform(jax.random.key(3))
     np.testing.assert_array_equal(loaded["table"], 1)
 
@@ -127,8 +128,8 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path):
     def start():
         return jax.random.key(0), jnp.zeros((5, 2)), jnp.int32(0)
 
-    persist.save_tree(tmp_path / "checkpoint", run(start(), 3))
-    resumed = run(persist.load_tree(tmp_path / "checkpoint", start()), 4)
+    saving.save_tree(tmp_path / "checkpoint", run(start(), 3))
+    resumed = run(saving.load_tree(tmp_path / "checkpoint", start()), 4)
     np.testing.assert_array_equal(resumed[1], run(start(), 7)[1])
 
 
@@ -144,25 +145,25 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path):
     ],
 )
 def test_another_template_is_refused_by_name(tmp_path, template, message):
-    persist.save_tree(tmp_path / "tree", {"a": jnp.zeros(3, jnp.float32)})
+    saving.save_tree(tmp_path / "tree", {"a": jnp.zeros(3, jnp.float32)})
     with pytest.raises(ValueError, match=message):
-        persist.load_tree(tmp_path / "tree", template)
+        saving.load_tree(tmp_path / "tree", template)
 
 
 def test_kinds_are_not_mixed_up(tmp_path, model):
-    persist.save(tmp_path / "model", model)
-    persist.save_tree(tmp_path / "tree", {})
-    with pytest.raises(ValueError, match=r"holds a model, not a tree; read it with persist.load"):
-        persist.load_tree(tmp_path / "model", {})
-    with pytest.raises(ValueError, match=r"holds a tree, not a model; read it with persist.load_tree"):
-        persist.load(tmp_path / "tree")
+    saving.save(tmp_path / "model", model)
+    saving.save_tree(tmp_path / "tree", {})
+    with pytest.raises(ValueError, match=r"holds a model, not a tree; read it with saving.load"):
+        saving.load_tree(tmp_path / "model", {})
+    with pytest.raises(ValueError, match=r"holds a tree, not a model; read it with saving.load_tree"):
+        saving.load(tmp_path / "tree")
 
 
 @pytest.mark.skipif(jax.config.read("jax_enable_x64"), reason="nothing is cut")
 def test_float64_is_not_cut_in_silence(tmp_path):
-    persist.save_tree(tmp_path / "tree", {"a": np.zeros(2)})
+    saving.save_tree(tmp_path / "tree", {"a": np.zeros(2)})
     with pytest.raises(ValueError, match="saved as float64, which JAX would cut; set jax_enable_x64"):
-        persist.load_tree(tmp_path / "tree", {"a": jax.ShapeDtypeStruct((2,), np.float64)})
+        saving.load_tree(tmp_path / "tree", {"a": jax.ShapeDtypeStruct((2,), np.float64)})
 
 
 @jax.tree_util.register_dataclass
@@ -175,7 +176,7 @@ class Settings:
 
 def test_settings_become_json():
     settings = Settings(reg=jnp.array([0.5, 1.0]), names=("a", "b"), fn=jax.tree_util.Partial(learn, np.float32(2)))
-    assert persist.plain({"settings": settings, 3: None}) == {
+    assert trees.plain({"settings": settings, 3: None}) == {
         "settings": {
             "reg": [0.5, 1.0],
             "names": ["a", "b"],

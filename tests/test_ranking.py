@@ -9,8 +9,9 @@ import numpy as np
 import optax
 import pytest
 
-from mfjax import losses, ranking, sampling
+from mfjax import ranking
 from mfjax.histories import Ragged, ragged
+from mfjax.ranking import losses, sampling
 from mfjax.types import Factors, Interactions
 
 NUM_USERS, NUM_ITEMS, DIM, BATCH = 12, 20, 3, 16

@@ -7,10 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import losses, sampling
-from mfjax.examples import Lambdas, Rows, objective
 from mfjax.histories import ragged
-from mfjax.ranking_fold_in import fold_in
+from mfjax.ranking import fold_in, losses, sampling
+from mfjax.ranking.objective import Lambdas, Rows, objective
 from mfjax.types import Factors, Interactions
 
 NUM_ITEMS, DIM, NUM, REG = 15, 4, 5, 0.05

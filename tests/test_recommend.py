@@ -5,13 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import recommend
+from mfjax import als, recommend
 from mfjax.histories import ragged
+from mfjax.recommend.scores import _LANES
 from mfjax.types import Factors, Interactions
 
 NUM_USERS, NUM_ITEMS, DIM = 23, 90, 4
 top_k = jax.jit(recommend.top_k, static_argnames=("k", "block_size"))
-explain_all = jax.jit(jax.vmap(recommend.explain, in_axes=(*[None] * 7, 0)))
+explain_all = jax.jit(jax.vmap(als.explain, in_axes=(*[None] * 7, 0)))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_only_candidates_are_recommended(factors, seen, exclude):
 
 
 def test_exclusion_longer_than_one_step_marks_every_entry(seen, exclude, factors):
-    assert exclude.longest > recommend._LANES
+    assert exclude.longest > _LANES
     scores = recommend.masked_scores(recommend.scorer(factors), jnp.arange(NUM_USERS), exclude)
     np.testing.assert_array_equal(np.isneginf(scores), seen)
 
@@ -185,9 +186,7 @@ def test_contributions_with_a_joint_bias_and_a_regularisation_of_its_own(factors
     row = np.linalg.solve(v.T @ v + np.diag(reg), residual @ v)
     ones, background = jnp.ones(3), jnp.zeros((5, 5))
     tables = [jnp.asarray(x, jnp.float32) for x in (features, residual, reg)]
-    parts = recommend.explain(
-        tables[0], jnp.asarray(ids), ones > 0, ones, tables[1], background, tables[2], jnp.array(7)
-    )
+    parts = als.explain(tables[0], jnp.asarray(ids), ones > 0, ones, tables[1], background, tables[2], jnp.array(7))
     np.testing.assert_allclose(parts.sum(), features[7] @ row, rtol=1e-4)
 
 

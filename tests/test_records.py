@@ -12,8 +12,9 @@ import pytest
 from experiments import benchmark, explicit_ml100k, ml100k, peers, ranking_losses, records, scale, two_stage
 from experiments import task as tasks
 from experiments.ranking_settings import TUNED
-from mfjax import ranking, sampling
+from mfjax import ranking
 from mfjax.data import movielens
+from mfjax.ranking import sampling
 from tests.test_experiments import folder, small  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.slow

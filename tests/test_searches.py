@@ -7,7 +7,7 @@ import math
 import pytest
 
 from experiments.searches import cells, search, table
-from mfjax.trials import Trial
+from mfjax.search import Trial
 
 
 def parabola(trial) -> float:

@@ -14,7 +14,8 @@ import sys
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
 import numpy as np
-from mfjax import als, histories, sharding
+from mfjax import als, devices, histories
+from mfjax.devices import sharding
 from mfjax.types import Interactions
 
 rng = np.random.default_rng(0)
@@ -23,16 +24,16 @@ pairs = Interactions(users.astype(np.int32), items.astype(np.int32), np.ones(len
 config = als.Config(dim=8, solver=sys.argv[1])
 
 def fitted(num_devices):
-    mesh = sharding.mesh(num_devices)
+    mesh = devices.mesh(num_devices)
     data = histories.build(pairs, chunk_entries=300, width=4, multiple_of=int(sys.argv[2]))
-    spread = sharding.MapOverDevices(mesh)
+    spread = devices.MapOverDevices(mesh)
     return als.fit(jax.random.key(0), sharding.place(data, mesh), config, num_steps=3, map_chunks=spread)
 
 try:
     one, two = fitted(1), fitted(2)
     print(float(max(abs(a - b).max() for a, b in zip(jax.device_get(one), jax.device_get(two)))))
     print(len(two.items.sharding.device_set))
-    sharding.mesh(3)
+    devices.mesh(3)
 except ValueError as error:
     print(error)
 """

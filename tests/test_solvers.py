@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import solvers
-from mfjax.conjugate_gradient import conjugate_gradient
+from mfjax.als import solvers
+from mfjax.als.conjugate_gradient import conjugate_gradient
 
 SEGMENTS, WIDTH, DIM, SLOTS = 5, 3, 4, 4
 

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from mfjax import sparse_updates
+from mfjax.ranking import sparse_updates
 
 OPTIMIZERS = {
     "sgd": optax.sgd(1.0),

@@ -16,7 +16,8 @@ num_threads, num_devices, dim = map(int, sys.argv[1:4])
 import jax
 jax.config.update("jax_num_cpu_devices", num_devices)
 import jax.numpy as jnp, numpy as np
-from mfjax import als, baselines, histories, sharding
+from mfjax import als, baselines, devices, histories
+from mfjax.devices import sharding
 from mfjax.types import Interactions
 
 rng = np.random.default_rng(0)
@@ -68,11 +69,11 @@ for name, work in works.items():
         thread.join()
     assert all((one == alone).all() for one in found), name
 if num_devices > 1:
-    mesh = sharding.mesh(num_devices)
+    mesh = devices.mesh(num_devices)
     shared = sharding.place(data, mesh)
     for _ in range(3):
         state = als.fit(
-            jax.random.key(0), shared, config, num_steps=2, map_chunks=sharding.MapOverDevices(mesh)
+            jax.random.key(0), shared, config, num_steps=2, map_chunks=devices.MapOverDevices(mesh)
         )
     assert abs(np.asarray(state.users) - fit(config.reg)).max() < 1e-4
 print("done")

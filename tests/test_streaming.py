@@ -1,4 +1,4 @@
-"""mfjax.streaming: the histories of `histories.build`, from batches."""
+"""mfjax.histories.streaming: the histories of `histories.build`, from batches."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from mfjax import histories, streaming
+from mfjax import histories
 from mfjax.data import synthetic
+from mfjax.histories import streaming
 from mfjax.types import Interactions
 
 PAIRS = synthetic.power_law(0, num_users=60, num_items=40, num_interactions=900)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mfjax import streams
+from mfjax.ranking import streams
 
 words = jax.jit(streams.words, static_argnames=("count", "width"))
 permutation = jax.jit(streams.permutation, static_argnames="size")

@@ -8,7 +8,8 @@ import pytest
 import scipy.sparse
 import scipy.sparse.linalg
 
-from mfjax import histories, svd
+from mfjax import histories
+from mfjax.baselines import svd
 from mfjax.types import Interactions
 
 NUM_USERS, NUM_ITEMS = 40, 30

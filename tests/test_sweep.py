@@ -12,8 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import als, cells, histories, objectives, persist, ranking, sweep
-from mfjax.evaluate import evaluate
+from mfjax import als, evaluation, histories, ranking, saving
+from mfjax.als import objectives
+from mfjax.evaluation import evaluate
+from mfjax.search import cells, sweep
 from mfjax.types import Interactions
 
 pytestmark = pytest.mark.slow
@@ -34,8 +36,8 @@ def split(seed: int = 0) -> tuple[Interactions, Interactions]:
 @pytest.fixture(scope="module")
 def data():
     train, hidden = split()
-    judge = cells.judge(histories.ragged(hidden), exclude=histories.ragged(train))
-    return histories.build(train, chunk_entries=64, width=8), judge
+    held_out = evaluation.evaluation_set(histories.ragged(hidden), exclude=histories.ragged(train))
+    return histories.build(train, chunk_entries=64, width=8), held_out
 
 
 def keys_of(seeds) -> jax.Array:
@@ -95,14 +97,14 @@ def test_a_cell_has_the_bits_of_fit(data):
 
 
 def test_cells_measure_as_evaluate(data):
-    train, judge = data
+    train, held_out = data
     counts = np.asarray(train.items.counts)
-    judge = replace(judge, item_counts=jnp.asarray(counts))
-    found = sweep.run(CELL, keys_of([0]), SETTINGS[:1], (train, judge), mode="map")
+    held_out = replace(held_out, item_counts=jnp.asarray(counts))
+    found = sweep.run(CELL, keys_of([0]), SETTINGS[:1], (train, held_out), mode="map")
     state = als.fit(jax.random.key(0), train, SETTINGS[0].config, num_steps=3)
     model = als.factors(state, SETTINGS[0].config)
     values = evaluate(
-        model, judge.targets, exclude=judge.exclude, cutoffs=(5,), metrics=("ndcg", "auc"), item_counts=counts
+        model, held_out.targets, exclude=held_out.exclude, cutoffs=(5,), metrics=("ndcg", "auc"), item_counts=counts
     )
     for row, name in enumerate(("ndcg@5", "auc")):
         np.testing.assert_array_equal(found.per_user[0, 0, row], values.per_user[name])
@@ -111,14 +113,14 @@ def test_cells_measure_as_evaluate(data):
 
 def test_ranking_models_sweep_alike():
     train, hidden = split()
-    judge = cells.judge(histories.ragged(hidden), exclude=histories.ragged(train))
+    held_out = evaluation.evaluation_set(histories.ragged(hidden), exclude=histories.ragged(train))
     positives = ranking.data(histories.ragged(train))
     settings = [cells.Training(ranking.Config(dim=4, batch_size=64, learning_rate=rate), 2) for rate in (0.05, 0.2)]
     cell = cells.measured(cells.ranking_factors, metrics=("ndcg",), cutoffs=(5,))
-    found = sweep.run(cell, keys_of(range(2)), settings, (positives, judge), mode="map")
+    found = sweep.run(cell, keys_of(range(2)), settings, (positives, held_out), mode="map")
     state = ranking.fit(jax.random.key(1), positives, settings[1].config, num_epochs=2)
     alone = evaluate(
-        ranking.factors(state), judge.targets, exclude=judge.exclude, cutoffs=(5,), metrics=("ndcg",)
+        ranking.factors(state), held_out.targets, exclude=held_out.exclude, cutoffs=(5,), metrics=("ndcg",)
     ).per_user["ndcg@5"]
     np.testing.assert_allclose(found.per_user[1, 1, 0], alone, atol=1e-6)
     assert np.abs(found.per_user[0] - found.per_user[1]).max() > 0
@@ -195,8 +197,8 @@ killable_sweep(Path(sys.argv[1]), on_cells)
 
 def killable_sweep(folder: Path, on_cells=None):
     train, hidden = split()
-    judge = cells.judge(histories.ragged(hidden), exclude=histories.ragged(train))
-    data = histories.build(train, chunk_entries=64, width=8), judge
+    held_out = evaluation.evaluation_set(histories.ragged(hidden), exclude=histories.ragged(train))
+    data = histories.build(train, chunk_entries=64, width=8), held_out
     return sweep.run(CELL, keys_of(range(2)), SETTINGS[:2], data, mode="map", folder=folder, on_cells=on_cells)
 
 
@@ -291,7 +293,7 @@ def test_a_damaged_cell_is_refused_by_the_name_of_its_file(tmp_path):
     path.write_bytes(whole[:-1])
     with pytest.raises(ValueError, match=f"{path.name}: damaged, its checksum does not match"):
         again()
-    persist.save_tree(path, {"value": np.zeros(3, np.float32)})
+    saving.save_tree(path, {"value": np.zeros(3, np.float32)})
     with pytest.raises(ValueError, match=rf"leaf .* of .*{path.name} is float\d+\[2\], saved was float32\[3\]"):
         again()
     path.unlink()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mfjax import als, histories
-from mfjax.transforms import Algorithm, average, keep_best, schedule, trace, train
+from mfjax.training import Algorithm, average, keep_best, schedule, trace, train
 from mfjax.types import Interactions
 
 

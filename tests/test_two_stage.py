@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import recommend, two_stage
+from mfjax import recommend
 from mfjax.histories import ragged
+from mfjax.recommend import two_stage
 from mfjax.types import Factors, Interactions
 
 NUM_USERS, NUM_ITEMS, DIM = 6, 30, 4

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from mfjax import variance
+from mfjax import statistics
 
 
 def simulate(rng, seeds, users, seed_sd, user_sd, residual_sd):
@@ -12,7 +12,7 @@ def simulate(rng, seeds, users, seed_sd, user_sd, residual_sd):
 
 def test_components_are_recovered():
     rng = np.random.default_rng(16)
-    found = [variance.components(simulate(rng, 8, 60, 0.05, 0.3, 0.1)) for _ in range(300)]
+    found = [statistics.components(simulate(rng, 8, 60, 0.05, 0.3, 0.1)) for _ in range(300)]
     estimates = np.array([(x.seed_variance, x.user_variance, x.residual_variance) for x in found])
     np.testing.assert_allclose(estimates.mean(0), [0.05**2, 0.3**2, 0.1**2], rtol=0.06)
     seed_means = np.mean([x.variance_of_seed_means for x in found])
@@ -21,7 +21,7 @@ def test_components_are_recovered():
 
 def test_intervals_over_one_source_are_those_of_its_means():
     values = simulate(np.random.default_rng(17), 5, 40, 0.05, 0.3, 0.1)
-    found = variance.components(values, level=0.9)
+    found = statistics.components(values, level=0.9)
     for spread, means in ((found.over_seeds, values.mean(1)), (found.over_users, values.mean(0))):
         peer = scipy.stats.ttest_1samp(means, 0).confidence_interval(0.9)
         np.testing.assert_allclose([spread.low, spread.high], peer, rtol=1e-9)
@@ -29,7 +29,7 @@ def test_intervals_over_one_source_are_those_of_its_means():
 
 def test_only_the_interval_over_both_covers_a_new_draw_of_both():
     rng = np.random.default_rng(18)
-    found = [variance.components(simulate(rng, 6, 50, 0.05, 0.3, 0.1)) for _ in range(1000)]
+    found = [statistics.components(simulate(rng, 6, 50, 0.05, 0.3, 0.1)) for _ in range(1000)]
     covered = {
         name: np.mean([getattr(x, name).low <= 0.3 <= getattr(x, name).high for x in found])
         for name in ("over_seeds", "over_users", "over_both")
@@ -38,13 +38,13 @@ def test_only_the_interval_over_both_covers_a_new_draw_of_both():
 
 
 def test_values_without_spread():
-    found = variance.components(np.ones((3, 4)))
+    found = statistics.components(np.ones((3, 4)))
     assert found.over_both == (1, 1, 0) and found.seed_variance == found.user_variance == 0
 
 
 def test_bad_shape_is_named():
     with pytest.raises(ValueError, match=r"values: shape \(1, 5\)"):
-        variance.components(np.ones((1, 5)))
+        statistics.components(np.ones((1, 5)))
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_bad_shape_is_named():
 )
 def test_bad_values_and_levels_are_named(values, level, message):
     with pytest.raises(ValueError, match=message):
-        variance.components(values, level=level)
+        statistics.components(values, level=level)

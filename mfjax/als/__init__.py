@@ -1,0 +1,41 @@
+"""Alternating least squares for every objective with this quadratic, and biases solved jointly.
+
+    state = als.init(key, config, num_users=..., num_items=...)
+    state, info = als.step(state, data, config)
+    state = als.fit(key, data, config, num_steps=16)
+
+`objectives` has what is minimised, `hypergradients` the derivatives of factors by hyperparameters, `footprint` the
+memory of a fit, foretold.
+"""
+
+from mfjax.als import footprint, hypergradients, objectives
+from mfjax.als.config import GATHERED_DTYPES, SOLVERS, Config, regularization
+from mfjax.als.explanation import explain
+from mfjax.als.fitting import LARGEST_RESIDUAL, fit
+from mfjax.als.folding import fold_in
+from mfjax.als.half_steps import MapChunks, half_step, map_on_one_device
+from mfjax.als.steps import Info, State, algorithm, factors, init, loss, step
+
+__all__ = [
+    "GATHERED_DTYPES",
+    "LARGEST_RESIDUAL",
+    "SOLVERS",
+    "Config",
+    "Info",
+    "MapChunks",
+    "State",
+    "algorithm",
+    "explain",
+    "factors",
+    "fit",
+    "fold_in",
+    "footprint",
+    "half_step",
+    "hypergradients",
+    "init",
+    "loss",
+    "map_on_one_device",
+    "objectives",
+    "regularization",
+    "step",
+]

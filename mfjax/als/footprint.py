@@ -1,0 +1,140 @@
+r"""Memory of ALS on each device, known before anything is allocated.
+
+.. math::
+    \underbrace{4 d \left(2 (U + I) + 3 \max(U, I)\right)}_{\text{tables: start, present, one side in the making}}
+    + \underbrace{\frac{8 \cdot 1.1}{n} \sum_{\text{sides}} \left(N + \tfrac{w}{2} R\right)}_{\text{histories}}
+    + \underbrace{8 d c}_{\text{a chunk's gathered rows}}
+
+bytes, for d factors, U users, I items, N interactions, n devices, and sides of R rows whose histories are cut into
+segments of w entries and chunks of c: every row leaves half a segment of padding on average. Where all entries have
+one value, such as a 1 for what was seen, 4 bytes in place of 8.
+
+Tables shared out by rows (`mfjax.devices.by_rows`) take 1/n of that and 16 (U + I) bytes of numbers that every device
+has; the plan of what is sent takes 8 bytes beside an entry's 8, and the rows sent and received as much as a chunk's.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import jax
+
+from mfjax import checks
+from mfjax.histories import Histories
+
+
+class Footprint(NamedTuple):
+    """Bytes on every device: factor tables, histories, and the work of one chunk at a time."""
+
+    tables: int
+    histories: int
+    work: int
+
+    @property
+    def total(self) -> int:
+        return self.tables + self.histories + self.work
+
+
+def expected(
+    num_users: int,
+    num_items: int,
+    num_interactions: int,
+    *,
+    dim: int,
+    num_devices: int = 1,
+    width: int = 32,
+    chunk_entries: int = 4096,
+    by_rows: bool = False,
+    one_value: bool = False,
+) -> Footprint:
+    """Return the bytes that a fit needs, before there are histories; `by_rows` when tables are shared out too.
+
+    `one_value` when all entries have the same.
+
+    Raises:
+        ValueError: for sizes below 1, or arguments of another kind.
+
+    Example:
+        >>> round(expected(10_000_000, 1_000_000, 1_000_000_000, dim=64, num_devices=8).total / 1e9)
+        16
+        >>> round(expected(10_000_000, 1_000_000, 1_000_000_000, dim=64, num_devices=8, by_rows=True).total / 1e9)
+        7
+    """
+    _check_sizes(dim, num_users=num_users, num_items=num_items, num_devices=num_devices)
+    _check_sizes(dim, width=width, chunk_entries=chunk_entries)
+    checks.whole("num_interactions", num_interactions, least=0, most=2**62)
+    checks.choice("by_rows", by_rows, (False, True))
+    checks.choice("one_value", one_value, (False, True))
+    # Python's numbers, which do not wrap as numpy's would.
+    num_users, num_items, num_interactions = int(num_users), int(num_items), int(num_interactions)
+    dim, num_devices, width, chunk_entries = int(dim), int(num_devices), int(width), int(chunk_entries)
+    entries = sum(num_interactions + rows * width // 2 for rows in (num_users, num_items))
+    each, copies = (4 if one_value else 8) + (8 if by_rows else 0), 4 if by_rows else 2
+    return Footprint(
+        _tables(num_users, num_items, dim, num_devices if by_rows else 1),
+        int(1.1 * each * entries) // num_devices,
+        4 * dim * copies * chunk_entries,
+    )
+
+
+def of(data: Histories, *, dim: int) -> Footprint:
+    """Return the bytes that a fit to histories needs on each of the devices that they are on.
+
+    Raises:
+        ValueError: for what are no histories, or a dim below 1.
+    """
+    checks.kind("data", data, Histories, "pass histories.build(interactions)")
+    _check_sizes(dim)
+    dim = int(dim)
+    gathered = max(block.num_gathered() for block in data.users.blocks + data.items.blocks)
+    tables = _tables(data.users.num_places, data.items.num_places, dim, data.users.num_shares)
+    held = sum(_held(leaf) for leaf in jax.tree.leaves(data))
+    return Footprint(tables, held, 4 * dim * gathered)
+
+
+def _held(leaf: jax.Array) -> int:
+    """Return the bytes of an array on one device; of all of it where a program traces it or it is on the host."""
+    placed = isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer)
+    return leaf.addressable_data(0).nbytes if placed else leaf.size * leaf.dtype.itemsize
+
+
+def _check_sizes(dim: int, **sizes: int) -> None:
+    for name, size in {"dim": dim, **sizes}.items():
+        checks.whole(name, size, remedy="pass the number that a fit is to have")
+
+
+def _tables(num_users: int, num_items: int, dim: int, num_shares: int) -> int:
+    whole = 4 * dim * (2 * (num_users + num_items) + 3 * max(num_users, num_items))
+    return whole if num_shares == 1 else whole // num_shares + 16 * (num_users + num_items)
+
+
+def limit() -> int | None:
+    """Return the bytes of one device, its share of the machine's for CPU devices; None where nothing tells."""
+    device = jax.local_devices()[0]
+    if device.platform != "cpu":
+        return (device.memory_stats() or {}).get("bytes_limit")
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // jax.local_device_count()
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def check(needed: Footprint, available: int | None) -> None:
+    """Raise ValueError, with the figures and the remedy, when a fit would not fit.
+
+    Example:
+        >>> check(Footprint(tables=3, histories=1, work=0), available=4)
+    """
+    checks.kind("needed", needed, Footprint, "pass what footprint.of or footprint.expected returns")
+    if available is not None:
+        checks.number("available", available, least=0, remedy="pass bytes, or None where nothing tells")
+    if available is None or needed.total <= available:
+        return
+    tables, histories, total, there = (
+        f"{number / 2**30:.1f}" for number in (needed.tables, needed.histories, needed.total, available)
+    )
+    raise ValueError(
+        f"dim: a fit needs {total} GiB on each device (tables {tables}, histories {histories}), which has {there}; "
+        "lower dim, or share out over more devices the histories (devices.sharding) or the tables too (devices.by_rows)"
+    )

@@ -1,0 +1,141 @@
+"""The users of an evaluation ranked and measured, as a pure function of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+from jax import lax
+
+from mfjax import checks, metrics, recommend
+from mfjax.evaluation.blocks import Blocks, check_relevances
+from mfjax.evaluation.evaluation_set import EvaluationSet, as_item_counts
+from mfjax.evaluation.named import DEFAULT_METRICS, METRICS, as_cutoffs, columns
+from mfjax.evaluation.ranks import rank_block
+from mfjax.histories import Ragged, agreement
+from mfjax.metrics import DEFAULT, Convention, conventions
+from mfjax.metrics.lists import coverage, gini, mean_popularity, novelty
+from mfjax.recommend.candidates import prepared
+from mfjax.types import Array, Factors, Scorer
+
+
+class Measured(NamedTuple):
+    """The arrays of an evaluation; rows are the users of the blocks, by ascending id.
+
+    Attributes:
+        users: int32 [num_users].
+        per_user: name ("recall@10") -> float32 [num_users].
+        pooled: name ("coverage@10") -> float32 scalar, of all users together.
+        recommended: int32 [num_users, max(cutoffs)], best first; padding is 0.
+        recommended_mask: bool [num_users, max(cutoffs)].
+        num_relevant: int32 [num_users], targets.
+        num_unreachable: int32 [num_users], targets that can not be recommended: excluded, or without a finite score.
+        num_broken: int32 [num_users], scores that were NaN or +inf, which are never recommended.
+    """
+
+    users: Array
+    per_user: dict[str, Array]
+    pooled: dict[str, Array]
+    recommended: Array
+    recommended_mask: Array
+    num_relevant: Array
+    num_unreachable: Array
+    num_broken: Array
+
+
+def measure(
+    model: Scorer | Factors,
+    held_out: EvaluationSet,
+    *,
+    cutoffs: Sequence[int] | int = (10,),
+    metrics: Sequence[str] | str = DEFAULT_METRICS,
+    convention: Convention = DEFAULT,
+) -> Measured:
+    """Return the metrics of every user of an evaluation set: `evaluate` without the host's part, for `jit` and `vmap`.
+
+    Memory is that of one block's scores, about four times over, and of the results. `cutoffs`, `metrics` and
+    `convention` are static, and as in `evaluate`.
+
+    Raises:
+        ValueError: as `evaluate`, but for values that can not be seen while they are traced.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> from mfjax.evaluation import evaluation_set
+        >>> from mfjax.histories import ragged
+        >>> from mfjax.types import Interactions
+        >>> model = Factors(users=jnp.array([[1.0], [-1.0]]), items=jnp.array([[1.0], [3.0], [2.0]]))
+        >>> tests = Interactions(np.array([0, 1]), np.array([2, 1]), np.ones(2, np.float32), 2, 3)
+        >>> run = jax.jit(measure, static_argnames=("cutoffs", "metrics", "convention"))
+        >>> run(model, evaluation_set(ragged(tests)), cutoffs=(2,), metrics=("recall",)).per_user
+        {'recall@2': Array([1., 0.], dtype=float32)}
+    """
+    conventions.check(convention)
+    named, cutoffs = columns(metrics, cutoffs), as_cutoffs(cutoffs)
+    longest = max(cutoffs)
+    scorer, held_out = fitting(model, held_out, convention)
+    blocks, targets = held_out.blocks, held_out.targets
+
+    def one_block(block: tuple[Array, Array]) -> tuple:
+        users, mask = block
+        ranked = rank_block(
+            scorer, users, targets, held_out.exclude, held_out.candidates, mask=mask, k=longest, ties=convention.ties
+        )
+        values = {
+            name: METRICS[metric](ranked, k, convention, targets.num_columns) for name, (metric, k) in named.items()
+        }
+        hits = {k: METRICS["hits"](ranked, k, convention, targets.num_columns) for k in cutoffs}
+        counts = ranked.num_relevant, ranked.num_unreachable, ranked.num_broken
+        return values, hits, ranked.recommended, ranked.recommended_mask, *counts
+
+    results = lax.map(one_block, (blocks.users, blocks.mask))
+    per_user, hits, ids, mask, *counts = jax.tree.map(blocks.ascending, results)
+    pooled = _pooled(hits, ids, mask, counts[0], targets, held_out.item_counts)
+    return Measured(blocks.ascending(blocks.users), per_user, pooled, ids, mask, *counts)
+
+
+def fitting(
+    model: Scorer | Factors, held_out: EvaluationSet, convention: Convention = DEFAULT
+) -> tuple[Scorer, EvaluationSet]:
+    """Return the model's scorer, and the evaluation set as arrays that fit it, or raise ValueError."""
+    checks.kind("held_out", held_out, EvaluationSet, "pass what evaluation_set makes of the targets")
+    checks.kind("blocks", held_out.blocks, Blocks, "pass what evaluation_set makes of the targets")
+    targets = held_out.targets
+    agreement.lists("targets", targets)
+    check_relevances(targets, convention.gain)
+    num_users, num_items = targets.num_rows, targets.num_columns
+    scorer = recommend.scorer(model)
+    rows = agreement.num_users(scorer)
+    if rows is not None and rows != num_users:
+        raise ValueError(f"model: has {rows} users, but targets have {num_users}; pass a model of the same id space")
+    if isinstance(model, Factors) and model.items.shape[0] != num_items:
+        raise ValueError(
+            f"model: has {model.items.shape[0]} items, but targets have {num_items}; pass a model of the same id space"
+        )
+    if held_out.exclude is not None:
+        agreement.lists("exclude", held_out.exclude, num_users, num_items, "targets have")
+    candidates = prepared(held_out.candidates, num_items, num_users)
+    item_counts = as_item_counts(held_out.item_counts, num_items)
+    return scorer, replace(held_out, candidates=candidates, item_counts=item_counts)
+
+
+def _pooled(
+    hits: Mapping[int, Array], ids: Array, mask: Array, num_relevant: Array, targets: Ragged, item_counts: Array | None
+) -> dict[str, Array]:
+    values, num_items = {}, targets.num_columns
+    for k, found in hits.items():
+        lists = ids[:, :k], mask[:, :k]
+        values[f"pooled_precision@{k}"] = metrics.pooled_precision(found, num_relevant, k=k)
+        values[f"coverage@{k}"] = coverage(*lists, num_items=num_items)
+        values[f"gini@{k}"] = gini(*lists, num_items=num_items)
+        if item_counts is not None:
+            values[f"mean_popularity@{k}"] = mean_popularity(*lists, item_counts)
+            values[f"novelty@{k}"] = novelty(*lists, item_counts, num_users=targets.num_rows)
+    return values
+
+
+compiled_measure = jax.jit(measure, static_argnames=("cutoffs", "metrics", "convention"))

@@ -1,0 +1,149 @@
+"""Interactions -> `Histories`: whole histories dealt out to equal chunks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+
+from mfjax import checks
+from mfjax.histories.packed import Histories, Packed, Side
+from mfjax.histories.packing import Plan, Writer, balance, share_shape
+from mfjax.histories.ragged import By, check, check_by, check_some, sides, sorted_by_row
+from mfjax.types import Interactions
+
+
+def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int = 32, multiple_of: int = 1) -> Histories:
+    """Return the padded histories of `interactions` by user and by item.
+
+    Args:
+        interactions: pairs on the host.
+        chunk_entries: entries a chunk; the factors gathered for one chunk should fit the fastest large cache.
+        width: entries a segment.
+        multiple_of: the number of chunks is a multiple of this (the number of devices that share them).
+
+    Raises:
+        ValueError: for what are no Interactions, an empty set, ids outside the id spaces, values that are not finite
+            in float32, or options that are not whole numbers of at least 1.
+
+    Example:
+        >>> pairs = Interactions(np.array([1, 0, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 2, 3)
+        >>> build(pairs).users.counts.tolist()
+        [1.0, 2.0]
+    """
+    check(interactions)
+    check_some(interactions)
+    sizes = (interactions.users, interactions.num_users), (interactions.items, interactions.num_items)
+    counts = [np.bincount(ids, minlength=size) for ids, size in sizes]
+    options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+    by_user, by_item = Packing.pair(*counts, value=_one_value(interactions.values), **options)
+    users = _packed(by_user, interactions, "user")
+    del by_user
+    return Histories(users, _packed(by_item, interactions, "item"))
+
+
+def side(
+    interactions: Interactions,
+    *,
+    by: By = "user",
+    chunk_entries: int = 4096,
+    width: int = 32,
+    multiple_of: int = 1,
+) -> Side:
+    """Return the padded histories of one side; arguments and errors as in `build`."""
+    check_by(by)
+    check(interactions)
+    check_some(interactions)
+    rows, _, num_rows, _ = sides(interactions, by)
+    counts = np.bincount(rows, minlength=num_rows)
+    options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+    packing = Packing(counts, _plans(counts, **options), width, _one_value(interactions.values))
+    return _packed(packing, interactions, by)
+
+
+def _one_value(values: np.ndarray) -> float | None:
+    """Return the value that all entries have, or None."""
+    return float(values[0]) if np.all(values == values[0]) else None
+
+
+PART, MOST_PARTS = 1 << 20, 8
+"""Entries that are packed at once, as far as MOST_PARTS parts do: every part is a pass over the rows of all entries."""
+
+
+def _packed(packing: Packing, interactions: Interactions, by: By) -> Side:
+    """Pack one side, a range of rows at a time: what is needed beside the result is for one range only."""
+    rows, columns, num_rows, num_columns = sides(interactions, by)
+    ends = np.cumsum(packing.counts)
+    starts = ends - packing.counts
+    num_parts = min(-(-len(rows) // PART), MOST_PARTS)
+    inner = np.searchsorted(ends, len(rows) * np.arange(1, num_parts) / num_parts)
+    for first, last in itertools.pairwise([0, *inner, num_rows]):
+        here = np.flatnonzero((first <= rows) & (rows < last))
+        here = here[sorted_by_row(rows[here] - first, columns[here])]
+        of_part = rows[here]
+        position = np.arange(len(here)) - (starts[of_part] - starts[first])
+        packing.write(of_part, position, columns[here], interactions.values[here])
+    return packing.side(np.bincount(columns, minlength=num_columns))
+
+
+class Packing:
+    """Histories of one side in the making: common ones, and those too long for a common chunk.
+
+    Attributes:
+        counts: int64 [num_rows], the entries of every row.
+    """
+
+    def __init__(
+        self, counts: np.ndarray, plans: Sequence[Plan | None], width: int, value: float | None = None
+    ) -> None:
+        self.counts, self._is_common = counts, np.zeros(len(counts), bool)
+        if plans[0] is not None:
+            self._is_common[plans[0].rows] = True
+        self._writers = [None if plan is None else Writer(plan, width, len(counts), value) for plan in plans]
+
+    @classmethod
+    def pair(
+        cls, *counts: np.ndarray, chunk_entries: int, width: int, multiple_of: int, value: float | None
+    ) -> list[Packing]:
+        """Return those of users and items.
+
+        Args:
+            counts: int64, entries of every user, and of every item.
+            chunk_entries, width, multiple_of: as in `build`.
+            value: what all entries are, or None when they differ.
+        """
+        options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+        plans = [_plans(of_side, **options) for of_side in counts]
+        users, items = (common for common, _ in plans)
+        if users is not None and items is not None:
+            plans = [(common, long) for common, (_, long) in zip(share_shape(users, items), plans, strict=True)]
+        return [cls(of_side, planned, width, value) for of_side, planned in zip(counts, plans, strict=True)]
+
+    def write(self, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
+        """Add entries, [n] each; `position` is an entry's place within its row, from 0."""
+        common = self._is_common[rows]
+        for writer, chosen in zip(self._writers, (common, ~common), strict=True):
+            if writer is not None and chosen.any():
+                part = slice(None) if chosen.all() else chosen
+                writer.write(rows[part], position[part], columns[part], values[part])
+
+    def side(self, column_counts: np.ndarray) -> Side:
+        """Return what was written."""
+        blocks = tuple(Packed(*map(jnp.asarray, writer.arrays())) for writer in self._writers if writer is not None)
+        return Side(blocks, jnp.asarray(self.counts, jnp.float32), jnp.asarray(column_counts, jnp.float32))
+
+
+def _plans(counts: np.ndarray, *, chunk_entries: int, width: int, multiple_of: int) -> tuple[Plan | None, Plan | None]:
+    """Return the plans of common and of long histories, None where there are none."""
+    for name, number in (("chunk_entries", chunk_entries), ("width", width), ("multiple_of", multiple_of)):
+        checks.whole(name, number, remedy="pass a number of entries or devices")
+    segments = -(-counts // width)
+    capacity = max(chunk_entries // width, 1)
+
+    def plan(chosen: np.ndarray) -> Plan | None:
+        here = np.where(chosen, segments, 0)
+        return balance(here, max(capacity, int(here.max())), multiple_of) if here.any() else None
+
+    return plan(segments <= capacity), plan(segments > capacity)

@@ -1,0 +1,32 @@
+"""Factors trained on ranking losses: any loss of `losses`, any sampler of `sampling`, any Optax optimizer.
+
+state = ranking.fit(key, ranking.data(seen), ranking.Config(loss=ranking.losses.bpr), num_epochs=30)
+"""
+
+from mfjax.ranking import losses, sampling
+from mfjax.ranking.folding import fold_in
+from mfjax.ranking.sampler import Sampler
+from mfjax.ranking.training import algorithm, epoch, examples, factors, fit, init, step, steps_per_epoch
+from mfjax.ranking.values import ORDERS, Config, Data, Info, Order, State, data
+
+__all__ = [
+    "ORDERS",
+    "Config",
+    "Data",
+    "Info",
+    "Order",
+    "Sampler",
+    "State",
+    "algorithm",
+    "data",
+    "epoch",
+    "examples",
+    "factors",
+    "fit",
+    "fold_in",
+    "init",
+    "losses",
+    "sampling",
+    "step",
+    "steps_per_epoch",
+]

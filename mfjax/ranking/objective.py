@@ -1,0 +1,204 @@
+r"""The objective of a batch of examples, on the rows of the tables that it touches.
+
+An example is a positive pair (u, i) with negatives j of the user:
+
+.. math::
+    \sum_{(u,i,j)} \ell(s_{ui}, s_{uj}, w_j)
+    + \frac{\lambda_u}{2} \|x_u\|^2 + \frac{\lambda_+}{2} \|v_i\|^2 + \frac{\lambda_-}{2m} \sum_j \|v_j\|^2
+    + \frac{\lambda_b}{2} \left(b_i^2 + \frac{1}{m} \sum_j b_j^2\right),
+    \qquad s_{ui} = \langle x_u, v_i \rangle + b_i
+
+with the sum, not the mean, over examples: a step size is that of one example, as in stochastic gradient descent.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from mfjax import checks
+from mfjax.ranking.losses import Loss
+from mfjax.types import Array
+
+
+class Tables(NamedTuple):
+    """What is learned: users float32 [num_users, dim], items [num_items, dim], item_biases [num_items] or None."""
+
+    users: Array
+    items: Array
+    item_biases: Array | None
+
+
+class Rows(NamedTuple):
+    """The rows of the tables that a batch touches; biases are None when there are none.
+
+    Attributes:
+        user, positive: float32 [batch, dim].
+        negative: float32 [batch, m, dim], or [m, dim] when all examples share their negatives.
+        positive_bias, negative_bias: float32 [batch] and [batch, m], or [m].
+    """
+
+    user: Array
+    positive: Array
+    negative: Array
+    positive_bias: Array | None
+    negative_bias: Array | None
+
+
+class Lambdas(NamedTuple):
+    """The regularisation of the objective: lambda_u, lambda_+, lambda_- and lambda_b, scalars."""
+
+    user: Array | float
+    positive: Array | float
+    negative: Array | float
+    bias: Array | float
+
+
+def gather(tables: Tables, users: Array, items: Array, negatives: Array) -> Rows:
+    """Return the rows of a batch.
+
+    Raises:
+        ValueError: for ids that the tables have not, or item biases of another number than items.
+    """
+    users = checks.ids("users", users, tables.users.shape[0], "the table of users")
+    items = checks.ids("items", items, tables.items.shape[0], "the table of items")
+    negatives = checks.ids("negatives", negatives, tables.items.shape[0], "the table of items")
+    checks.shape("items", items, users.shape, "pass the positive item of each user")
+    if negatives.ndim == 2:
+        checks.shape("negatives", negatives, (*users.shape, None), "pass the negatives of each user, or [m] for all")
+    if tables.item_biases is not None:
+        checks.shape("item_biases", tables.item_biases, tables.items.shape[:1], "pass one bias for each item")
+    biases = tables.item_biases
+    of_items = (None, None) if biases is None else (biases[items], biases[negatives])
+    return Rows(_take(tables.users, users), _take(tables.items, items), _take(tables.items, negatives), *of_items)
+
+
+def _take(table: Array, ids: Array) -> Array:
+    """Return the rows `ids` of a table."""
+    # In blocks of eight numbers, which XLA's CPU backend copies twice as fast as one long row.
+    num_rows, dim = table.shape
+    return table[ids] if dim % 8 else table.reshape(num_rows, -1, 8)[ids].reshape(*ids.shape, dim)
+
+
+def scores(rows: Rows) -> tuple[Array, Array]:
+    """Return the scores of the positives [batch] and of the negatives [batch, m]."""
+    positive = _dot(rows.user, rows.positive)
+    if rows.negative.ndim == 2:
+        negative = jnp.matmul(rows.user, rows.negative.T, precision="highest")
+    else:
+        negative = _dot(rows.user[:, None, :], rows.negative)
+    if rows.positive_bias is None or rows.negative_bias is None:
+        return positive, negative
+    bias = rows.negative_bias
+    return positive + rows.positive_bias, negative + (bias[None, :] if bias.ndim == 1 else bias)
+
+
+def _dot(a: Array, b: Array) -> Array:
+    # As a product with ones: XLA's CPU backend adds up a row one number at a time, but vectorises a matrix product.
+    return jnp.matmul(a * b, jnp.ones((a.shape[-1], 1), a.dtype), precision="highest")[..., 0]
+
+
+def objective(rows: Rows, weights: Array, loss: Loss, lambdas: Lambdas) -> Array:
+    """Return the objective of a batch, a scalar.
+
+    Args:
+        rows: of the batch.
+        weights: float32 [batch, m], as in `sampler.Negatives`; an example without a real negative counts nothing.
+        loss: from `mfjax.ranking.losses`.
+        lambdas: the regularisation.
+
+    Raises:
+        ValueError: for weights of another shape than the negatives, or a loss that is not one number an example.
+
+    Example:
+        >>> from mfjax.ranking import losses
+        >>> rows = Rows(jnp.ones((1, 2)), jnp.ones((1, 2)), jnp.zeros((1, 1, 2)), None, None)
+        >>> f"{objective(rows, jnp.ones((1, 1)), losses.bpr, Lambdas(1.0, 0.0, 0.0, 0.0)):.4f}"
+        '1.1269'
+    """
+    active, shares = _shares(rows, weights)
+    penalty = (
+        lambdas.user * jnp.sum(active[:, None] * rows.user**2)
+        + lambdas.positive * jnp.sum(active[:, None] * rows.positive**2)
+        + lambdas.negative * jnp.sum(shares[..., None] * rows.negative**2)
+    )
+    if rows.positive_bias is not None and rows.negative_bias is not None:
+        biases = jnp.sum(active * rows.positive_bias**2) + jnp.sum(shares * rows.negative_bias**2)
+        penalty = penalty + lambdas.bias * biases
+    return jnp.sum(_losses(loss, *scores(rows), weights, active)) + penalty / 2
+
+
+def _losses(loss: Loss, positive: Array, negative: Array, weights: Array, active: Array) -> Array:
+    """Return the loss of each example, 0 for one that does not count."""
+    checks.function("loss", loss, "pass such as losses.bpr")
+    found = loss(positive, negative, weights)
+    # A mean over the batch would be broadcast to all examples, and count as often as there are.
+    checks.shape("loss", found, positive.shape, "return one number for each example, not their sum or mean")
+    return jnp.where(active > 0, found, 0.0)
+
+
+def _shares(rows: Rows, weights: Array) -> tuple[Array, Array]:
+    """Return which examples count, 0 or 1 [batch], and 1 / m for every real negative, in the shape of their ids."""
+    shape = rows.user.shape[0], rows.negative.shape[-2]
+    checks.shape("weights", weights, shape, "pass one weight for each negative of each example")
+    share = _share(weights)
+    active = jnp.any(weights > 0, axis=1).astype(weights.dtype)
+    return active, share if rows.negative.ndim == 3 else jnp.sum(share, axis=0)
+
+
+def _share(weights: Array) -> Array:
+    real = weights > 0
+    return real.astype(weights.dtype) / jnp.maximum(jnp.sum(real, axis=1, keepdims=True), 1).astype(weights.dtype)
+
+
+def gradients(rows: Rows, weights: Array, loss: Loss, lambdas: Lambdas) -> tuple[Rows, Array, Array]:
+    """Return the gradient of `objective` with respect to the rows, and the loss and AUC of each example.
+
+    The loss is differentiated with respect to the scores; the rest is the chain rule of a scalar product and of a sum
+    of squares, written out so that it takes one pass over the rows.
+
+    Args:
+        rows, weights, loss, lambdas: as in `objective`.
+
+    Returns:
+        gradients: of the rows, in their shapes.
+        losses: float32 [batch], without regularisation; 0 for an example without a real negative.
+        auc: float32 [batch], the share of its real negatives with s_ui > s_uj, equal scores counting one half.
+
+    Raises:
+        ValueError: as `objective`.
+    """
+    active, shares = _shares(rows, weights)
+    positive, negative = scores(rows)
+    losses, pullback = jax.vjp(lambda s, t: _losses(loss, s, t, weights, active), positive, negative)
+    margin = positive[:, None] - negative
+    auc = jnp.sum(_share(weights) * ((margin > 0) + 0.5 * (margin == 0)), axis=1)
+    by_positive, by_negative = pullback(jnp.ones_like(losses))
+    penalties = lambdas.user * active, lambdas.positive * active, lambdas.negative * shares
+    # Held back, because XLA would otherwise work them out anew for every coordinate of the rows.
+    by_positive, by_negative, penalties = lax.optimization_barrier((by_positive, by_negative, penalties))
+    of_user, of_positive, of_negative = (each[..., None] for each in penalties)
+    if rows.negative.ndim == 2:
+        user = jnp.matmul(by_negative, rows.negative, precision="highest")
+        rivals = jnp.matmul(by_negative.T, rows.user, precision="highest")
+    else:
+        user = jnp.sum(by_negative[..., None] * rows.negative, axis=1)
+        rivals = by_negative[..., None] * rows.user[:, None, :]
+    of_rows = Rows(
+        user=by_positive[:, None] * rows.positive + user + of_user * rows.user,
+        positive=by_positive[:, None] * rows.user + of_positive * rows.positive,
+        negative=rivals + of_negative * rows.negative,
+        positive_bias=None,
+        negative_bias=None,
+    )
+    if rows.positive_bias is None or rows.negative_bias is None:
+        return of_rows, losses, auc
+    summed = by_negative if rows.negative.ndim == 3 else jnp.sum(by_negative, axis=0)
+    biases = (
+        by_positive + lambdas.bias * active * rows.positive_bias,
+        summed + lambdas.bias * shares * rows.negative_bias,
+    )
+    return of_rows._replace(positive_bias=biases[0], negative_bias=biases[1]), losses, auc

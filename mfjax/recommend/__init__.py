@@ -1,0 +1,23 @@
+"""From a model to lists: scores, the k best items, similar items, two stages, and a `Model` of raw ids."""
+
+from mfjax.recommend import candidates, model, two_stage
+from mfjax.recommend.candidates import Candidates
+from mfjax.recommend.lists import similar_items, top_k, top_k_block
+from mfjax.recommend.model import Model
+from mfjax.recommend.scores import masked_scores, score, scorer
+from mfjax.recommend.selection import largest
+
+__all__ = [
+    "Candidates",
+    "Model",
+    "candidates",
+    "largest",
+    "masked_scores",
+    "model",
+    "score",
+    "scorer",
+    "similar_items",
+    "top_k",
+    "top_k_block",
+    "two_stage",
+]

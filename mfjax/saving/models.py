@@ -1,0 +1,93 @@
+"""Saving: a model with all it needs to predict, and the pytrees of a fit that is to go on later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mfjax import checks
+from mfjax.histories import Ragged
+from mfjax.recommend import Model
+from mfjax.saving import container, model_checks
+from mfjax.saving.trees import check_kind, on_device, plain
+from mfjax.types import Factors, Vocabulary
+
+_LISTS = ("offsets", "ids", "values")
+
+
+def save(path: str | os.PathLike, model: Model) -> None:
+    """Write a model to one file, without pickle, whole or not at all.
+
+    Raises:
+        ValueError: for raw ids that are objects, a config or manifest that JSON can not hold, or a model that `load`
+            would refuse, such as one whose factors are not finite.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import tempfile
+        >>> users, items = Vocabulary.of(["ann"]), Vocabulary.of([7, 8, 9])
+        >>> factors = Factors(jnp.ones((1, 2)), jnp.ones((3, 2)))
+        >>> model = Model(factors=factors, user_vocabulary=users, item_vocabulary=items)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(f"{folder}/model.mfjax", model)
+        ...     load(f"{folder}/model.mfjax").predict("ann", 8)
+        2.0
+    """
+    checks.kind("model", model, Model, "pass a mfjax.recommend.model.Model; save other trees with save_tree")
+    arrays = {
+        f"factors.{name}": np.asarray(table) for name, table in model.factors._asdict().items() if table is not None
+    }
+    arrays |= {"user_vocabulary": model.user_vocabulary.raw, "item_vocabulary": model.item_vocabulary.raw}
+    seen = None
+    if model.seen is not None:
+        arrays |= {f"seen.{name}": np.asarray(getattr(model.seen, name)) for name in _LISTS}
+        seen = {"num_columns": model.seen.num_columns, "longest": model.seen.longest}
+    header = {
+        "kind": "model",
+        "seen": seen,
+        "rating_range": plain(model.rating_range),
+        "objective": model.objective,
+        "config": plain(model.config),
+        "manifest": plain(model.manifest),
+    }
+    model_checks.check("model", arrays, header)
+    container.write(path, arrays, header)
+
+
+def load(path: str | os.PathLike) -> Model:
+    """Return the model that `save` wrote: the same bits, so the same predictions.
+
+    Raises:
+        ValueError: if the file is not a model, is of an unknown version or damaged, or if its parts do not fit one
+            another or are not finite.
+    """
+    arrays, header = container.read(path)
+    check_kind(path, header, "model", "load_tree")
+    model_checks.check(str(path), arrays, header)
+    try:
+        return _model(arrays, header)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _model(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Model:
+    seen = None
+    if header["seen"] is not None:
+        offsets, ids, values = (on_device(name, arrays[f"seen.{name}"]) for name in _LISTS)
+        seen = Ragged(offsets, ids, values, header["seen"]["num_columns"], header["seen"]["longest"])
+    tables = {
+        name: on_device(name, arrays[f"factors.{name}"]) for name in Factors._fields if f"factors.{name}" in arrays
+    }
+    return Model(
+        factors=Factors(**tables),
+        user_vocabulary=Vocabulary(arrays["user_vocabulary"]),
+        item_vocabulary=Vocabulary(arrays["item_vocabulary"]),
+        seen=seen,
+        rating_range=None if header["rating_range"] is None else tuple(header["rating_range"]),
+        objective=header["objective"],
+        config=header["config"],
+        manifest=header["manifest"],
+    )

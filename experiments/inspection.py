@@ -15,7 +15,7 @@ from experiments.sections import Section
 from experiments.study import Outcome
 from experiments.task import Task
 from mfjax import als, recommend
-from mfjax import als as als_module
+from mfjax.als import explain as contributions_of
 from mfjax.data.movielens import Dataset
 from mfjax.data.recency import places_from_last
 from mfjax.types import Array, Factors, Interactions
@@ -214,7 +214,7 @@ def contributions(
 
     def explain(item: Array) -> Array:
         mask = jnp.ones(len(rows), bool)
-        return als_module.explain(factors.items, history, mask, entry.quadratic, entry.linear, background, reg, item)
+        return contributions_of(factors.items, history, mask, entry.quadratic, entry.linear, background, reg, item)
 
     items = jnp.asarray(ids, jnp.int32)
     scores = recommend.score(factors, jnp.full(len(ids), user, jnp.int32), items)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from mfjax import ranking, training
 from mfjax.histories import Ragged, ragged
 from mfjax.ranking import complement, fold_in, losses, sampling, sparse_updates, streams
-from mfjax.ranking import sampler as sampler_module
 from mfjax.ranking.objective import Lambdas, Rows, objective
+from mfjax.ranking.sampler import draw as draw_negatives
 from mfjax.types import Interactions
 from tests.drawn import (
     FLOATS,
@@ -52,7 +52,7 @@ BUILT = complement.build(POSITIVES, np.arange(1.0, NUM_ITEMS + 1))
 # Streams
 
 permutation = jax.jit(partial(streams.permutation, size=7))
-draw_outside, draw = jax.jit(complement.draw), jax.jit(sampler_module.draw)
+draw_outside, draw = jax.jit(complement.draw), jax.jit(draw_negatives)
 
 
 @drawn(an_ids(5, 7), st.integers(0, 3), examples=150)
@@ -93,7 +93,7 @@ def test_what_is_no_key(key):
         lambda: ranking.fit(key, ranking.data(POSITIVES), ranking.Config(dim=DIM)),
         lambda: training.train(key, COUNT, num_steps=1),
         lambda: fold_in(key, POSITIVES, MODEL, losses.bpr, reg_user=0.1),
-        lambda: sampler_module.draw(key, sampling.uniform(POSITIVES), jnp.array([0])),
+        lambda: draw_negatives(key, sampling.uniform(POSITIVES), jnp.array([0])),
     ):
         assert refused(call)[0]
 
@@ -191,7 +191,7 @@ SAMPLERS = [make(POSITIVES) for make in sampling.SAMPLERS.values() if make is no
 @drawn(an_ids(3, NUM_USERS), st.sampled_from(SAMPLERS), examples=100)
 def test_users_of_samplers(users, sampler):
     passed, plain = users
-    assert refused_when_traced(lambda: sampler_module.draw(jax.random.key(3), sampler, passed)) == (plain is None)
+    assert refused_when_traced(lambda: draw_negatives(jax.random.key(3), sampler, passed)) == (plain is None)
     if plain is not None:
         found = draw(jax.random.key(3), sampler, jnp.asarray(plain))
         np.testing.assert_array_equal(np.any(np.asarray(found.weights) > 0, axis=1), [user != 2 for user in plain])
@@ -357,7 +357,7 @@ def test_samplers_of_something_else(sampler, words):
 def test_more_hard_negatives_than_are_drawn():
     sampler = sampling.hard(sampling.uniform(POSITIVES, num=2), num=3)
     with pytest.raises(ValueError, match="num: 3 cannot be kept of 2"):
-        sampler_module.draw(jax.random.key(0), sampler, jnp.array([0]))
+        draw_negatives(jax.random.key(0), sampler, jnp.array([0]))
 
 
 # Fold-in

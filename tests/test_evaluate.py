@@ -9,8 +9,7 @@ import pytest
 import scipy.sparse
 from jax.tree_util import Partial
 
-from mfjax import evaluation as evaluate
-from mfjax import evaluation as evaluation_module
+from mfjax import evaluation
 from mfjax.evaluation import blocks, groups
 from mfjax.histories import ragged
 from mfjax.metrics import PRESETS, Convention
@@ -48,7 +47,7 @@ def data():
 
 def evaluated(scores=None, labels=None, seen=None, **options):
     default_scores, default_labels, default_seen = data()
-    return evaluate.evaluate(
+    return evaluation.evaluate(
         scorer_of(default_scores if scores is None else scores),
         pairs_of(default_labels if labels is None else labels),
         exclude=pairs_of(default_seen if seen is None else seen),
@@ -135,11 +134,11 @@ def test_negative_zero_ties_with_zero():
 def test_eager_jit_and_vmap_over_models_agree():
     scores, labels, seen = data()
     targets, exclude = pairs_of(labels), pairs_of(seen)
-    users = blocks.build(targets, exclude=exclude, block_size=6)
+    held_out = evaluation.evaluation_set(targets, exclude=exclude, block_size=6)
     tables = jnp.stack([jnp.asarray(scores), -jnp.asarray(scores)])
 
     def run(table):
-        return evaluate.measure(Partial(look_up, table), users, targets, exclude, metrics=("recall",))
+        return evaluation.measure(Partial(look_up, table), held_out, metrics=("recall",))
 
     compiled = jax.jit(run)
     jitted = [compiled(table) for table in tables]
@@ -157,7 +156,7 @@ def test_models_of_one_shape_share_one_compilation():
 
     scores, labels, _ = data()
     for table in (scores, -scores, 2 * scores):
-        evaluate.evaluate(Partial(counted, jnp.asarray(table)), pairs_of(labels), cutoffs=(2,), metrics=("recall",))
+        evaluation.evaluate(Partial(counted, jnp.asarray(table)), pairs_of(labels), cutoffs=(2,), metrics=("recall",))
     assert len(traces) == 1
 
 
@@ -166,7 +165,7 @@ def test_factors_are_a_model_and_users_can_be_chosen():
     chosen = np.array([9, 4, 7])
     factors = Factors(jnp.asarray(scores), jnp.eye(ITEMS))
     options = {"exclude": pairs_of(seen), "users": chosen, "cutoffs": (5,), "metrics": ("recall",)}
-    result, every = evaluate.evaluate(factors, pairs_of(labels), **options), evaluated()
+    result, every = evaluation.evaluate(factors, pairs_of(labels), **options), evaluated()
     assert result.users.tolist() == [4, 7, 9]
     expected = every.per_user["recall@5"][np.isin(every.users, chosen)]
     np.testing.assert_array_equal(result.per_user["recall@5"], expected)
@@ -210,7 +209,7 @@ def test_pooled_metrics_are_those_of_the_lists():
         ({"block_size": 0}, "block_size: 0"),
         ({"candidates": np.ones(3, bool)}, "candidates"),
         ({"item_counts": np.ones(3)}, "item_counts"),
-        ({"groups": evaluation_module.Groups(np.zeros(3, np.int32), ("all",))}, "groups"),
+        ({"groups": evaluation.Groups(np.zeros(3, np.int32), ("all",))}, "groups"),
         ({"seen": np.zeros((USERS, ITEMS + 1))}, "exclude"),
     ],
 )
@@ -222,7 +221,7 @@ def test_bad_input_is_named(options, message):
 def test_repeated_targets_are_named():
     repeated = ragged(Interactions(np.array([0, 2, 2]), np.array([1, 1, 1]), np.ones(3, np.float32), 3, 2))
     with pytest.raises(ValueError, match="item 1 is repeated for user 2"):
-        evaluate.evaluate(scorer_of(np.zeros((3, 2), np.float32)), repeated)
+        evaluation.evaluate(scorer_of(np.zeros((3, 2), np.float32)), repeated)
 
 
 # Oracles: a thousand users each, with ties, users without targets and a cutoff beyond the catalogue.
@@ -247,7 +246,7 @@ def cases(num_scores=6):
 def values_of(preset, metrics, num_scores=6):
     scores, labels = cases(num_scores)
     options = {"cutoffs": CUTOFFS, "metrics": metrics, "convention": PRESETS[preset]}
-    return evaluate.evaluate(scorer_of(scores), pairs_of(labels), **options)
+    return evaluation.evaluate(scorer_of(scores), pairs_of(labels), **options)
 
 
 def assert_oracle(values, expected):
@@ -336,7 +335,7 @@ class _Lists:
 
 @pytest.mark.slow
 def test_oracle_implicit():
-    evaluation = pytest.importorskip("implicit.evaluation")
+    oracle = pytest.importorskip("implicit.evaluation")
     scores, labels = cases()
     result = values_of("implicit", ("ndcg", "map", *(f"auc@{k}" for k in CUTOFFS)))
     peers = {"map": "map", "ndcg": "ndcg", "auc": "auc"}
@@ -347,12 +346,12 @@ def test_oracle_implicit():
             target = scipy.sparse.csr_matrix((labels[user : user + 1] > 0).astype(np.float64))
             if target.nnz == WIDTH:
                 continue  # its AUC divides by zero
-            expected = evaluation.ranking_metrics_at_k(_Lists(scores[user : user + 1]), nothing, target, **options)
+            expected = oracle.ranking_metrics_at_k(_Lists(scores[user : user + 1]), nothing, target, **options)
             for name, peer in peers.items():
                 assert_oracle(result.per_user[f"{name}@{k}"][position], expected[peer])
         every = scipy.sparse.csr_matrix((labels > 0).astype(np.float64))
         none_seen = scipy.sparse.csr_matrix(every.shape)
-        expected = evaluation.ranking_metrics_at_k(_Lists(scores), none_seen, every, **options)
+        expected = oracle.ranking_metrics_at_k(_Lists(scores), none_seen, every, **options)
         assert_oracle(result.pooled[f"pooled_precision@{k}"], expected["precision"])
 
 
@@ -382,7 +381,7 @@ THREE = Interactions(np.array([0, 1, 2]), np.array([4, 0, 0]), np.ones(3, np.flo
 )
 def test_what_does_not_fit_is_named(model, targets, options, message):
     with pytest.raises(ValueError, match=message):
-        evaluate.evaluate(model, targets, **options)
+        evaluation.evaluate(model, targets, **options)
 
 
 @pytest.mark.parametrize("preset", ["sklearn", "trec", "rax"])
@@ -392,8 +391,8 @@ def test_graded_relevances_must_be_positive(preset, value):
     broken = replace(lists, values=lists.values.at[1].set(value))
     three = Factors(jnp.ones((3, 1)), MODEL.items)
     with pytest.raises(ValueError, match=r"targets: the relevance .* relevances must be positive"):
-        evaluate.evaluate(three, broken, convention=PRESETS[preset], metrics="recall")
-    evaluate.evaluate(three, broken, metrics="recall")  # of no matter under binary gain
+        evaluation.evaluate(three, broken, convention=PRESETS[preset], metrics="recall")
+    evaluation.evaluate(three, broken, metrics="recall")  # of no matter under binary gain
 
 
 def test_one_name_and_one_cutoff_are_taken():
@@ -427,9 +426,9 @@ def test_a_plain_function_is_evaluated_and_compiled_once():
         traces.append(users.shape)
         return table[users]
 
-    results = [evaluate.evaluate(plain, pairs_of(labels), cutoffs=(2,), metrics=("recall",)) for _ in range(3)]
+    results = [evaluation.evaluate(plain, pairs_of(labels), cutoffs=(2,), metrics=("recall",)) for _ in range(3)]
     assert len(traces) == 1
-    wanted = evaluate.evaluate(scorer_of(scores), pairs_of(labels), cutoffs=(2,), metrics=("recall",))
+    wanted = evaluation.evaluate(scorer_of(scores), pairs_of(labels), cutoffs=(2,), metrics=("recall",))
     np.testing.assert_array_equal(results[-1].per_user["recall@2"], wanted.per_user["recall@2"])
 
 

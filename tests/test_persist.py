@@ -51,7 +51,7 @@ def test_a_model_comes_back_the_same(tmp_path, model):
 def test_a_fresh_process_predicts_the_same_bits(tmp_path, model):
     saving.save(tmp_path / "model", model)
     script = (
-        "import sys; from mfjax import persist; "
+        "import sys; from mfjax import saving; "
         "print(saving.load(sys.argv[1]).predict_batch(['ann', 'cyd'], [30, 40]).values.tobytes().hex())"
     )
     output = subprocess.run(

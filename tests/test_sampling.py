@@ -9,13 +9,14 @@ import pytest
 from scipy import stats
 
 from mfjax.histories import Ragged, ragged
-from mfjax.ranking import sampler as sampler_module
 from mfjax.ranking import sampling, streams
+from mfjax.ranking.sampler import draw as draw_negatives
+from mfjax.ranking.sampler import no_scores
 from mfjax.types import Interactions
 
 NUM_USERS, NUM_ITEMS, BATCH = 40, 60, 64
 ALL_SEEN = 7
-draw, make_uniform, make_popularity = map(jax.jit, (sampler_module.draw, sampling.uniform, sampling.popularity))
+draw, make_uniform, make_popularity = map(jax.jit, (draw_negatives, sampling.uniform, sampling.popularity))
 random_words = jax.jit(streams.words, static_argnums=(2, 3))
 SAMPLERS = {name: jax.jit(make) for name, make in sampling.SAMPLERS.items()}
 SAMPLERS["skip"] = jax.jit(partial(sampling.popularity, num=3, false_negatives="skip"))
@@ -158,7 +159,7 @@ def test_beta_is_swept_without_tracing_again(key, positives):
     @jax.jit
     def drawn(beta):
         traces.append(beta)
-        return sampler_module.draw(key, sampling.popularity(positives, beta=beta), jnp.arange(NUM_USERS)).ids
+        return draw_negatives(key, sampling.popularity(positives, beta=beta), jnp.arange(NUM_USERS)).ids
 
     assert (drawn(0.1) != drawn(2.0)).any()
     assert len(traces) == 1
@@ -218,9 +219,7 @@ def test_draws_are_the_same_under_x64(key, positives, batch, name):
         (lambda positives: sampling.uniform(np.eye(3)), "positives: a ndarray .* histories.ragged"),
         (lambda positives: sampling.hard(sampling.uniform), "sampler: .* is no sampler"),
         (
-            lambda positives: sampler_module.draw(
-                jax.random.key(0), sampling.uniform(positives), jnp.array([NUM_USERS])
-            ),
+            lambda positives: draw_negatives(jax.random.key(0), sampling.uniform(positives), jnp.array([NUM_USERS])),
             "users: id 40 is outside 0..39",
         ),
     ],
@@ -232,7 +231,7 @@ def test_what_does_not_fit_is_refused(positives, call, message):
 
 def test_items_that_are_no_positives_of_the_sampler_weigh_nothing(positives):
     few = sampling.in_batch(ragged(Interactions(np.array([0]), np.array([3]), np.ones(1, np.float32), 2, 5)))
-    found = few(jnp.zeros((2, 0), jnp.uint32), jnp.array([0, 1]), jnp.array([3, 4]), sampler_module.no_scores)
+    found = few(jnp.zeros((2, 0), jnp.uint32), jnp.array([0, 1]), jnp.array([3, 4]), no_scores)
     assert found.weights.tolist() == [[0, 0], [1, 0]]
 
 

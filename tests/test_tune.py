@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from mfjax import saving
-from mfjax import search as search_module
-from mfjax.search import Choice, Trial, Uniform, trials, tune
+from mfjax.search import Choice, Trial, Uniform, ascend, random_search, successive_halving, tpe, trials, tune
+from mfjax.search import best as best_of
 
 SPACE = {"reg": Uniform(0.01, 1.0, log=True), "shift": Uniform(-1.0, 1.0), "dim": Choice((2, 4))}
 
@@ -52,7 +52,7 @@ def search(request):
 
 
 def test_the_best_is_near_the_peak(search):
-    best = search_module.best(search(curve, SPACE, trials=30, seed=1))
+    best = best_of(search(curve, SPACE, trials=30, seed=1))
     assert best.score() > -0.35
     assert len(best.scores) == 10
 
@@ -76,12 +76,12 @@ def test_a_finished_search_is_read_not_repeated(search, tmp_path):
 
 
 def test_random_trials_do_not_depend_on_their_number():
-    few, many = (search_module.random_search(curve, SPACE, trials=trials) for trials in (3, 6))
+    few, many = (random_search(curve, SPACE, trials=trials) for trials in (3, 6))
     assert many[:3] == few
 
 
 def test_halving_spends_little_on_the_bad():
-    found = search_module.successive_halving(curve, SPACE, trials=9, eta=3)
+    found = successive_halving(curve, SPACE, trials=9, eta=3)
     assert sorted(len(trial.scores) for trial in found) == [1] * 6 + [3] * 2 + [10]
     assert sorted(trial.status for trial in found) == ["finished"] + ["stopped"] * 8
     longest = max(found, key=lambda trial: len(trial.scores))
@@ -90,27 +90,27 @@ def test_halving_spends_little_on_the_bad():
 
 def test_tpe_gives_up_curves_below_the_median():
     pytest.importorskip("optuna")
-    found = search_module.tpe(curve, SPACE, trials=30, seed=3)
+    found = tpe(curve, SPACE, trials=30, seed=3)
     assert any(trial.status == "stopped" and len(trial.scores) < 10 for trial in found)
-    assert len(search_module.best(found).scores) == 10
+    assert len(best_of(found).scores) == 10
 
 
 def test_nan_is_never_best(search, tmp_path):
     path, numbers = tmp_path / "study.json", itertools.count()
     some_nan = lambda values: iter([float("nan") if next(numbers) % 2 else -1.0])  # noqa: E731
     found = search(some_nan, SPACE, trials=14, path=path, made_of="some")
-    assert search_module.best(found).score() == -1.0
+    assert best_of(found).score() == -1.0
     assert str(search(never, SPACE, trials=14, path=path, made_of="some")) == str(found)
 
 
 def test_a_search_of_nan_alone_has_no_best(search):
     found = search(lambda values: iter([float("nan")]), SPACE, trials=4)
     with pytest.raises(ValueError, match=r"trials: none of the \d finished ones has a score that is a number; look at"):
-        search_module.best(found)
+        best_of(found)
     with pytest.raises(ValueError, match="trials: none of 0 is finished"):
-        search_module.best([])
+        best_of([])
     with pytest.raises(ValueError, match="trials: none of 1 is finished"):
-        search_module.best([Trial(0, {}, [0.5], "stopped")])
+        best_of([Trial(0, {}, [0.5], "stopped")])
 
 
 def objective(strength):
@@ -154,13 +154,13 @@ def test_the_file_of_another_version_is_refused(search, tmp_path, monkeypatch, p
 
 def test_the_file_of_other_options_is_refused(tmp_path):
     common = {"trials": 1, "path": tmp_path / "study.json", "made_of": curve}
-    search_module.random_search(curve, SPACE, **common)
+    random_search(curve, SPACE, **common)
     with pytest.raises(ValueError, match="holds another search, of another seed"):
-        search_module.random_search(curve, SPACE, seed=1, **common)
+        random_search(curve, SPACE, seed=1, **common)
     with pytest.raises(ValueError, match="holds another search, of another eta, method, trials"):
-        search_module.successive_halving(curve, SPACE, **common)
+        successive_halving(curve, SPACE, **common)
     with pytest.raises(ValueError, match="holds another search, of another space"):
-        search_module.random_search(curve, {"dim": Choice((2, 4))}, **common)
+        random_search(curve, {"dim": Choice((2, 4))}, **common)
 
 
 def test_a_path_needs_what_it_is_made_of(search, tmp_path):
@@ -171,8 +171,8 @@ def test_a_path_needs_what_it_is_made_of(search, tmp_path):
 def test_options_come_back_as_they_were(tmp_path):
     space = {"shape": Choice(((2, 3), (4, 5))), "dim": Choice((2, 4)), "shift": Uniform(0, 1)}
     common = {"trials": 6, "path": tmp_path / "study.json", "made_of": 0}
-    found = search_module.random_search(lambda values: iter([values["shift"]]), space, **common)
-    again = search_module.random_search(never, space, **common)
+    found = random_search(lambda values: iter([values["shift"]]), space, **common)
+    again = random_search(never, space, **common)
     assert again == found
     assert {type(trial.values["shape"]) for trial in again} == {tuple}
 
@@ -196,7 +196,7 @@ BAD = [
 @pytest.mark.parametrize(("changes", "message"), BAD, ids=[message[:30] for _, message in BAD])
 def test_bad_arguments_are_named(search, changes, message):
     if "eta" in changes:
-        search = search_module.successive_halving
+        search = successive_halving
     with pytest.raises(ValueError, match=message):
         search(**{"curve": curve, "space": SPACE, "trials": 3} | changes)
 
@@ -206,7 +206,7 @@ def document(tmp_path):
     path = tmp_path / "study.json"
 
     def again():
-        return search_module.successive_halving(curve, SPACE, trials=4, path=path, made_of=curve)
+        return successive_halving(curve, SPACE, trials=4, path=path, made_of=curve)
 
     again()
     return path, json.loads(path.read_text()), again
@@ -263,12 +263,12 @@ def test_ascend_walks_up_and_stays_in_the_space(tmp_path):
         return height, {"reg": -2 * np.log(values["reg"] / 0.1) / values["reg"], "shift": 1.0}
 
     start, path = {"reg": 0.8, "shift": -0.5}, tmp_path / "study.json"
-    found = search_module.ascend(slope, space, trials=15, start=start, path=path, made_of=slope)
+    found = ascend(slope, space, trials=15, start=start, path=path, made_of=slope)
     assert len(found) == 15
-    assert search_module.ascend(never, space, trials=15, start=start, path=path, made_of=slope) == found
+    assert ascend(never, space, trials=15, start=start, path=path, made_of=slope) == found
     assert abs(np.log(found[-1].values["reg"] / 0.1)) < 0.4
     assert found[-1].values["shift"] <= 1.0
-    assert search_module.best(found).score() > found[0].score()
+    assert best_of(found).score() > found[0].score()
 
 
 @pytest.mark.parametrize(("unit", "value"), [(0.0, 0.01), (0.5, 0.1), (1.0, 1.0)])
@@ -307,7 +307,7 @@ def test_choices_are_lists_of_something(options, message):
 
 def test_ascend_takes_no_choices():
     with pytest.raises(ValueError, match="'dim' is a choice"):
-        search_module.ascend(never, SPACE)
+        ascend(never, SPACE)
 
 
 def flat(values):
@@ -328,20 +328,20 @@ def flat(values):
 )
 def test_bad_slopes_and_starts_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
-        search_module.ascend(**{"slope": flat, "space": {"x": Uniform(0.0, 1.0)}} | changes)
+        ascend(**{"slope": flat, "space": {"x": Uniform(0.0, 1.0)}} | changes)
 
 
 def test_a_walk_ends_where_there_is_no_gradient(caplog):
     def slope(values):
         return values["x"], {"x": 1.0 if values["x"] < 0.6 else float("nan")}
 
-    found = search_module.ascend(slope, {"x": Uniform(0.0, 1.0)}, trials=9)
+    found = ascend(slope, {"x": Uniform(0.0, 1.0)}, trials=9)
     assert 1 < len(found) < 9
     assert "the walk ends there" in caplog.text
-    assert search_module.best(found) is found[-1]
+    assert best_of(found) is found[-1]
 
 
 def test_a_missing_optuna_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ValueError, match=r"install mfjax\[tune\]"):
-        search_module.tpe(curve, SPACE, trials=1)
+        tpe(curve, SPACE, trials=1)

@@ -143,4 +143,4 @@ def check_kind(path: str | os.PathLike, header: dict[str, Any], kind: str, other
     if found not in ("model", "tree"):
         raise ValueError(f"{path}: holds {found!r:.40}, not a {kind}; save it again")
     if found != kind:
-        raise ValueError(f"{path}: holds a {found}, not a {kind}; read it with persist.{other}")
+        raise ValueError(f"{path}: holds a {found}, not a {kind}; read it with saving.{other}")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from mfjax import evaluation, metrics
-from mfjax import metrics as conventions
 from mfjax.evaluation import ranks
 from mfjax.metrics import PRESETS, UNRANKED, Convention
 from tests import reference_ranking
@@ -248,7 +247,7 @@ def test_bad_input_is_named(call, message):
 
 
 def test_convention_describes_itself():
-    assert conventions.DEFAULT.describe().startswith("gain=binary, ideal=achievable, ap_denominator=min")
+    assert metrics.DEFAULT.describe().startswith("gain=binary, ideal=achievable, ap_denominator=min")
 
 
 @pytest.mark.parametrize(

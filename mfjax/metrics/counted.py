@@ -1,15 +1,14 @@
-"""Ranks and numbers of relevant items as arrays that fit together: what every metric of ranks counts from."""
+"""What the metrics of ranks share: their arguments as arrays that fit together, and what they count of them."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from mfjax import checks
 from mfjax.metrics import conventions
-from mfjax.metrics.conventions import DEFAULT, Convention
+from mfjax.metrics.conventions import DEFAULT, Convention, Denominator
 from mfjax.types import Array
 
 UNRANKED = np.int32(np.iinfo(np.int32).max)
@@ -17,9 +16,14 @@ UNRANKED = np.int32(np.iinfo(np.int32).max)
 
 
 def checked(
-    ranks: Any, num_relevant: Any, k: Any, convention: Convention = DEFAULT, *, optional: bool = False
+    ranks: ArrayLike,
+    num_relevant: ArrayLike,
+    k: int | None,
+    convention: Convention = DEFAULT,
+    *,
+    optional: bool = False,
 ) -> tuple[Array, Array]:
-    """Return ranks and num_relevant as arrays; see the module's docstring for what is refused."""
+    """Return ranks and num_relevant as arrays; `optional` tells whether k may be None. Errors as in `mfjax.metrics`."""
     conventions.check(convention)
     if k is not None or not optional:
         checks.whole("k", k, remedy="pass None for no cutoff" if optional else "")
@@ -40,7 +44,7 @@ def checked(
     return jnp.asarray(ranks, jnp.int32), jnp.asarray(num_relevant, jnp.int32)
 
 
-def checked_items(num_items: Any, ranks: Array) -> Array:
+def checked_items(num_items: ArrayLike, ranks: Array) -> Array:
     """Return num_items as an array, not less than the ranks are."""
     checks.count("num_items", num_items)
     if np.ndim(num_items):
@@ -55,7 +59,8 @@ def checked_items(num_items: Any, ranks: Array) -> Array:
     return jnp.asarray(num_items, jnp.int32)
 
 
-def checked_sizes(tie_sizes: Any, ranks: Array) -> Array:
+def checked_sizes(tie_sizes: ArrayLike, ranks: Array) -> Array:
+    """Return tie_sizes as an array [..., R] of the shape of the ranks."""
     checks.count("tie_sizes", tie_sizes, least=1)
     checks.shape("tie_sizes", tie_sizes, ranks.shape, "pass one for each rank")
     return jnp.asarray(tie_sizes, jnp.int32)
@@ -71,6 +76,7 @@ def open_groups(convention: Convention, tie_sizes: Array | None, ranks: Array) -
 
 
 def refuse_expected(convention: Convention, name: str) -> None:
+    """Raise ValueError under ties "expected", for a metric `name` that is no sum over positions."""
     if convention.ties == "expected":
         raise ValueError(f"ties: 'expected' has no closed form for {name}; pass ties 'first', 'last' or 'worst'")
 
@@ -80,7 +86,7 @@ def places_within(ranks: Array, sizes: Array, k: int) -> Array:
     return jnp.clip(k + 1 - ranks, 0, sizes)
 
 
-def num_counted(num_relevant: Array, k: int | None, denominator: str) -> Array:
+def num_counted(num_relevant: Array, k: int | None, denominator: Denominator) -> Array:
     """Return n or min(k, n), at least 1 so that a user without relevant items gets 0."""
     upper = UNRANKED if k is None or denominator == "relevant" else k
     return jnp.clip(num_relevant, 1, upper)

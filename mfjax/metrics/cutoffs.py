@@ -1,4 +1,7 @@
-"""Metrics of what is among the k first: hits, hit rate, recall, precision."""
+"""Metrics of what is among the k first: hits, hit rate, recall, precision.
+
+Arguments, values and errors that they share are described in `mfjax.metrics`.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,9 @@ def hits(
     Ties "expected": an item counts with the share of its group's positions that is in the top k.
 
     Args:
-        ranks: int32 [..., R], 1-based, UNRANKED where there is none.
-        num_relevant: int32 [...]; not used.
-        k: cutoff, at least 1.
+        ranks, k, tie_sizes: see `mfjax.metrics`.
+        num_relevant: checked, but not used.
         convention: `ties` is read.
-        tie_sizes: int32 [..., R], under ties "expected" only.
 
     Returns:
         float32 [...] in [0, k].
@@ -62,11 +63,9 @@ def hit_rate(
     places in the top k; its m relevant items all miss them with probability prod_{j<m} (t - c - j) / (t - j).
 
     Args:
-        ranks: int32 [..., R], 1-based, UNRANKED where there is none.
-        num_relevant: int32 [...]; not used, as no relevant item means no hit.
-        k: cutoff, at least 1.
+        ranks, k, tie_sizes: see `mfjax.metrics`.
+        num_relevant: checked, but not used: no relevant item means no hit.
         convention: `ties` is read.
-        tie_sizes: int32 [..., R], under ties "expected" only.
 
     Returns:
         float32 [...], 0 or 1; in [0, 1] under ties "expected".
@@ -100,11 +99,8 @@ def recall(
     .. math:: \mathrm{Recall@}k = \frac{\sum_i [r_i \le k]}{n} \quad\text{or}\quad \frac{\sum_i [r_i \le k]}{\min(k, n)}
 
     Args:
-        ranks: int32 [..., R], 1-based, UNRANKED where there is none.
-        num_relevant: int32 [...], n.
-        k: cutoff, at least 1.
+        ranks, num_relevant, k, tie_sizes: see `mfjax.metrics`.
         convention: `recall_denominator` ("relevant": n, "min": min(k, n)) and `ties` are read.
-        tie_sizes: int32 [..., R], under ties "expected" only.
 
     Returns:
         float32 [...] in [0, 1]; 0 without relevant items.
@@ -134,11 +130,9 @@ def precision(
         \quad\text{or}\quad \frac{1}{\min(k, N)} \sum_i [r_i \le k]
 
     Args:
-        ranks: int32 [..., R], 1-based, UNRANKED where there is none.
-        num_relevant: int32 [...]; not used.
-        k: cutoff, at least 1.
+        ranks, k, tie_sizes: see `mfjax.metrics`.
+        num_relevant: checked, but not used.
         convention: `precision_denominator` ("k", "retrieved": min(k, N)) and `ties` are read.
-        tie_sizes: int32 [..., R], under ties "expected" only.
         num_items: int32 [...], N, the items that can be recommended; under "retrieved" only.
 
     Returns:

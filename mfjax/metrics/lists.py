@@ -1,9 +1,15 @@
 r"""Metrics of the recommended lists of many users together: what is shown, rather than what is found.
 
-Every function takes `ids` int32 [users, k] and `mask` bool [users, k], True for a recommended item; a list shorter than
-k ends in padding (id 0, mask False), which is never counted. For a smaller cutoff pass `ids[:, :k], mask[:, :k]`. All
-raise a ValueError for a mask of another shape or dtype, counts that are negative or not finite, and, where ids can be
-seen, an id outside the catalogue.
+Arguments that they share:
+
+    ids: int32 [users, k], recommended items; a list shorter than k ends in padding, which is never counted.
+    mask: bool [users, k], True for a recommended item, False for padding (id 0). For a smaller cutoff pass
+        `ids[:, :k], mask[:, :k]`.
+    num_items: N, size of the catalogue.
+    item_counts: int32 or float32 [num_items], c, train interactions of every item.
+
+They raise ValueError for a mask of another shape or dtype, counts that are negative or not finite, and, where ids can
+be seen, an id outside the catalogue.
 """
 
 from __future__ import annotations
@@ -33,9 +39,7 @@ def coverage(ids: Array, mask: Array, *, num_items: int) -> Array:
     .. math:: \frac{|\{i : e_i > 0\}|}{N}, \qquad e_i \text{ the number of lists that hold } i
 
     Args:
-        ids: int32 [users, k].
-        mask: bool [users, k].
-        num_items: N, size of the catalogue.
+        ids, mask, num_items: see above.
 
     Returns:
         float32 scalar in [0, 1].
@@ -54,8 +58,7 @@ def gini(ids: Array, mask: Array, *, num_items: int) -> Array:
         \dots \text{ the exposures in order}
 
     Args:
-        ids: int32 [users, k].
-        mask: bool [users, k].
+        ids, mask: see above.
         num_items: N, size of the catalogue; items never recommended count with exposure 0.
 
     Returns:
@@ -76,9 +79,7 @@ def mean_popularity(ids: Array, mask: Array, item_counts: Array) -> Array:
     .. math:: \frac{\sum_{u,p} c_{i_{up}}}{\sum_{u,p} 1}
 
     Args:
-        ids: int32 [users, k].
-        mask: bool [users, k].
-        item_counts: int32 or float32 [num_items], c, train interactions of every item.
+        ids, mask, item_counts: see above.
 
     Returns:
         float32 scalar, at least 0; 0 without lists.
@@ -98,9 +99,8 @@ def novelty(ids: Array, mask: Array, item_counts: Array, *, num_users: int) -> A
     .. math:: \frac{\sum_{u,p} \log_2 (U / \max(c_{i_{up}}, 1))}{\sum_{u,p} 1}
 
     Args:
-        ids: int32 [users, k].
-        mask: bool [users, k].
-        item_counts: int32 or float32 [num_items], c, users of every item in train; an item nobody used counts as 1.
+        ids, mask: see above.
+        item_counts: c, users of every item in train; an item nobody used counts as 1.
         num_users: U, users in train.
 
     Returns:

@@ -1,15 +1,6 @@
-r"""Ranking metrics of one user each, from the ranks of the user's relevant items.
+"""Metrics of the order of one user's relevant items, from their ranks.
 
-Every function takes `ranks` int32 [..., R], the 1-based positions of the relevant items among the items that can be
-recommended to the user, in any order, with `UNRANKED` for padding and for a relevant item that can not be recommended.
-As `UNRANKED` is beyond any cutoff, `ranks <= k` needs no mask, and a list shorter than k counts misses. `num_relevant`
-int32 [...] counts the relevant items, ranked or not. A user without any gets 0 everywhere; whether such users enter a
-mean is the evaluation's choice (`Convention.empty`). Every function raises a ValueError for shapes that do not fit, for
-a cutoff that is no whole number of at least 1, for what is no Convention, and, where values can be seen, for ranks
-below 1 and fewer relevant items than there are ranks.
-
-Under the tie rule "expected" the scores leave an order open: `ranks` is then the first position of the item's group of
-equal scores, `tie_sizes` the size of the group, and the value is the mean over the orders of each group.
+Arguments, values and errors that they share are described in `mfjax.metrics`.
 """
 
 from __future__ import annotations
@@ -51,13 +42,11 @@ def ndcg(
     item is the mean over the positions of its group, positions beyond k counting 0.
 
     Args:
-        ranks: int32 [..., R], 1-based, UNRANKED where there is none.
-        num_relevant: int32 [...], n.
-        k: cutoff, at least 1, or None for none (num_relevant is then at most R).
+        ranks, num_relevant, tie_sizes: see `mfjax.metrics`.
+        k: cutoff, or None for none (num_relevant is then at most R).
         convention: `gain`, `ideal` and `ties` are read.
         relevances: float32 [..., R], r of each item, not negative, 0 for padding; under gain "linear" (g = r) and
             "exponential" (g = 2^r - 1) only.
-        tie_sizes: int32 [..., R], under ties "expected" only.
 
     Returns:
         float32 [...] in [0, 1]; 0 without relevant items.
@@ -114,9 +103,8 @@ def average_precision(
         \quad\text{or the same sum over}\ \min(k, n)
 
     Args:
-        ranks: int32 [..., R], 1-based, UNRANKED where there is none.
-        num_relevant: int32 [...], n.
-        k: cutoff, at least 1, or None for none (the denominator is then n).
+        ranks, num_relevant: see `mfjax.metrics`.
+        k: cutoff, or None for none (the denominator is then n).
         convention: `ap_denominator` ("relevant": n, "min": min(k, n)) is read.
 
     Returns:
@@ -151,9 +139,9 @@ def reciprocal_rank(
     .. math:: \mathrm{RR@}k = \max_{i:\, r_i \le k} \frac{1}{r_i}, \quad 0 \text{ when there is none}
 
     Args:
-        ranks: int32 [..., R], 1-based, UNRANKED where there is none.
-        num_relevant: int32 [...]; not used.
-        k: cutoff, at least 1, or None for none.
+        ranks: see `mfjax.metrics`.
+        num_relevant: checked, but not used.
+        k: cutoff, or None for none.
         convention: `ties` is read.
 
     Returns:
@@ -195,11 +183,10 @@ def auc(
     where j_i is the position of item i among the hits: the n - h other relevant items are spread evenly.
 
     Args:
-        ranks: int32 [..., R], 1-based, UNRANKED where there is none.
-        num_relevant: int32 [...], n.
+        ranks, num_relevant: see `mfjax.metrics`.
         num_items: int32 [...], N, the items among which `ranks` counts.
         k: cutoff, or None for the whole ranking.
-        tie_sizes: int32 [..., R], under ties "expected" only, and without a cutoff.
+        tie_sizes: see `mfjax.metrics`; without a cutoff only.
 
     Returns:
         float32 [...] in [0, 1]; 0 without relevant items.

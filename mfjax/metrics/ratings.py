@@ -1,9 +1,13 @@
 r"""Errors of predicted ratings, over the entries of a mask.
 
-Every function takes `predictions` and `ratings` float32 [...] and `mask` bool [...] (True = a rating that
-counts; None for all) and returns a float32 scalar. Without any entry the value is 0. All raise a ValueError for shapes
-that do not fit, a mask that is not bool, and, where values can be seen, a rating that counts and is not finite. A
-prediction that is not finite shows in the value.
+Arguments that they share:
+
+    predictions, ratings: float32 [...], in rating units.
+    mask: bool [...], True for a rating that counts, or None for all.
+
+They return a float32 scalar, 0 without any entry. They raise ValueError for shapes that do not fit, a mask that is not
+bool, and, where values can be seen, a rating that counts and is not finite. A prediction that is not finite shows in
+the value.
 """
 
 from __future__ import annotations
@@ -25,8 +29,7 @@ def rmse(predictions: Array, ratings: Array, mask: Array | None = None) -> Array
     .. math:: \sqrt{\frac{\sum m (\hat r - r)^2}{\sum m}}
 
     Args:
-        predictions, ratings: float32 [...], in rating units.
-        mask: bool [...], or None for all.
+        predictions, ratings, mask: see above.
 
     Returns:
         float32 scalar, at least 0.
@@ -45,8 +48,7 @@ def mae(predictions: Array, ratings: Array, mask: Array | None = None) -> Array:
     .. math:: \frac{\sum m |\hat r - r|}{\sum m}
 
     Args:
-        predictions, ratings: float32 [...], in rating units.
-        mask: bool [...], or None for all.
+        predictions, ratings, mask: see above.
 
     Returns:
         float32 scalar, at least 0.
@@ -65,9 +67,8 @@ def weighted_rmse(predictions: Array, ratings: Array, weights: Array, mask: Arra
     .. math:: \sqrt{\frac{\sum m\, w (\hat r - r)^2}{\sum m\, w}}
 
     Args:
-        predictions, ratings: float32 [...], in rating units.
+        predictions, ratings, mask: see above.
         weights: float32 [...], not negative; such as `inverse_popularity(item_counts)[items]`.
-        mask: bool [...], or None for all.
 
     Returns:
         float32 scalar, at least 0.
@@ -123,9 +124,9 @@ def sign_accuracy(
     .. math:: \frac{\sum m [\operatorname{sign}(\hat r) = \operatorname{sign}(r)]}{\sum m}
 
     Args:
-        predictions: float32 [...].
+        predictions: see above.
         signs: float32 [...], +1 or -1.
-        mask: bool [...], or None for all; entries that are no rating (sign 0) are for the mask to leave out.
+        mask: see above; entries that are no rating (sign 0) are for the mask to leave out.
         zero: what a prediction of exactly 0 says: +1, -1, or neither (wrong).
 
     Returns:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.special
+from numpy.typing import ArrayLike
 
 from mfjax import checks
 from mfjax.statistics import resampling
@@ -53,7 +54,7 @@ class Components(NamedTuple):
     over_both: Spread
 
 
-def components(values, *, level: float = 0.95) -> Components:
+def components(values: ArrayLike, *, level: float = 0.95) -> Components:
     r"""Split the variance of per-user values into what the seeds and what the users contribute.
 
     .. math::
@@ -88,17 +89,17 @@ def components(values, *, level: float = 0.95) -> Components:
     of variance); Satterthwaite 1946 for the degrees of freedom.
     """
     resampling.check_level(level)
-    values = checks.finite("values", values)
-    checks.number("values", values, least=-_LARGEST, most=_LARGEST, remedy="scale them")
-    if values.ndim != 2 or min(values.shape) < 2:
-        raise ValueError(f"values: shape {values.shape}; pass [seeds, users] with at least two of each")
-    seeds, users = values.shape
-    mean, seed_means, user_means = values.mean(), values.mean(1), values.mean(0)
-    residual = values - seed_means[:, None] - user_means[None, :] + mean
+    numbers = checks.finite("values", values)
+    checks.number("values", numbers, least=-_LARGEST, most=_LARGEST, remedy="scale them")
+    if numbers.ndim != 2 or min(numbers.shape) < 2:
+        raise ValueError(f"values: shape {numbers.shape}; pass [seeds, users] with at least two of each")
+    seeds, users = numbers.shape
+    mean, seed_means, user_means = numbers.mean(), numbers.mean(1), numbers.mean(0)
+    residual = numbers - seed_means[:, None] - user_means[None, :] + mean
     of_seeds = users * seed_means.var(ddof=1)
     of_users = seeds * user_means.var(ddof=1)
     rest = (residual**2).sum() / ((seeds - 1) * (users - 1))
-    rounding = (_ROUNDING * np.abs(values).max()) ** 2
+    rounding = (_ROUNDING * np.abs(numbers).max()) ** 2
     of_seeds, of_users, rest = (square if square > rounding else 0.0 for square in (of_seeds, of_users, rest))
     both = max(of_seeds + of_users - rest, of_seeds, of_users)
     squares = of_seeds**2 / (seeds - 1) + of_users**2 / (users - 1) + rest**2 / ((seeds - 1) * (users - 1))

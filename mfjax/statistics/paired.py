@@ -1,7 +1,9 @@
 """Which differences between models are real: paired tests over users, effect sizes, Holm. On the host, in float64.
 
-Values must be finite: a NaN, such as the metric of a user without relevant items, is refused by every function, so that
-it never becomes a p-value. Drop such users, for all models alike.
+Tests and effect sizes share their arguments `one` and `other`: float [users], values of the same users under two
+models, at least two. They raise ValueError for two lengths, fewer than two users, and a value that is not finite: a
+NaN, such as the metric of a user without relevant items, never becomes a p-value. Drop such users, for all models
+alike.
 """
 
 from __future__ import annotations
@@ -14,15 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.stats
+from numpy.typing import ArrayLike
 
 from mfjax import checks, compilation
 from mfjax.statistics import resampling
 from mfjax.types import Key
 
 Test = Literal["t", "wilcoxon", "sign_flip"]
-
-_bootstrap = compilation.jit(resampling.bootstrap, static_argnames=("num_resamples", "block_size"))
-_sign_flip = compilation.jit(resampling.sign_flip, static_argnames=("num_resamples", "block_size"))
 
 
 class Outcome(NamedTuple):
@@ -32,19 +32,13 @@ class Outcome(NamedTuple):
     p: float
 
 
-def paired_t(one, other) -> Outcome:
+def paired_t(one: ArrayLike, other: ArrayLike) -> Outcome:
     r"""Return the paired t test of equal means.
 
     .. math:: t = \frac{\bar d}{s_d / \sqrt{U}}, \qquad p = 2\, P(T_{U-1} \ge |t|), \qquad s_d \text{ over } U - 1
 
-    Args:
-        one, other: float [users], values of the same users under two models, at least two.
-
     Returns:
         Outcome; (0, 1) when all differences are 0, (+-inf, 0) when they are all the same.
-
-    Raises:
-        ValueError: the lengths differ, there are fewer than two users, or a value is not finite.
 
     Example:
         >>> print("t = {:.4f}, p = {:.4f}".format(*paired_t([1.0, 2.0, 3.0], [0.0, 1.0, 1.0])))
@@ -65,7 +59,7 @@ def paired_t(one, other) -> Outcome:
     return Outcome(float(t), float(2 * scipy.stats.t.sf(abs(t), len(differences) - 1)))
 
 
-def wilcoxon(one, other) -> Outcome:
+def wilcoxon(one: ArrayLike, other: ArrayLike) -> Outcome:
     r"""Return Wilcoxon's signed-rank test that the differences are symmetric about 0.
 
     .. math:: W = \min\Big( \sum_{d_u > 0} R_u,\ \sum_{d_u < 0} R_u \Big), \qquad R_u \text{ the rank of } |d_u|
@@ -74,14 +68,8 @@ def wilcoxon(one, other) -> Outcome:
     without zeros and ties, else from the normal approximation with correction for ties and none for continuity: the
     defaults of scipy.
 
-    Args:
-        one, other: float [users], values of the same users under two models, at least two.
-
     Returns:
         Outcome; (0, 1) when all differences are 0.
-
-    Raises:
-        ValueError: the lengths differ, there are fewer than two users, or a value is not finite.
 
     Example:
         >>> wilcoxon([1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 0.0, 0.0])
@@ -96,7 +84,7 @@ def wilcoxon(one, other) -> Outcome:
     return Outcome(float(statistic), float(p))
 
 
-def cohen_dz(one, other) -> float:
+def cohen_dz(one: ArrayLike, other: ArrayLike) -> float:
     r"""Return the mean difference in units of the differences' standard deviation.
 
     .. math:: d_z = \frac{\bar d}{s_d}, \qquad s_d \text{ over } U - 1
@@ -112,7 +100,7 @@ def cohen_dz(one, other) -> float:
     return paired_t(one, other).statistic / float(np.sqrt(np.size(one)))
 
 
-def rank_biserial(one, other) -> float:
+def rank_biserial(one: ArrayLike, other: ArrayLike) -> float:
     r"""Return the share of the rank sum that favours `one`, less the share that favours `other`.
 
     .. math:: r = \frac{W^+ - W^-}{W^+ + W^-}, \qquad W^\pm \text{ the sums of } R_u \text{ in the signed-rank test}
@@ -133,7 +121,7 @@ def rank_biserial(one, other) -> float:
     return float(signed.sum() / np.abs(signed).sum())
 
 
-def holm(p) -> np.ndarray:
+def holm(p: ArrayLike) -> np.ndarray:
     r"""Return p-values adjusted for their number: any below alpha is significant at family-wise error alpha.
 
     .. math:: \tilde p_{(i)} = \max_{j \le i} \min(1,\ (m - j + 1)\, p_{(j)}), \quad p_{(1)} \le \dots \le p_{(m)}
@@ -255,6 +243,9 @@ def compare(
     ]
 
 
+_bootstrap = compilation.jit(resampling.bootstrap, static_argnames=("num_resamples", "block_size"))
+_sign_flip = compilation.jit(resampling.sign_flip, static_argnames=("num_resamples", "block_size"))
+
 # Tests of two models at a time; sign flips are of all pairs together.
 _TESTS: dict[str, Callable[..., Outcome]] = {"t": paired_t, "wilcoxon": wilcoxon}
 
@@ -279,7 +270,7 @@ def _shared_metrics(per_user: Mapping[str, Mapping[str, np.ndarray]]) -> list[st
     return list(reference)
 
 
-def _differences(one, other) -> np.ndarray:
+def _differences(one: ArrayLike, other: ArrayLike) -> np.ndarray:
     one, other = checks.finite("one", one), checks.finite("other", other)
     if one.shape != other.shape or one.ndim != 1:
         raise ValueError(f"one, other: shapes {one.shape} and {other.shape}; pass one value for each of the same users")

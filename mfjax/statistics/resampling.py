@@ -1,5 +1,11 @@
 """Bootstrap and sign-flip resampling over users: many weighted means as blocks of matrix products.
 
+Arguments that they share:
+
+    key: consumed.
+    num_resamples: resamples drawn.
+    block_size: resamples in memory at once, block_size * users numbers; changes no bit of what is drawn.
+
 Values are taken as float32. NaN and infinity are refused where values can be seen; inside `jit`, where they can not,
 they come out as NaN, never as an interval or a p-value.
 """
@@ -32,13 +38,11 @@ def bootstrap_means(key: Key, values: Array, *, num_resamples: int = 10_000, blo
     .. math:: m_b = \frac{1}{U} \sum_{u} c_{bu}\, x_u, \qquad c_b \sim \mathrm{Multinomial}(U, 1/U)
 
     Every row of `values` meets the same resamples, so that differences of rows are paired. A resample depends on the
-    key and its number only, not on `block_size`. Time num_resamples * users * (rows + the cost of a draw).
+    key and its number only. Time num_resamples * users * (rows + the cost of a draw).
 
     Args:
-        key: consumed.
+        key, num_resamples, block_size: see above.
         values: float [..., users], x.
-        num_resamples: resamples drawn.
-        block_size: resamples in memory at once; memory is block_size * users numbers.
 
     Returns:
         float32 [..., num_resamples].
@@ -73,11 +77,9 @@ def bootstrap(
     with Q the linearly interpolated quantile of the resampled means m and l the level.
 
     Args:
-        key: consumed.
+        key, num_resamples, block_size: see above.
         values: float [..., users]; each row gets an interval.
         level: of confidence, in (0, 1).
-        num_resamples: resamples drawn.
-        block_size: resamples in memory at once; changes no bit of the resamples.
 
     Returns:
         Interval of float32 [...], in the unit of the values.
@@ -112,14 +114,12 @@ def sign_flip(key: Key, differences: Array, *, num_resamples: int = 10_000, bloc
     Sums that differ by less than 1e-5 of |sum d| count as equal. Every row meets the same signs.
 
     Args:
-        key: consumed.
+        key, block_size: see above.
         differences: float [..., users], d.
         num_resamples: B.
-        block_size: resamples in memory at once; changes no bit of the signs.
 
     Returns:
-        float32 [...] in [1 / (B + 1), 1]; 1 where all differences are 0; NaN, inside `jit`,
-        where one is not finite.
+        float32 [...] in [1 / (B + 1), 1]; 1 where all differences are 0; NaN, inside `jit`, where one is not finite.
 
     Raises:
         ValueError: as `bootstrap_means`.

@@ -72,7 +72,9 @@ def _evaluation() -> Any:
 def _fold_in() -> Any:
     config = als.Config(dim=6, objective=objectives.implicit(alpha=4.0), reg=0.5)
     state = _als(objective=config.objective, reg=0.5)
-    return als.fold_in(histories.side(given().train), state.items, config, item_counts=given().data.items.counts)
+    return als.fold_in(
+        histories.side(given().train), als.factors(state, config), config, item_counts=given().data.items.counts
+    )
 
 
 def _sweep() -> Any:
@@ -93,10 +95,10 @@ def _sharded() -> Any:
     whole = als.fit(
         jax.random.key(20), sharding.place(data, mesh), config, num_steps=3, map_chunks=devices.MapOverDevices(mesh)
     )
-    placed, map_chunks = by_rows.place(data, mesh)
-    return whole, by_rows.gather(
-        als.fit(jax.random.key(20), placed, config, num_steps=3, map_chunks=map_chunks), placed
-    )
+    placed, storage = by_rows.place(data, mesh)
+    spread = devices.MapOverDevices(mesh)
+    stored = als.fit(jax.random.key(20), placed, config, num_steps=3, map_chunks=spread, storage=storage)
+    return whole, by_rows.gather(stored, storage)
 
 
 def _hypergradient() -> Any:

@@ -231,10 +231,10 @@ def test_fold_in_of_a_training_user_returns_its_row(name, biases, pairs, data):
     config = config_of(name, biases=biases)
     state = step(start(config), data, config)[0]
     rows = half_step(state.users, state.items, data.users, config, by="user")
-    folded = fold_in(histories.side(pairs), state.items, config, item_counts=data.items.counts)
+    folded = fold_in(histories.side(pairs), als.factors(state, config), config, item_counts=data.items.counts)
     np.testing.assert_allclose(folded, rows, rtol=1e-4, atol=1e-5)
     few = pairs.select(pairs.users < 3)
-    some = fold_in(histories.side(few), state.items, config, item_counts=data.items.counts)
+    some = fold_in(histories.side(few), als.factors(state, config), config, item_counts=data.items.counts)
     np.testing.assert_allclose(some[:3], rows[:3], rtol=1e-4, atol=1e-5)
 
 
@@ -368,7 +368,7 @@ def test_bad_configs_are_refused_on_every_path(options, message, data):
         lambda config: als.fit(jax.random.key(0), data, config, state=state),
         lambda config: als.step(state, data, config),
         lambda config: als.loss(state, data, config),
-        lambda config: als.fold_in(data.users, state.items, config, item_counts=data.items.counts),
+        lambda config: als.fold_in(data.users, als.factors(state, config), config, item_counts=data.items.counts),
         lambda config: als.half_step(state.users, state.items, data.users, config, by="user"),
     )
     for path in paths:

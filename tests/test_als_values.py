@@ -200,7 +200,7 @@ def results(config: als.Config, dtype: type) -> dict[str, np.ndarray]:
     after, info = step(state, data, config)
     found = {"fitted": fitted.items, "users": after.users, "items": after.items, "change": info.change}
     found["residual"], found["loss"] = info.residual, loss(fitted, data, config)
-    found["folded"] = fold_in(data.users, fitted.items, config, item_counts=data.items.counts)
+    found["folded"] = fold_in(data.users, als.factors(fitted, config), config, item_counts=data.items.counts)
     assert {array.dtype for array in found.values()} == {jnp.dtype(dtype)}
     assert fitted.step.dtype == np.int32
     return {name: np.asarray(array, np.float64) for name, array in found.items()}

@@ -34,8 +34,9 @@ def key() -> jax.Array:
 
 STATE = als.State(*(jnp.asarray(RNG.normal(size=(n, DIM)), jnp.float32) for n in (NUM_USERS, NUM_ITEMS)), jnp.int32(0))
 MESH = devices.mesh(1)
+SPREAD = devices.MapOverDevices(MESH)
 PLACED, BY_ROWS = by_rows.place(DATA, MESH)
-STORED = by_rows.scatter(STATE, PLACED)
+STORED = by_rows.scatter(STATE, BY_ROWS)
 
 step, loss, fold_in = jax.jit(als.step), jax.jit(als.loss), jax.jit(als.fold_in)
 
@@ -49,7 +50,7 @@ def paths(config, state=STATE, data=DATA, **options):
         "loss": lambda: als.loss(state, data, config),
         "fit": lambda: als.fit(key(), data, config, state=state, **options),
         "half_step": lambda: als.half_step(state.users, state.items, data.users, config, by="user", **options),
-        "fold_in": lambda: als.fold_in(data.users, state.items, config, item_counts=data.items.counts),
+        "fold_in": lambda: als.fold_in(data.users, als.factors(state, config), config, item_counts=data.items.counts),
         "factors": lambda: als.factors(state, config),
         "algorithm": lambda: als.algorithm(data, config).step(key(), state),
     }
@@ -142,7 +143,7 @@ def test_good_numbers_give_the_loops(name, reg, exponent):
     args = PAIRS.values, columns, a, q, w0, items, users, reg, exponent
     expected = reference.als_half_step(USERS, ITEMS, *args)
     np.testing.assert_allclose(new.users, expected, rtol=1e-3, atol=1e-4)
-    folded = fold_in(DATA.users, STATE.items, config, item_counts=DATA.items.counts)
+    folded = fold_in(DATA.users, als.factors(STATE, config), config, item_counts=DATA.items.counts)
     np.testing.assert_allclose(folded, expected, rtol=1e-3, atol=1e-4)
     args = np.asarray(new.users), np.asarray(new.items), a, q, c, w0, items, reg, exponent
     expected_loss = reference.als_loss(USERS, ITEMS, PAIRS.values, *args)
@@ -201,15 +202,15 @@ def test_what_are_no_histories(data):
         lambda: als.algorithm(data, CONFIG),
         lambda: sharding.place(data, MESH),
         lambda: by_rows.place(data, MESH),
-        lambda: by_rows.scatter(STATE, data),
-        lambda: by_rows.gather(STORED, data),
+        lambda: by_rows.scatter(data, BY_ROWS),
+        lambda: by_rows.gather(data, BY_ROWS),
         lambda: footprint.of(data, dim=2),
         lambda: hypergradients.factors(STATE, {}, data, config_of=lambda _: CONFIG, num_steps=1),
     ):
         assert refused(call)[0]
     if data is not DATA.users:
         assert refused(lambda: als.half_step(STATE.users, STATE.items, data, CONFIG, by="user"))[0]
-        assert refused(lambda: als.fold_in(data, STATE.items, CONFIG, item_counts=DATA.items.counts))[0]
+        assert refused(lambda: als.fold_in(data, als.factors(STATE, CONFIG), CONFIG, item_counts=DATA.items.counts))[0]
 
 
 def test_the_remedies_are_told():
@@ -222,7 +223,7 @@ def test_the_remedies_are_told():
         (lambda: als.fit(0, DATA, CONFIG), r"key: 0 is not a PRNG key; pass such as jax\.random\.key\(0\)"),
         (lambda: als.fit(key(), DATA, CONFIG, num_steps=-1), "num_steps: -1 is not a whole number of at least 0"),
         (
-            lambda: als.fold_in(few.users, STATE.items, CONFIG, item_counts=few.items.counts),
+            lambda: als.fold_in(few.users, als.factors(STATE, CONFIG), CONFIG, item_counts=few.items.counts),
             "side: its histories are of 5 items, the model has 4; build them with the item ids",
         ),
     ):
@@ -240,29 +241,86 @@ COUNTS = st.one_of(
 
 @drawn(COUNTS, examples=150)
 def test_counts_of_fold_in(counts):
-    call = lambda: als.fold_in(DATA.users, STATE.items, CONFIG, item_counts=counts)  # noqa: E731
+    call = lambda: als.fold_in(DATA.users, als.factors(STATE, CONFIG), CONFIG, item_counts=counts)  # noqa: E731
     array = np.asarray(counts) if counts is not None else np.zeros(0)
     good = array.shape == (4,) and array.dtype.kind in "iuf" and np.isfinite(array).all() and (array >= 0).all()
     assert refused_when_traced(call) == (not good)
     if good:
         exact = jnp.asarray(array, jnp.float32)
-        found = fold_in(DATA.users, STATE.items, CONFIG, item_counts=exact)
-        expected = fold_in(DATA.users, STATE.items, CONFIG, item_counts=DATA.items.counts)
+        found = fold_in(DATA.users, als.factors(STATE, CONFIG), CONFIG, item_counts=exact)
+        expected = fold_in(DATA.users, als.factors(STATE, CONFIG), CONFIG, item_counts=DATA.items.counts)
         np.testing.assert_allclose(found, expected, rtol=1e-5)  # ials weighs all items alike
 
 
 # The other arguments
 
-MAPS = st.sampled_from([als.map_on_one_device, devices.MapOverDevices(MESH), BY_ROWS, MESH, None, "map", 3])
+MAPS = st.sampled_from([als.map_on_one_device, SPREAD, BY_ROWS, MESH, None, "map", 3])
 
 
 @drawn(MAPS, examples=20)
 def test_maps_of_chunks(map_chunks):
-    good = map_chunks in (als.map_on_one_device, devices.MapOverDevices(MESH))
+    good = map_chunks in (als.map_on_one_device, SPREAD)
     calls = paths(CONFIG, map_chunks=map_chunks)
     assert {refused_when_traced(calls[name]) for name in ("step", "half_step", "fit")} == {not good}
-    shared = lambda: als.step(STORED, PLACED, CONFIG, map_chunks=map_chunks)  # noqa: E731
-    assert refused_when_traced(shared) == (map_chunks is not BY_ROWS)
+    shared = lambda: als.step(STORED, PLACED, CONFIG, map_chunks=map_chunks, storage=BY_ROWS)  # noqa: E731
+    assert refused_when_traced(shared) == (map_chunks is not SPREAD)
+
+
+STORAGES = st.sampled_from([als.WHOLE_TABLES, BY_ROWS, als.Storage, type(BY_ROWS), DATA, MESH, None, "rows", 3])
+
+
+@drawn(STORAGES, examples=20)
+def test_storages(storage):
+    for state, data, fits in ((STATE, DATA, als.WHOLE_TABLES), (STORED, PLACED, BY_ROWS)):
+        calls = paths(CONFIG, state, data, map_chunks=SPREAD, storage=storage)
+        found = {name: refused_when_traced(calls[name]) for name in ("step", "half_step", "fit")}
+        assert set(found.values()) == {storage is not fits}
+    good = storage is als.WHOLE_TABLES or storage is BY_ROWS
+    assert refused(lambda: footprint.of(DATA, dim=2, storage=storage))[0] == (not good)
+    if storage is not BY_ROWS:
+        assert refused(lambda: by_rows.gather(STORED, storage))[0]
+        assert refused(lambda: by_rows.scatter(STATE, storage))[0]
+
+
+def test_a_storage_says_what_it_lacks():
+    few = histories.build(replace(PAIRS, num_items=NUM_ITEMS + 1))
+    plain = {"map_chunks": SPREAD}
+    stored = plain | {"storage": BY_ROWS}
+    for call, message in (
+        (
+            lambda: als.step(STORED, PLACED, CONFIG, **plain),
+            r"state\.users: shape .* with the storage of by_rows\.place",
+        ),
+        (lambda: als.loss(STORED, PLACED, CONFIG), r"state\.users: shape .* with the storage of by_rows\.place"),
+        (
+            lambda: als.step(STATE, PLACED, CONFIG, **stored),
+            r"state\.users: shape .* with the storage of by_rows\.place",
+        ),
+        (
+            lambda: als.step(STORED, few, CONFIG, **stored),
+            "storage: was made for histories of 5 rows and 4 columns by u",
+        ),
+        (
+            lambda: als.step(STORED, PLACED, CONFIG, storage=BY_ROWS),
+            "map_chunks: tables stored by rows are read by a map",
+        ),
+        (
+            lambda: als.fit(key(), PLACED, CONFIG, storage=PLACED),
+            "storage: a Histories is not what is needed; pass what",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_tables_by_rows_are_always_told_from_whole_ones():
+    ids = np.array([0, 1], np.int32)
+    data = histories.build(Interactions(ids, ids, np.ones(2, np.float32), 2, 2))
+    assert data.users.blocks[0].row_mask.all()
+    placed, storage = by_rows.place(data, MESH)
+    state = als.fit(key(), placed, CONFIG, map_chunks=SPREAD, storage=storage, num_steps=2)
+    assert state.users.shape == (3, DIM)
+    assert by_rows.gather(state, storage).users.shape == (2, DIM)
 
 
 @drawn(st.one_of(st.sampled_from(["user", "item", "users", "", None, b"user", 0, jnp.ones(2)]), WRONG), examples=60)
@@ -328,7 +386,7 @@ def test_fit_within_programs_of_the_callers():
     with pytest.raises(ValueError, match="on_step: called on the host"):
         jax.jit(lambda: als.fit(key(), DATA, CONFIG, on_step=print))()
     with pytest.raises(ValueError, match="state: tables that are shared out by rows start outside jit"):
-        jax.jit(lambda: als.fit(key(), PLACED, CONFIG, map_chunks=BY_ROWS))()
+        jax.jit(lambda: als.fit(key(), PLACED, CONFIG, map_chunks=SPREAD, storage=BY_ROWS))()
 
 
 # Objectives
@@ -422,12 +480,11 @@ def test_what_is_no_mesh(mesh):
         lambda: by_rows.place(DATA, mesh),
     ):
         assert refused(call)[0]
-    assert refused(lambda: devices.MapOverDevices(MESH, by_rows=mesh))[0]
 
 
-def test_histories_that_are_placed_already():
-    assert refused(lambda: sharding.place(PLACED, MESH))[0]
-    assert refused(lambda: by_rows.place(PLACED, MESH))[0]
+def test_histories_that_are_placed_already_stay_as_they_are():
+    jax.tree.map(np.testing.assert_array_equal, sharding.place(PLACED, MESH), PLACED)
+    jax.tree.map(np.testing.assert_array_equal, by_rows.place(PLACED, MESH), (PLACED, BY_ROWS))
 
 
 @drawn(TABLES, STEPS, st.booleans(), examples=100)
@@ -438,10 +495,10 @@ def test_states_that_are_stored_by_rows(users, number, gathered):
     floating = good_table(users) or getattr(users, "dtype", None) in (jnp.bfloat16, jnp.float16)
     floating = floating and users.shape == (NUM_USERS, DIM)
     call = by_rows.gather if gathered else by_rows.scatter
-    wrong, found = refused(lambda: call(state, PLACED))
+    wrong, found = refused(lambda: call(state, BY_ROWS))
     assert wrong == (not (floating and whole))
     if not wrong and not gathered:
-        np.testing.assert_array_equal(by_rows.gather(found, PLACED).users, np.asarray(users, found.users.dtype))
+        np.testing.assert_array_equal(by_rows.gather(found, BY_ROWS).users, np.asarray(users, found.users.dtype))
 
 
 SIZES = ("num_users", "num_items", "num_interactions", "dim", "num_devices", "width", "chunk_entries")

@@ -92,7 +92,7 @@ def test_what_is_no_key(key):
         lambda: ranking.init(key, ranking.Config(dim=DIM), num_users=2, num_items=2),
         lambda: ranking.fit(key, ranking.data(POSITIVES), ranking.Config(dim=DIM)),
         lambda: training.train(key, COUNT, num_steps=1),
-        lambda: fold_in(key, POSITIVES, MODEL, losses.bpr, reg_user=0.1),
+        lambda: fold_in(key, POSITIVES, MODEL, ranking.Config(dim=MODEL.items.shape[1])),
         lambda: draw_negatives(key, sampling.uniform(POSITIVES), jnp.array([0])),
     ):
         assert refused(call)[0]
@@ -368,7 +368,8 @@ def test_numbers_of_fold_in(reg_user, **counts):
     good = is_number(reg_user) and reg_user >= 0 and all(map(is_whole, counts.values()))
 
     def shape(positives):
-        return fold_in(jax.random.key(0), positives, MODEL, losses.bpr, reg_user=reg_user, **counts).shape
+        config = ranking.Config(dim=MODEL.items.shape[1], reg_user=reg_user)
+        return fold_in(jax.random.key(0), positives, MODEL, config, **counts).shape
 
     wrong, _ = refused(lambda: jax.eval_shape(lambda positives: jnp.zeros(shape(positives)), POSITIVES))
     assert wrong == (not good)
@@ -389,7 +390,7 @@ def test_numbers_of_fold_in(reg_user, **counts):
 )
 def test_arguments_of_fold_in(positives, model, loss, words):
     with pytest.raises(ValueError, match=words):
-        fold_in(jax.random.key(0), positives, model, loss, reg_user=0.1)
+        fold_in(jax.random.key(0), positives, model, ranking.Config(dim=MODEL.items.shape[1], loss=loss))
 
 
 # Losses

@@ -153,7 +153,7 @@ def test_fold_in_and_loss_have_derivatives(pairs):
 
     def value(hyper):
         one = replace(config, reg=jnp.exp(hyper[0]), objective=objectives.ials(unobserved_weight=hyper[1]))
-        rows = als.fold_in(new, state.items, one, item_counts=data.items.counts)
+        rows = als.fold_in(new, als.factors(state, one), one, item_counts=data.items.counts)
         return als.loss(als.State(rows, state.items, state.step), data, one) + jnp.sum(rows)
 
     hyper = np.array([0.1, 0.2], np.float32)

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from mfjax.histories import ragged
-from mfjax.ranking import fold_in, losses, sampling
+from mfjax.ranking import Config, fold_in, losses, sampling
 from mfjax.ranking.objective import Lambdas, Rows, objective
 from mfjax.types import Factors, Interactions
 
 NUM_ITEMS, DIM, NUM, REG = 15, 4, 5, 0.05
 USERS = np.array([0, 0, 0, 2, 2, *[3] * NUM_ITEMS], np.int32)
 ITEMS = np.array([1, 4, 5, 0, 14, *range(NUM_ITEMS)], np.int32)
-solve = jax.jit(fold_in, static_argnames=("loss", "num_negatives"))
+CONFIG = Config(dim=DIM, loss=losses.bpr, reg_user=REG)
+solve = jax.jit(fold_in, static_argnames="num_negatives")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def model():
 
 @pytest.mark.parametrize("loss", ["bpr", "softmax"])
 def test_the_gradient_is_zero_at_what_is_found(key, positives, model, loss):
-    users = solve(key, positives, model, losses.LOSSES[loss], reg_user=REG, num_negatives=NUM)
+    users = solve(key, positives, model, replace(CONFIG, loss=losses.LOSSES[loss]), num_negatives=NUM)
     assert not users[1].any() and not users[3].any()  # no history; has seen every item
 
     @jax.jit
@@ -56,16 +57,16 @@ def test_the_gradient_is_zero_at_what_is_found(key, positives, model, loss):
 
 
 def test_a_new_user_is_ranked_by_its_history(key, positives, model):
-    users = solve(key, positives, model._replace(item_biases=None), losses.bpr, reg_user=REG, num_negatives=NUM)
+    users = solve(key, positives, model._replace(item_biases=None), CONFIG, num_negatives=NUM)
     scores = np.asarray(users[0] @ model.items.T)
     assert scores[[1, 4, 5]].mean() > np.delete(scores, [1, 4, 5]).mean() + 0.5
 
 
 def test_the_same_under_x64(key, positives, model):
-    single = solve(jax.random.clone(key), positives, model, losses.bpr, reg_user=REG, num_negatives=NUM)
+    single = solve(jax.random.clone(key), positives, model, CONFIG, num_negatives=NUM)
     with jax.enable_x64(True):
-        double = jax.jit(fold_in, static_argnames=("loss", "num_negatives"))(
-            jax.random.clone(key), positives, model, losses.bpr, reg_user=REG, num_negatives=NUM
+        double = jax.jit(fold_in, static_argnames="num_negatives")(
+            jax.random.clone(key), positives, model, CONFIG, num_negatives=NUM
         )
     assert single.dtype == double.dtype == model.items.dtype
     np.testing.assert_allclose(single, double, atol=2e-3)
@@ -75,9 +76,9 @@ def test_the_same_under_x64(key, positives, model):
 def test_what_is_no_like_is_refused(key, positives, model, value, what):
     values = positives.values.at[2].set(value)
     with pytest.raises(ValueError, match=f"positives: a value of {value} is {what}; pass interactions.select"):
-        fold_in(key, replace(positives, values=values), model, losses.bpr, reg_user=REG)
+        fold_in(key, replace(positives, values=values), model, CONFIG)
 
 
 def test_items_beyond_the_model_are_refused(key, positives, model):
-    with pytest.raises(ValueError, match=r"model: items: shape \(14, 4\) is not \(15, n\)"):
-        fold_in(key, positives, model._replace(items=model.items[:-1]), losses.bpr, reg_user=REG)
+    with pytest.raises(ValueError, match=r"model: items: shape \(14, 4\) is not \(15, 4\)"):
+        fold_in(key, positives, model._replace(items=model.items[:-1]), CONFIG)

@@ -26,10 +26,11 @@ pairs = Interactions(users.astype(np.int32), items.astype(np.int32), np.ones(len
 data, new = histories.build(pairs, multiple_of=num_devices), histories.side(pairs)
 config = als.Config(dim=dim, solver="cholesky")
 start = als.init(jax.random.key(0), config, num_users=300, num_items=200)
+model = als.factors(start, config)
 gramian = jnp.asarray(np.eye(128, dtype=np.float32) + 0.1)
 
 def fold_in(reg):
-    return als.fold_in(new, start.items, als.Config(dim=dim, reg=reg), item_counts=data.items.counts)
+    return als.fold_in(new, model, als.Config(dim=dim, reg=reg), item_counts=data.items.counts)
 
 def fit(reg):
     config = als.Config(dim=dim, solver="cholesky", reg=reg)

@@ -5,30 +5,44 @@ from __future__ import annotations
 from dataclasses import replace
 
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from mfjax import checks
 from mfjax.als.config import Config, check, role_of, table_of
 from mfjax.als.half_steps import half_step
 from mfjax.histories import Side
-from mfjax.types import Array
+from mfjax.types import Array, Factors
 
 
-def fold_in(side: Side, items: Array, config: Config, *, item_counts: Array) -> Array:
-    """Return rows for users never seen, float32 [num_rows, width]: the exact minimum given their histories.
+def fold_in(side: Side, model: Factors, config: Config, *, item_counts: ArrayLike) -> Array:
+    """Return rows for users never seen, float [num_rows, width]: the exact minimum given their histories.
+
+    Width is dim, or dim + 2 with biases, when a row is (b_u, 1, u) as in `State.users`.
 
     Args:
         side: `histories.side(interactions)` of the new users, with the item ids of the model.
-        items: the table `State.items` of the fitted model.
-        config: the model; its solver is replaced by Cholesky.
+        model: the fitted model, `factors(state, config)`; its users are not read.
+        config: what it was fitted with; its solver is replaced by Cholesky.
         item_counts: float32 [num_items], `data.items.counts` of the training data, which weigh the items.
 
     Raises:
-        ValueError: for histories of another number of items than the model's, counts of another number, or a table of
-            another width than the config's.
+        ValueError: for histories of another number of items than the model's, counts of another number, or a model of
+            another dim than the config's, with or without its biases.
+
+    Example:
+        >>> import jax, numpy as np
+        >>> from mfjax import als, histories
+        >>> from mfjax.types import Interactions
+        >>> pairs = Interactions(np.array([0, 0, 1]), np.array([0, 1, 1]), np.ones(3, np.float32), 2, 2)
+        >>> data, config = histories.build(pairs), Config(dim=2)
+        >>> model = als.factors(als.fit(jax.random.key(0), data, config), config)
+        >>> newcomer = Interactions(np.array([0]), np.array([1]), np.ones(1, np.float32), 1, 2)
+        >>> fold_in(histories.side(newcomer), model, config, item_counts=data.items.counts).shape
+        (1, 2)
     """
     check(config)
     checks.kind("side", side, Side, "pass histories.side(interactions) of the new users")
-    items = table_of("items", items, (None, config.width), "pass the table State.items of the fitted model")
+    items = _table("model", model, config)
     num_items = items.shape[0]
     if side.column_counts.shape[0] != num_items:
         raise ValueError(
@@ -43,3 +57,18 @@ def fold_in(side: Side, items: Array, config: Config, *, item_counts: Array) -> 
     free = role_of(side, exact, "user", items.dtype).free
     start = jnp.zeros((side.num_rows, config.width), items.dtype) + (1.0 - free)[None]
     return half_step(start, items, side, exact, by="user")
+
+
+def _table(name: str, model: Factors, config: Config) -> Array:
+    """Return the items of a model as `State.items` has them, [num_items, width]."""
+    remedy = "pass als.factors(state, config) of the fitted model"
+    checks.kind(name, model, Factors, remedy)
+    items = table_of(f"{name}: items", model.items, (None, config.dim), remedy)
+    if not config.biases:
+        if model.item_biases is not None:
+            raise ValueError(f"{name}: has item_biases, but config has biases=False; {remedy}")
+        return items
+    if model.item_biases is None:
+        raise ValueError(f"{name}: has no item_biases, but config has biases=True; {remedy}")
+    biases = checks.floats(f"{name}: item_biases", model.item_biases, items.shape[:1], remedy)
+    return jnp.concatenate([jnp.ones_like(biases)[:, None], biases[:, None], items], axis=1)

@@ -12,10 +12,9 @@ from jax.scipy.sparse.linalg import cg
 from mfjax import checks
 from mfjax.histories import Ragged
 from mfjax.ranking import sampling
-from mfjax.ranking.losses import Loss
 from mfjax.ranking.objective import Lambdas, Rows, objective
 from mfjax.ranking.sampler import no_scores
-from mfjax.ranking.values import check_likes
+from mfjax.ranking.values import Config, check_config, check_likes
 from mfjax.types import Array, Factors, Key
 
 _HALVINGS = 8
@@ -25,14 +24,13 @@ def fold_in(
     key: Key,
     positives: Ragged,
     model: Factors,
-    loss: Loss,
+    config: Config,
     *,
-    reg_user: Array | float,
     num_negatives: int = 32,
     num_steps: int = 8,
     block_size: int = 64,
 ) -> Array:
-    r"""Return factors for users never seen, the items of the model held fixed.
+    r"""Return rows for users never seen, float [num_rows, dim], the items of the model held fixed.
 
     .. math:: x_u = \arg\min_x \sum_{i \in H_u} \Big( \ell(s_{i}, s_{j}, w_j) + \frac{\lambda_u}{2} \|x\|^2 \Big),
         \qquad s_i = \langle x, v_i \rangle + b_i
@@ -45,25 +43,26 @@ def fold_in(
     Args:
         key: draws the negatives; a user's depend on the key and the row alone.
         positives: the items that each new user has taken, ids of the model's items, all of a value above 0.
-        model: its items and item biases.
-        loss: what the model was trained with.
-        reg_user: lambda_u of the training.
+        model: the fitted model, `factors(state)`; its users are not read.
+        config: what it was trained with: its loss, and lambda_u, which is `reg_user`.
         num_negatives: draws for each entry (static).
         num_steps: Newton steps (static).
         block_size: users solved at once; memory is block_size * longest * num_negatives * dim numbers.
 
     Returns:
-        float [num_rows, dim], of the dtype of the model's items.
+        Rows of the dtype of the model's items.
 
     Raises:
         ValueError: for positives of another kind, of another number of items than the model's, or with a value that
-            is 0, negative or NaN, where it can be seen; for a model, loss or number out of its range.
+            is 0, negative or NaN, where it can be seen; for a model of another dim than the config's, and numbers out
+            of range.
 
     Example:
         >>> from mfjax.ranking import losses
+        >>> config = Config(dim=2, loss=losses.bpr, reg_user=0.5)
         >>> model = Factors(jnp.zeros((1, 2)), jnp.array([[1.0, 0.0], [0.0, 1.0]]))
         >>> newcomer = Ragged(jnp.array([0, 1]), jnp.array([0]), jnp.ones(1), num_columns=2, longest=1)
-        >>> users = fold_in(jax.random.key(0), newcomer, model, losses.bpr, reg_user=0.5)
+        >>> users = fold_in(jax.random.key(0), newcomer, model, config)
         >>> bool(users[0, 0] == -users[0, 1]), bool(users[0, 0] > 0)
         (True, True)
     """
@@ -72,17 +71,16 @@ def fold_in(
     num_items = positives.num_columns
     checks.kind("model", model, Factors, "pass the factors of ranking.factors(state)")
     remedy = "pass histories.ragged of the ids that the model was fitted on"
-    checks.floats("model: items", model.items, (num_items, None), remedy)
+    check_config(config)
+    checks.floats("model: items", model.items, (num_items, config.dim), remedy)
     if model.item_biases is not None:
         checks.floats("model: item_biases", model.item_biases, (num_items,), remedy)
-    checks.function("loss", loss, "pass what the model was trained with, such as losses.bpr")
-    checks.number("reg_user", reg_user, least=0, remedy="pass that of the training")
-    checks.shape("reg_user", reg_user, (), "pass one number, or vmap over several")
     checks.whole("num_negatives", num_negatives, remedy="pass the number of negatives an entry")
     checks.whole("num_steps", num_steps, remedy="pass the number of Newton steps")
     checks.whole("block_size", block_size, remedy="pass the number of users solved at once")
     sampler = sampling.uniform(positives, num=num_negatives)
     dtype = model.items.dtype
+    lambdas = Lambdas(config.reg_user, 0.0, 0.0, 0.0)
     biases = jnp.zeros(num_items, dtype) if model.item_biases is None else model.item_biases
 
     def solve(user: Array) -> Array:
@@ -96,7 +94,7 @@ def fold_in(
 
         def value(x: Array) -> Array:
             users = jnp.broadcast_to(x[None, :], rows.positive.shape)
-            return objective(rows._replace(user=users), weights, loss, Lambdas(reg_user, 0.0, 0.0, 0.0))
+            return objective(rows._replace(user=users), weights, config.loss, lambdas)
 
         start = jnp.zeros(model.items.shape[1], dtype)
         return lax.fori_loop(0, num_steps, lambda _, x: _newton(value, x), start)

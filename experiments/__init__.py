@@ -1,7 +1,9 @@
-"""Runnable experiments: `python -m experiments.<name> --help`."""
+"""Runnable experiments, a room each, and the two rooms that they share: `python -m experiments.<name> --help`.
 
-import os
+ml100k, ml1m, explicit_ml100k, two_stage, ranking_losses: studies of MovieLens; `study` in each is the command.
+benchmark: seconds and memory, beside other libraries and on more devices.
+engine: what a study is made of: tasks, recommenders, seeds, sweeps, searches, options, results, and runs repeated.
+reports: tables, plots and pages for people.
 
-# LAPACK factorises small matrices here, while XLA's threads work: BLAS threads of its own would only spin beside them,
-# which doubles the time of a sweep of ALS on several CPU devices. Set before NumPy and SciPy load the library.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+Imports run one way: engine, reports, the experiments' own rooms.
+"""

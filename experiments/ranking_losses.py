@@ -17,12 +17,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import extras, results
-from experiments import options as command_line
-from experiments.options import MOST, Checked, option
-from experiments.ranking_settings import NUM_NEGATIVES, TUNED
-from experiments.records import Splits, check_lists
-from experiments.task import Task, last_positive, test_task
+from experiments.engine import extras, results
+from experiments.engine import options as command_line
+from experiments.engine.options import MOST, Checked, option
+from experiments.engine.records import Splits, check_lists
+from experiments.engine.task import Task, last_positive, test_task
+from experiments.ml100k.settings import NUM_NEGATIVES, TUNED
 from mfjax import compilation, ranking
 from mfjax.data import movielens
 from mfjax.data.splits import TIES, Ties

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
-from experiments import study
-from experiments.study import Outcome
-from experiments.task import Task, last_positive, test_task
+from experiments.engine import study
+from experiments.engine.study import Outcome
+from experiments.engine.task import Task, last_positive, test_task
+from experiments.ml100k.models import MODELS
 from mfjax.data import movielens
 from mfjax.data.splits import Ties
 from paper_repro import t1_claims
@@ -31,6 +33,8 @@ def measure(options: Options) -> list[Check]:
     ratings = movielens.load("ml-100k", options.data_dir).interactions
     seeds = range(options.seeds)
 
+    asked: dict[str, Any] = {"catalogue": MODELS, "cutoffs": (10,), "progress": options.progress}
+
     def outcomes(ties: Ties, names: Sequence[str]) -> dict[str, Outcome]:
         @cache
         def task(seed: int | None) -> Task:
@@ -40,7 +44,7 @@ def measure(options: Options) -> list[Check]:
         def task_of(seed: int) -> Task:
             return task(seed if ties == "random" else None)
 
-        return {o.model: o for o in study.run(names, seeds, task_of, cutoffs=(10,), progress=options.progress)}
+        return {o.model: o for o in study.run(names, seeds, task_of, **asked)}
 
     rules: tuple[Ties, ...] = (*RULES, "random")
     by_rule: dict[str, dict[str, Outcome]] = {rule: outcomes(rule, (*PUBLISHED_HITS, "als-tuned")) for rule in rules}

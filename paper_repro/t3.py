@@ -25,9 +25,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import extras, rating_models
-from experiments.rating_models import PUBLISHED, PUBLISHED_GRID, PUBLISHED_STEPS, chosen_biased, fit_biased, predict
-from experiments.rating_task import Cut, Cuts, RatingTask, folds, time_split
+from experiments.engine import extras
+from experiments.engine.rating_models import predict
+from experiments.engine.rating_task import Cut, Cuts, RatingTask, folds, time_split
+from experiments.explicit_ml100k.models import PUBLISHED, PUBLISHED_GRID, PUBLISHED_STEPS, chosen_biased, fit_biased
+from experiments.explicit_ml100k.peers import surprise_svd
 from mfjax import als
 from mfjax.als import objectives
 from mfjax.als.objectives import Objective
@@ -249,7 +251,7 @@ def cross_validation(ratings: Interactions) -> list[Check]:
 def surprise(task: RatingTask, signed: Interactions, seeds: Sequence[int]) -> list[Check]:
     """Return the post's rows of Surprise's SVD, or nothing where Surprise is not installed."""
     try:
-        models = [rating_models.surprise_svd(jax.random.key(seed), task) for seed in seeds]
+        models = [surprise_svd(jax.random.key(seed), task) for seed in seeds]
     except ValueError as error:
         print(f"T3: the rows of Surprise are left out: {error}")
         return []
@@ -264,7 +266,7 @@ def surprise(task: RatingTask, signed: Interactions, seeds: Sequence[int]) -> li
         for part, published, found in (("train", 0.6786, train), ("test", 0.9774, test))
     ]
     signed_task = time_split(signed, ties=TIES)
-    signs = [_accuracies(rating_models.surprise_svd(jax.random.key(seed), signed_task), signed_task) for seed in seeds]
+    signs = [_accuracies(surprise_svd(jax.random.key(seed), signed_task), signed_task) for seed in seeds]
     note = "the post does not say its settings; these are Surprise's defaults on +1 / -1 with all 2,875 test ratings"
     published, bounds = (0.7398, 0.6831), ((0.72, 0.90), (0.66, 0.71))
     for column, part in enumerate(("train", "test")):

@@ -7,12 +7,13 @@ from functools import cache
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import buckets, models_ml1m, study
-from experiments import tables_ml1m as tables
-from experiments.buckets import Bucket
-from experiments.inspection import Catalogue
-from experiments.study import Outcome
-from experiments.task import Task, last_ratings, positive_task
+from experiments.engine import study
+from experiments.engine.study import Outcome
+from experiments.engine.task import Task, last_ratings, positive_task
+from experiments.ml1m import models, tables
+from experiments.reports import buckets
+from experiments.reports.buckets import Bucket
+from experiments.reports.inspection import Catalogue
 from mfjax import recommend
 from mfjax.data import movielens
 from mfjax.data.movielens import Dataset
@@ -56,7 +57,7 @@ BY_ACTIVITY = {
 USERS = {"<10": 217, "10-49": 2425, ">=50": 2911}
 NEIGHBOURS = ("Toy Story 2", "Bug's Life, A", "Babe", "Aladdin", "Groundhog Day")
 GOAL = 0.078
-MODELS = ("popularity", "item-knn", "item-knn-published", "ease", "als", "als-tuned", "ials", "als-recent")
+NAMES = ("popularity", "item-knn", "item-knn-published", "ease", "als", "als-tuned", "ials", "als-recent")
 
 
 def measure(options: Options) -> list[Check]:
@@ -68,9 +69,9 @@ def measure(options: Options) -> list[Check]:
         split = last_ratings(dataset.interactions, ties="file-order", key=None)
         return split, positive_task(split, split.test, min_rating=4.0)
 
-    seeds, catalogue = range(options.seeds), models_ml1m.catalogue({"als-tuned": TUNED_SETTINGS})
+    seeds, catalogue = range(options.seeds), models.catalogue({"als-tuned": TUNED_SETTINGS})
     outcomes = study.run(
-        MODELS,
+        NAMES,
         seeds,
         lambda _: task()[1],
         cutoffs=(1, 5, 10, 20),

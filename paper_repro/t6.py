@@ -9,7 +9,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from experiments import extras
+from experiments.engine import extras
 from mfjax import histories, ranking
 from mfjax.data import movielens, splits
 from mfjax.evaluation import evaluate

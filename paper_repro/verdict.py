@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from experiments import options as command_line
-from experiments.options import MOST, Checked, option
-from experiments.results import align
+from experiments.engine import options as command_line
+from experiments.engine.options import MOST, Checked, option
+from experiments.engine.results import align
 from mfjax.files import atomic_path
 
 

@@ -9,10 +9,12 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import ablation, ml100k, models
-from experiments.families import FAMILIES
-from experiments.ml100k import Options
-from experiments.options import parse
+from experiments.engine import ablation
+from experiments.engine.options import parse
+from experiments.ml100k import models
+from experiments.ml100k import study as ml100k
+from experiments.ml100k.models import FAMILIES
+from experiments.ml100k.study import Options
 from mfjax.search import cells
 from tests.test_experiments import folder, small  # noqa: F401  (a fixture)
 
@@ -134,7 +136,7 @@ def test_bad_configurations_name_the_remedy(text, message, tmp_path):
 )
 def test_bad_sweeps_name_the_choices(word, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        ablation.parse([word])
+        ablation.parse([word], FAMILIES)
 
 
 PLAIN = {

@@ -7,13 +7,16 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import peers, plots_benchmark, roofline, timing
-from experiments.benchmark_tasks import Case, Line, ours
-from mfjax import als
+from experiments.benchmark import peers, plots, roofline, timing
+from experiments.benchmark.latency import latency
+from experiments.benchmark.tasks import Case, Line, ours
+from mfjax import als, recommend
 from mfjax.data import synthetic
+from mfjax.types import Factors
 
 CASE = Case("made-up", synthetic.power_law(0, num_users=60, num_items=40, num_interactions=600), 8, 1, False)
 
@@ -49,6 +52,17 @@ def test_calls_are_made_in_turns_and_the_first_is_told_apart():
     assert all(one.first >= 0 and one.warm >= 0 for one in seconds.values())
 
 
+def test_the_latency_of_two_stages_is_measured():
+    rng = np.random.default_rng(0)
+    first, second = (Factors(*(jnp.asarray(rng.normal(size=(n, 4)), jnp.float32) for n in (6, 30))) for _ in range(2))
+    measured = latency(first, recommend.scorer(second), jnp.array([5, 0, 3]), candidates=3, repeats=2)
+    assert measured.retrieve > 0 and measured.rerank > 0
+    with pytest.raises(ValueError, match=r"users: id 6 is outside 0\.\.5"):
+        latency(first, second, jnp.array([6]), candidates=3)
+    with pytest.raises(ValueError, match="repeats: 0"):
+        latency(first, second, jnp.array([5]), candidates=3, repeats=0)
+
+
 def test_the_figures_are_drawn(tmp_path):
     curves = {"mfjax": [(0.1, 5.0), (0.2, 4.0)], "irspack cg": [(0.2, 4.5), (0.4, 4.0)]}
     lines = [
@@ -57,7 +71,7 @@ def test_the_figures_are_drawn(tmp_path):
         for dim in (8, 16)
     ]
     lines.append(Line("time-to-objective", "small", 8, "cg", 1.0, 0.2, curves=curves))
-    paths = plots_benchmark.write(tmp_path, lines, {"small": 100, "large": 1000})
+    paths = plots.write(tmp_path, lines, {"small": 100, "large": 1000})
     assert [path.name for path in paths] == ["time_by_interactions.png", "time_by_dim.png", "loss_small_8.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import option_checks, options
+from experiments.engine import option_checks, options
 from tests.test_commands import COMMANDS, FIELDS, GOOD_MANIFEST, GOOD_ROW
 
 often = settings(deadline=None, derandomize=True, database=None)

@@ -11,20 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments import (
-    benchmark,
-    explicit_ml100k,
-    ml1m,
-    ml100k,
-    option_checks,
-    options,
-    ranking_losses,
-    roofline,
-    scale,
-    search_ml100k,
-    search_ranking,
-    two_stage,
-)
+from experiments import ranking_losses
+from experiments.benchmark import roofline, scale
+from experiments.benchmark import study as benchmark
+from experiments.engine import option_checks, options
+from experiments.explicit_ml100k import study as explicit_ml100k
+from experiments.ml1m import study as ml1m
+from experiments.ml100k import search_als, search_ranking
+from experiments.ml100k import study as ml100k
+from experiments.two_stage import study as two_stage
 from paper_repro import verdict
 
 COMMANDS = {
@@ -33,11 +28,11 @@ COMMANDS = {
     "experiments.explicit_ml100k": explicit_ml100k.Options,
     "experiments.two_stage": two_stage.Options,
     "experiments.ranking_losses": ranking_losses.Options,
-    "experiments.search_ml100k": search_ml100k.Options,
-    "experiments.search_ranking": search_ranking.Options,
+    "experiments.ml100k.search_als": search_als.Options,
+    "experiments.ml100k.search_ranking": search_ranking.Options,
     "experiments.benchmark": benchmark.Options,
-    "experiments.scale": scale.Options,
-    "experiments.roofline": roofline.Options,
+    "experiments.benchmark.scale": scale.Options,
+    "experiments.benchmark.roofline": roofline.Options,
     **{f"paper_repro{table}": verdict.Options for table in ("", ".t1", ".t2", ".t3", ".t4", ".t6")},
 }
 FIELDS = [(command, field.name) for command, kind in COMMANDS.items() for field in dataclasses.fields(kind)]
@@ -166,7 +161,7 @@ def test_help_lists_every_option(command, capsys):
         ("ml100k", ["--tune", "3", "--models", "als,bpr", "--tune-method", "gradient"], "tune: the gradient"),
         ("ml100k", ["--tune", "3", "--sweep", "als.reg=1"], "tune: none of the models"),
         ("two_stage", ["--pairs", "als:bpr,als"], "pairs: 'als' is not retriever:reranker"),
-        ("search_ranking", ["--every", "30"], "every: 30 is more than the 24 epochs"),
+        ("ml100k.search_ranking", ["--every", "30"], "every: 30 is more than the 24 epochs"),
         ("benchmark", ["--data", "inf"], "data: inf is not a finite number"),
         ("benchmark", ["--data", "1e23"], "data: 1e+23 is not"),
         ("benchmark", ["--data", "-1"], "data: -1.0 is not"),
@@ -269,7 +264,7 @@ def run(*arguments: str, before: str = "") -> subprocess.CompletedProcess:
         (["experiments.two_stage", "--data-dir", "{data}", "--candidates", "99999999"], "candidates: 99999999 is more"),
         (["experiments.explicit_ml100k", "--data-dir", "{data}", "--train", "4"], "train: the first 4 ratings"),
         (["experiments.ranking_losses", "--seeds", "0"], "seeds: 0 is not a whole number"),
-        (["experiments.scale", "--devices", ""], "devices: is empty"),
+        (["experiments.benchmark.scale", "--devices", ""], "devices: is empty"),
         (["experiments.benchmark", "--dims", "-1"], "dims: -1 is not a whole number"),
         (["paper_repro.t6", "--seeds", "0"], "seeds: 0 is not a whole number"),
     ],
@@ -319,7 +314,7 @@ def test_help_needs_no_extra(command):
         (TPE, "optuna", "experiments,tune"),
         (["experiments.ml1m"], "optuna", "experiments,tune"),
         (["experiments.ml1m", "--trials", "0", "--out", "{out}"], "matplotlib", "experiments"),
-        (["experiments.search_ml100k"], "optuna", "experiments,tune"),
+        (["experiments.ml100k.search_als"], "optuna", "experiments,tune"),
         (["experiments.explicit_ml100k", "--peers"], "surprise", "experiments,peers"),
         (["experiments.two_stage", "--out", "{out}"], "matplotlib", "experiments"),
         (["paper_repro.t6"], "tqdm", "experiments"),

@@ -27,8 +27,8 @@ import sys
 from experiments import devices
 devices.use_cores(int(sys.argv[1]))
 import jax, numpy as np
-from experiments.models import ALS_PUBLISHED
-from experiments.task import Task
+from experiments.engine.task import Task
+from experiments.ml100k.models import ALS_PUBLISHED
 from dataclasses import replace
 from mfjax.data import synthetic
 pairs = synthetic.power_law(0, num_users=60, num_items=40, num_interactions=500)

@@ -8,9 +8,10 @@ import re
 import numpy as np
 import pytest
 
-from experiments import ml100k, options, results, study
-from experiments.ml100k import Options
-from experiments.options import parse
+from experiments.engine import options, results, study
+from experiments.engine.options import parse
+from experiments.ml100k import study as ml100k
+from experiments.ml100k.study import Options
 
 
 @pytest.fixture(scope="module")

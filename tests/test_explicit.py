@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.rating_models import BiasedSetting, fit_biased, predict, surprise_svd
-from experiments.rating_task import Cuts, time_split
+from experiments.engine.rating_models import predict
+from experiments.engine.rating_task import Cuts, time_split
+from experiments.explicit_ml100k.models import BiasedSetting, fit_biased
+from experiments.explicit_ml100k.peers import surprise_svd
 from mfjax import als, histories, recommend
 from mfjax.als import objectives
 from mfjax.baselines.ratings import user_item_bias
@@ -176,7 +178,7 @@ def test_biases_win_on_the_published_split(task):
 
 def test_surprise_as_factors_predicts_what_surprise_predicts(pairs):
     surprise = pytest.importorskip("surprise", reason="scikit-surprise is in the extra `peers`")
-    from experiments.rating_task import RatingTask
+    from experiments.engine.rating_task import RatingTask
 
     cut = Cuts(pairs).of(Cuts(pairs).numbered)
     factors = surprise_svd(jax.random.key(0), RatingTask(cut, {}, cut, pairs))

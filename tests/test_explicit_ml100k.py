@@ -9,8 +9,10 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import explicit_ml100k, plots_explicit, rating_models, rating_task
-from experiments.explicit_ml100k import Options
+from experiments.engine import rating_task
+from experiments.explicit_ml100k import curves, models
+from experiments.explicit_ml100k import study as explicit_ml100k
+from experiments.explicit_ml100k.study import Options
 from mfjax import als
 from mfjax.data import movielens
 
@@ -40,7 +42,7 @@ def small(folder, **changes) -> Options:
 
 
 def test_rows_follow_the_schema(folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(rating_models, "BIASED_GRID", rating_models.BIASED_GRID[:2])
+    monkeypatch.setattr(models, "BIASED_GRID", models.BIASED_GRID[:2])
     explicit_ml100k.run(small(folder, models=("user-item-bias", "biased-als"), out=tmp_path))
     document = json.loads((tmp_path / "results.json").read_text())
     assert document["schema"] == 1
@@ -85,10 +87,10 @@ def _pairs(ratings) -> set[tuple[int, int]]:
 
 def test_the_plot_is_a_png_of_falling_losses(ratings, tmp_path):
     task = rating_task.time_split(ratings, train=450)
-    config = als.Config(**plots_explicit.PUBLISHED)
-    curve = plots_explicit.trace(jax.random.key(0), task, config, "cholesky", num_steps=6)
+    config = als.Config(**curves.PUBLISHED)
+    curve = curves.trace(jax.random.key(0), task, config, "cholesky", num_steps=6)
     assert np.all(np.diff(curve) <= 1e-4 * curve[:-1])
-    plots_explicit.draw({"als": {"cholesky": curve, "conjugate_gradient": curve * 1.01}}, tmp_path / "plot.png")
+    curves.draw({"als": {"cholesky": curve, "conjugate_gradient": curve * 1.01}}, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -12,11 +12,14 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import buckets, inspection, ml1m, models_ml1m, options, records, study, tables_ml1m
-from experiments.figures import spread
-from experiments.ml1m import Options
-from experiments.models import Model
-from experiments.task import last_ratings, positive_task
+from experiments.engine import options, records, study
+from experiments.engine.models import Recommender
+from experiments.engine.task import last_ratings, positive_task
+from experiments.ml1m import models, tables
+from experiments.ml1m import study as ml1m
+from experiments.ml1m.study import Options
+from experiments.reports import buckets, inspection
+from experiments.reports.figures import spread
 from mfjax import saving
 from mfjax.data import movielens
 
@@ -72,7 +75,7 @@ def test_everything_is_written_and_models_load(written):
     assert document["schema"] == 1
     assert {"rows", "buckets", "settings", "manifest"} <= document.keys()
     metrics = {row["metric"] for row in document["rows"]}
-    assert {"recall@5", "ndcg@10", "coverage@10", "mean_popularity@10", tables_ml1m.FIRST_COVERAGE} <= metrics
+    assert {"recall@5", "ndcg@10", "coverage@10", "mean_popularity@10", tables.FIRST_COVERAGE} <= metrics
     plots = sorted(path.stem for path in (out / "plots").iterdir())
     assert plots == ["convergence", "item_space", "metric_against_k", "popularity_bias", "recall_by_activity"]
     model = saving.load(out / "models" / "als.mfjax")
@@ -137,7 +140,7 @@ def test_contributions_add_up_to_the_score(folder):
     dataset = movielens.load(folder)
     split = last_ratings(dataset.interactions, ties="file-order", key=None)
     task = positive_task(split, split.test, min_rating=4.0)
-    model = models_ml1m.catalogue({})["als-recent"]
+    model = models.catalogue({})["als-recent"]
     fitted = model.fit(jax.random.key(0), task, 4)
     outcome = study.Outcome("als-recent", (fitted,), (), 0.0, 0.0)
     history, parts, scores = inspection.contributions(7, [3, 5], task, model, outcome)
@@ -159,9 +162,9 @@ def test_a_model_that_repeats_what_was_seen_is_found_out(folder):
     dataset = movielens.load(folder)
     split = last_ratings(dataset.interactions, ties="file-order", key=None)
     task = positive_task(split, split.test, min_rating=4.0)
-    shared = models_ml1m.catalogue({})
+    shared = models.catalogue({})
     honest = {"popularity": shared["popularity"]}
-    again = {"popularity": Model(shared["popularity"].fit, False, "", repeats=True)}
+    again = {"popularity": Recommender(shared["popularity"].fit, False, "", repeats=True)}
     outcomes = study.run(["popularity"], [0], lambda _: task, cutoffs=(10,), progress=False, catalogue=again)
     with pytest.raises(RuntimeError, match=r"popularity: \d+ recommended items are in the user's train part"):
         records.nothing_seen(outcomes, honest, [task])
@@ -221,7 +224,7 @@ def test_counts_of_the_published_protocol(data_dir):
     dataset = movielens.load("ml-1m", data_dir)
     split = last_ratings(dataset.interactions, ties="file-order", key=None)
     task = positive_task(split, split.test, min_rating=4.0)
-    assert tables_ml1m.sizes(dataset, split, task) == (
+    assert tables.sizes(dataset, split, task) == (
         "ml-1m: 963,969 train, 6,040 validation and 30,200 test ratings; 554,070 train positives of 6,038 users and "
         "3,525 items; 5,553 users with a test positive. Most train positives: items 2858 (2,766), 260 (2,557), "
         "1196 (2,461), 1198 (2,213), 2028 (2,194)."

@@ -9,9 +9,15 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import benchmark, explicit_ml100k, ml100k, peers, ranking_losses, records, scale, two_stage
-from experiments import task as tasks
-from experiments.ranking_settings import TUNED
+from experiments import ranking_losses
+from experiments.benchmark import peers, scale
+from experiments.benchmark import study as benchmark
+from experiments.engine import records
+from experiments.engine import task as tasks
+from experiments.explicit_ml100k import study as explicit_ml100k
+from experiments.ml100k import study as ml100k
+from experiments.ml100k.settings import TUNED
+from experiments.two_stage import study as two_stage
 from mfjax import ranking
 from mfjax.data import movielens
 from mfjax.ranking import sampling
@@ -86,7 +92,7 @@ def test_every_split_is_checked_for_leaks(folder, monkeypatch):  # noqa: F811
         raise ValueError("split: leaks")
 
     monkeypatch.setattr(records, "check_no_leak", leaks)
-    monkeypatch.setattr("experiments.rating_task.check_no_leak", leaks)
+    monkeypatch.setattr("experiments.engine.rating_task.check_no_leak", leaks)
     common = {"data_dir": folder, "progress": False}
     for run, options in (
         (ml100k.run, small(folder)),

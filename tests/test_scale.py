@@ -1,4 +1,4 @@
-"""experiments.scale: devices and processes share the work and agree."""
+"""experiments.benchmark.scale: devices and processes share the work and agree."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from experiments import scale
+from experiments.benchmark import scale
 
 
 @pytest.mark.slow

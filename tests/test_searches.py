@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from experiments.searches import cells, search, table
+from experiments.engine.searches import cells, search, table
 from mfjax.search import Trial
 
 

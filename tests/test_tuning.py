@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import ml100k, tuning
-from experiments.families import FAMILIES
-from experiments.task import last_positive
+from experiments.engine import tuning
+from experiments.engine.task import last_positive
+from experiments.ml100k import study as ml100k
+from experiments.ml100k.models import FAMILIES
 from mfjax.data import movielens
 from tests.test_experiments import folder, small  # noqa: F401  (a fixture)
 
@@ -55,7 +56,9 @@ def test_a_curve_ends_at_the_model_of_its_setting(model, fixed, train):
 
 
 def test_the_gradient_walks_uphill(train):
-    best = tuning.run("als", train, trials=4, method="gradient", fixed={"dim": 3, "steps": 4}, progress=False)
+    best = tuning.run(
+        "als", FAMILIES["als"], train, trials=4, method="gradient", fixed={"dim": 3, "steps": 4}, progress=False
+    )
     assert set(best) == {"dim", "steps", "reg", "alpha"}
 
 

@@ -100,11 +100,6 @@ def test_recall_of_two_stages_is_at_most_the_ceiling(first, second, seen):
         assert found <= top[user] + 1e-6
 
 
-def test_latency_is_measured(first, second):
-    measured = two_stage.latency(first, second, USERS, candidates=3, repeats=2)
-    assert measured.retrieve > 0 and measured.rerank > 0
-
-
 def test_no_candidates_are_refused(first, second):
     with pytest.raises(ValueError, match="candidates: 0 is not a whole number of at least 1; pass how many"):
         two_stage.scorer(first, second, candidates=0)

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from experiments import two_stage
-from experiments.item_space import principal_components
-from experiments.two_stage import Options
+from experiments.reports.item_space import principal_components
+from experiments.two_stage import study as two_stage
+from experiments.two_stage.study import Options
 from tests.test_experiments import folder  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.slow

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
-from mfjax import checks, compilation
+from mfjax import checks
 from mfjax.histories import Ragged, agreement
 from mfjax.ranking import complement
 from mfjax.recommend.lists import top_k_block
@@ -174,44 +169,3 @@ def ceiling(
     found = jnp.sum(complement.contains(targets, users, ids) & mask, axis=1)
     num_targets = targets.offsets[users + 1] - targets.offsets[users]
     return jnp.where(num_targets > 0, found / jnp.maximum(num_targets, 1), jnp.nan)
-
-
-class Latency(NamedTuple):
-    """Median wall-clock seconds of a batch of users, compiled, in each stage."""
-
-    retrieve: float
-    rerank: float
-
-
-def latency(
-    retriever: Scorer | Factors,
-    reranker: Scorer | Factors,
-    users: Array,
-    *,
-    candidates: int,
-    exclude: Ragged | None = None,
-    repeats: int = 20,
-) -> Latency:
-    """Measure both stages on a batch of users, each after a call that compiles it; on the host.
-
-    Raises:
-        ValueError: as `retrieve`, and for no repeats.
-    """
-    checks.whole("repeats", repeats)
-    _check_candidates(candidates)
-    retriever, reranker = _model("retriever", retriever), _model("reranker", reranker)
-    rows = exclude.num_rows if isinstance(exclude, Ragged) else None
-    users = agreement.user_ids("users", users, agreement.num_users(retriever), agreement.num_users(reranker), rows)
-    first, second = compilation.jit(retrieve, static_argnames="candidates"), compilation.jit(rerank)
-    found = partial(first, retriever, users, candidates=candidates, exclude=exclude)
-    return Latency(_median(found, repeats), _median(partial(second, reranker, users, *found()), repeats))
-
-
-def _median(stage: Callable[[], object], repeats: int) -> float:
-    jax.block_until_ready(stage())
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(stage())
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)

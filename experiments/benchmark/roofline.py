@@ -1,0 +1,114 @@
+"""`python -m experiments.benchmark.roofline`: how near a sweep of ALS comes to the machine's arithmetic and memory.
+
+The machine's limits are measured too: a large matrix product by XLA for arithmetic, and for bandwidth passes over an
+array of the size of a chunk's gathered rows, which stays in the cache that a sweep lives in, and over a large one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from experiments import devices
+from experiments.benchmark import timing
+from experiments.benchmark.tasks import Case, ours
+from experiments.engine import options, results
+from experiments.engine.options import MOST, MOST_DIM, Checked, option
+from mfjax.data import movielens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Checked):
+    """Compare a sweep of ALS with the machine's measured limits, on one device."""
+
+    data: str = option("ml-100k", "ml-100k or ml-1m", ("ml-100k", "ml-1m"))
+    data_dir: Path | None = option(
+        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
+    )
+    dim: int = option(64, "number of factors", least=1, most=MOST_DIM)
+    repeats: int = option(7, "warm calls of each", least=1, most=MOST)
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """Figures of one device.
+
+    Attributes:
+        seconds: of a sweep with two steps of conjugate gradient.
+        flops: arithmetic of a sweep: five products of every gathered row with a vector, two operations a number.
+        moved: bytes of a sweep: every gathered row is read, written, and read five times.
+        peak_flops: operations a second of a matrix product.
+        cache_bandwidth, memory_bandwidth: bytes a second to and from an array of a chunk's size, and a large one.
+    """
+
+    seconds: float
+    flops: float
+    moved: float
+    peak_flops: float
+    cache_bandwidth: float
+    memory_bandwidth: float
+
+
+PASSES = 5
+CHUNK_BYTES = 4096 * 64 * 4
+
+
+def run(options_: Options) -> Roofline:
+    """Measure, print the table, and return the figures."""
+    options.begin(options_)
+    devices.use_cores(1)
+    dataset = movielens.load(options_.data, options_.data_dir)
+    case = Case(dataset.name, dataset.interactions, options_.dim, options_.repeats, False)
+    model = ours(case, case.config())
+    seconds = timing.in_turns({"sweep": partial(model.sweep, model.state)}, case.repeats)["sweep"].warm
+    gathered = 2.0 * len(case.interactions) * options_.dim
+    found = Roofline(
+        seconds=seconds,
+        flops=2.0 * PASSES * gathered,
+        moved=4.0 * (2 + PASSES) * gathered,
+        peak_flops=_matrix_product(options_.repeats),
+        cache_bandwidth=_bandwidth(CHUNK_BYTES, options_.repeats),
+        memory_bandwidth=_bandwidth(1 << 28, options_.repeats),
+    )
+    print(table(found))
+    return found
+
+
+def _matrix_product(repeats: int, size: int = 2048) -> float:
+    square = jnp.ones((size, size))
+    product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))
+    return 2.0 * size**3 / timing.in_turns({"": lambda: product(square)}, repeats)[""].warm
+
+
+def _bandwidth(size: int, repeats: int, total: int = 1 << 31) -> float:
+    """Return bytes a second, read and written, of scaling an array of `size` bytes again and again."""
+    numbers = jnp.ones(size // 4)
+    program = jax.jit(lambda x: jax.lax.fori_loop(0, total // (2 * size), lambda _, x: x * 1.0001, x))
+    return total / timing.in_turns({"": lambda: program(numbers)}, repeats)[""].warm
+
+
+def table(found: Roofline) -> str:
+    """Return the figures as text."""
+    flops, moved = found.flops / found.seconds, found.moved / found.seconds
+    lines = [["", "sweep", "machine", "share"]]
+    for name, reached, limit, unit in (
+        ("arithmetic", flops, found.peak_flops, "GFlop/s"),
+        ("cache bandwidth", moved, found.cache_bandwidth, "GB/s"),
+        ("memory bandwidth", moved, found.memory_bandwidth, "GB/s"),
+    ):
+        lines.append([name, f"{reached / 1e9:.0f} {unit}", f"{limit / 1e9:.0f} {unit}", f"{reached / limit:.0%}"])
+    return f"a sweep takes {1e3 * found.seconds:.1f} ms on one device\n{results.align(lines)}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    options.main(run, Options, arguments, program="experiments.benchmark.roofline")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""`python -m experiments.benchmark.scale`: one sweep of ALS on more devices, more processes and more interactions.
+
+Every measurement runs in processes of its own (`experiments.benchmark.scale_worker`), so that devices can be counted
+anew and peak memory is that of the one run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.engine import options as command_line
+from experiments.engine import results
+from experiments.engine.options import MOST, MOST_CORES, MOST_DIM, Checked, option
+
+PARTS = ("devices", "interactions", "rows")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Checked):
+    """Measure how ALS scales: with devices and processes, with interactions, and BPR's step with the table's rows."""
+
+    parts: tuple[str, ...] = option(PARTS, "what to measure, separated by commas", PARTS)
+    devices: tuple[int, ...] = option(
+        (1, 2, 4, 8), "numbers of CPU devices, separated by commas", least=1, most=MOST_CORES
+    )
+    interactions: tuple[float, ...] = option(
+        (1e5, 1e6, 1e7), "numbers of made-up interactions, separated by commas", least=100, most=1e9, whole=True
+    )
+    rows: tuple[float, ...] = option(
+        (1e4, 1e5, 1e6), "numbers of items of the ranking step, separated by commas", least=100, most=1e9, whole=True
+    )
+    size: float = option(1e6, "interactions of the runs over devices", least=100, most=1e9, whole=True)
+    dim: int = option(64, "number of factors", least=1, most=MOST_DIM)
+    repeats: int = option(5, "warm calls of each run", least=1, most=MOST)
+    out: Path | None = option(
+        None, "folder for scale.json; none writes nothing", place="output", writes=("scale.json",)
+    )
+
+
+KEYS = "starts and fits: key(0); positives of the ranking step: numpy's seed 0"
+
+
+class MadeUp(NamedTuple):
+    """Interactions that follow from their seed and number."""
+
+    name: str
+    checksum: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One measurement.
+
+    Attributes:
+        part: of PARTS.
+        devices, processes: CPU devices in all, and the processes they are in.
+        size: interactions, or rows of the item table.
+        seconds: median of the warm sweeps or steps.
+        first_s: the first one, compilation included.
+        build_s: seconds to build the histories.
+        peak_mb, base_mb: peak memory of a process, and what it held before there was any data.
+        data_mb: bytes of the interactions and of both tables.
+        difference: largest difference of a factor from one device's, relative to the largest factor.
+        by_rows: whether every device holds a share of the tables, or the whole of them.
+    """
+
+    part: str
+    devices: int
+    processes: int
+    size: int
+    seconds: float
+    first_s: float
+    build_s: float
+    peak_mb: float
+    base_mb: float
+    data_mb: float
+    difference: float | None = None
+    by_rows: bool = False
+
+
+def run(options: Options) -> list[Run]:
+    """Run the measurements, print their tables, write scale.json, and return them."""
+    command_line.begin(options)
+    parts = {"devices": devices, "interactions": interactions, "rows": rows}
+    runs: list[Run] = []
+    for part in options.parts:
+        runs += parts[part](options)
+    if options.out is not None:
+        sizes = sorted({one.size for one in runs if one.part != "rows"})
+        made = [MadeUp(f"{size}", "", f"mfjax.data.synthetic.of_size(0, {size})") for size in sizes]
+        manifest = results.manifest("experiments.benchmark.scale", made, {}, KEYS, command_line.to_json(options))
+        document = {"runs": [asdict(one) for one in runs], "manifest": manifest}
+        print(f"wrote {results.write_json(options.out / 'scale.json', document)}")
+    return runs
+
+
+def devices(options: Options) -> list[Run]:
+    """Sweep the same interactions on more and more devices, and on two processes over loopback; the last of either
+    again with tables shared out by rows."""
+    common = {"part": "devices", "size": int(options.size), "dim": options.dim, "repeats": options.repeats}
+    layouts = [(count, 1, False) for count in options.devices]
+    layouts += [(2, 2, False), (options.devices[-1], 1, True), (2, 2, True)]
+    found: list[Run] = []
+    reference = None
+    with tempfile.TemporaryDirectory() as folder:
+        for count, processes, by_rows in layouts:
+            path = Path(folder) / f"{len(found)}.npz"
+            spec = common | {"devices": count // processes, "save": str(path), "by_rows": by_rows}
+            measured = _start(spec, processes)
+            factors = np.load(path)
+            reference = factors if reference is None else reference
+            of_run = {"devices": count, "by_rows": by_rows, "difference": _difference(factors, reference)}
+            found.append(Run(**measured | of_run))
+    lines = [["devices", "processes", "tables", "sweep, ms", "speed-up", "difference"]]
+    for one in found:
+        speed = found[0].seconds / one.seconds
+        texts = [f"{1e3 * one.seconds:.1f}", f"{speed:.2f}", f"{one.difference:.1e}"]
+        lines.append([str(one.devices), str(one.processes), "by rows" if one.by_rows else "whole", *texts])
+    print(f"{int(options.size):,} interactions, dim {options.dim}\n{results.align(lines)}\n", flush=True)
+    return found
+
+
+def _difference(one: Any, other: Any) -> float:
+    return float(max(np.abs(one[name] - other[name]).max() / np.abs(other[name]).max() for name in ("users", "items")))
+
+
+def interactions(options: Options) -> list[Run]:
+    """Sweep more and more interactions on all cores; print the slope of seconds in a log-log plot."""
+    common = {"part": "interactions", "dim": options.dim, "repeats": options.repeats, "devices": None}
+    found = [Run(**_start(common | {"size": int(size)}, 1)) for size in options.interactions]
+    lines = [["interactions", "build, s", "first, s", "sweep, s", "slope", "peak, MB", "of data"]]
+    for previous, one in zip([None, *found], found, strict=False):
+        slope = "-" if previous is None else f"{_slope(previous, one):.2f}"
+        memory = [f"{one.peak_mb:.0f}", f"{(one.peak_mb - one.base_mb) / one.data_mb:.2f}"]
+        seconds = [f"{one.build_s:.2f}", f"{one.first_s:.2f}", f"{one.seconds:.4f}"]
+        lines.append([f"{one.size:,}", *seconds, slope, *memory])
+    print(f"dim {options.dim}, {found[0].devices} devices; memory above the libraries', as a multiple of the data's")
+    print(results.align(lines))
+    if len(found) > 2:
+        line = np.polyfit(np.log([one.size for one in found]), np.log([one.seconds for one in found]), 1)
+        print(f"the line through all of them has slope {line[0]:.2f}")
+    print(flush=True)
+    return found
+
+
+def _slope(one: Run, other: Run) -> float:
+    return math.log(other.seconds / one.seconds) / math.log(other.size / one.size)
+
+
+def rows(options: Options) -> list[Run]:
+    """Take row-sparse steps of BPR on larger and larger item tables."""
+    common = {"part": "rows", "dim": options.dim, "repeats": options.repeats, "devices": 1}
+    found = [Run(**_start(common | {"size": int(size)}, 1)) for size in options.rows]
+    lines = [["items", "step, ms", "of the first"]]
+    for one in found:
+        lines.append([f"{one.size:,}", f"{1e3 * one.seconds:.3f}", f"{one.seconds / found[0].seconds:.2f}"])
+    print(f"BPR with row-sparse Adagrad, dim {options.dim}, batches of 1,024\n{results.align(lines)}\n", flush=True)
+    return found
+
+
+def _start(spec: dict[str, Any], processes: int) -> dict[str, Any]:
+    """Run one measurement and return what its first process says."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    specs = [spec | {"process": number, "processes": processes, "address": address} for number in range(processes)]
+    command = [sys.executable, "-m", "experiments.benchmark.scale_worker"]
+    children = [subprocess.Popen([*command, json.dumps(one)], stdout=subprocess.PIPE, text=True) for one in specs]
+    said = [child.communicate()[0] for child in children]
+    if any(child.returncode for child in children):
+        raise ValueError(f"parts: a run of {spec} failed; its message is above")
+    return json.loads(said[0].splitlines()[-1])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    command_line.main(run, Options, arguments, program="experiments.benchmark.scale")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""One measurement of `scale` in a process of its own: `python -m experiments.benchmark.scale_worker JSON`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiments import devices
+from experiments.benchmark import timing
+from mfjax import als, histories, ranking
+from mfjax import devices as sharding
+from mfjax.als import MapChunks, objectives
+from mfjax.data import synthetic
+from mfjax.devices import by_rows
+from mfjax.histories import Histories, Ragged
+from mfjax.types import Interactions
+
+CONFIG = als.Config(objective=objectives.ials(unobserved_weight=0.1), reg=0.003, reg_exponent=1.0)
+
+
+def run(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the measurement that the specification asks for, as JSON values."""
+    devices.use_cores(spec["devices"])
+    if spec["processes"] > 1:
+        jax.distributed.initialize(spec["address"], spec["processes"], spec["process"])
+    measured = {"rows": ranking_step, "devices": als_sweep, "interactions": als_sweep}[spec["part"]](spec)
+    shared = {"part": spec["part"], "size": spec["size"], "processes": spec["processes"]}
+    return shared | {"devices": jax.device_count(), "peak_mb": timing.memory_mb()} | measured
+
+
+def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
+    base = timing.memory_mb()
+    made_up = synthetic.of_size(0, spec["size"])
+    # Without the timestamps, which ALS does not read.
+    pairs = Interactions(made_up.users, made_up.items, made_up.values, made_up.num_users, made_up.num_items)
+    del made_up
+    config = als.Config(objective=CONFIG.objective, reg=CONFIG.reg, dim=spec["dim"])
+    data_mb = _megabytes(pairs.users, pairs.items, pairs.values)
+    begin = time.perf_counter()
+    data, map_chunks = _place_by_rows(pairs) if spec.get("by_rows") else devices.place(pairs)
+    jax.block_until_ready(data)
+    times = [time.perf_counter()]
+    build = times[0] - begin
+    # From here on nothing reads them.
+    del pairs
+    state = als.fit(
+        jax.random.key(0),
+        data,
+        config,
+        num_steps=spec["repeats"] + 1,
+        on_step=partial(_note, times),
+        map_chunks=map_chunks,
+    )
+    seconds = np.diff(times)
+    if isinstance(data, by_rows.SharedHistories):
+        state = by_rows.gather(state, data)
+    if spec.get("save") and spec["process"] == 0:
+        np.savez(spec["save"], users=_local(state.users), items=_local(state.items))
+    return {
+        "first_s": float(seconds[0]),
+        "seconds": float(np.median(seconds[1:])),
+        "build_s": build,
+        "base_mb": base,
+        "data_mb": data_mb + _megabytes(_local(state.users), _local(state.items)),
+    }
+
+
+def _place_by_rows(pairs: Interactions) -> tuple[Histories, MapChunks]:
+    mesh = sharding.mesh()
+    return by_rows.place(histories.build(pairs, multiple_of=mesh.size), mesh)
+
+
+def _local(table: jax.Array) -> np.ndarray:
+    return np.asarray(table.addressable_data(0) if isinstance(table, jax.Array) else table)
+
+
+def _megabytes(*arrays: np.ndarray) -> float:
+    return sum(array.nbytes for array in arrays) / 2**20
+
+
+def ranking_step(spec: dict[str, Any], num_users: int = 10_000, num_positives: int = 200_000) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, spec["size"], (num_users, num_positives // num_users))
+    ids.sort(axis=1)
+    offsets = jnp.arange(num_users + 1, dtype=jnp.int32) * ids.shape[1]
+    flat = jnp.asarray(ids.reshape(-1), jnp.int32)
+    positives = Ragged(offsets, flat, jnp.ones(num_positives), num_columns=spec["size"], longest=ids.shape[1])
+    config = ranking.Config(dim=spec["dim"], batch_size=1024, learning_rate=0.05, optimizer=optax.adagrad(1.0))
+    data = ranking.data(positives)
+    base, begin = timing.memory_mb(), time.perf_counter()
+    ranking.fit(jax.random.key(0), data, config, num_epochs=1)
+    first, seconds = time.perf_counter() - begin, []
+    state = ranking.fit(jax.random.key(0), data, config, num_epochs=1)
+    for _ in range(spec["repeats"]):
+        began: list[float] = []
+        # The state is copied before the first epoch: the second one is timed.
+        note = partial(_note, began)
+        ranking.fit(jax.random.key(0), data, config, num_epochs=2, state=state, on_epoch=note)
+        seconds.append((began[1] - began[0]) / ranking.steps_per_epoch(data, config))
+    tables = _megabytes(*(np.asarray(table) for table in jax.tree.leaves(state.tables)))
+    return {
+        "first_s": first,
+        "seconds": statistics.median(seconds),
+        "build_s": 0.0,
+        "base_mb": base,
+        "data_mb": tables + _megabytes(ids),
+    }
+
+
+def _note(times: list[float], state: Any, _: Any) -> None:
+    jax.block_until_ready(state)
+    times.append(time.perf_counter())
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(json.loads(sys.argv[1]))))

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mfjax import checks
 from mfjax.types import Interactions, Vocabulary
@@ -24,10 +25,10 @@ _logger = logging.getLogger(__name__)
 
 
 def from_arrays(
-    users,
-    items,
-    values=None,
-    timestamps=None,
+    users: ArrayLike,
+    items: ArrayLike,
+    values: ArrayLike | None = None,
+    timestamps: ArrayLike | None = None,
     *,
     duplicates: Duplicates = "error",
     user_vocabulary: Vocabulary | None = None,
@@ -61,7 +62,7 @@ def from_arrays(
         [30]
     """
     checks.choice("duplicates", duplicates, DUPLICATES)
-    user_ids, item_ids = _raw_ids("users", users), _raw_ids("items", items)
+    user_ids, item_ids = id_column("users", users), id_column("items", items)
     if len(user_ids) == 0:
         raise ValueError("users: there are no rows; pass at least one interaction")
     value_array = np.ones(len(user_ids), np.float32) if values is None else _values(values)
@@ -95,9 +96,13 @@ def _column(name: str, raw: Any) -> np.ndarray:
     return column
 
 
-def _raw_ids(name: str, raw) -> np.ndarray:
-    """Return raw ids [n] of an integer or string dtype."""
-    raw = _column(name, raw)
+def id_column(name: str, raw_ids: ArrayLike) -> np.ndarray:
+    """Return raw ids [n] of an integer or string dtype.
+
+    Raises:
+        ValueError: for ids that are neither all integers nor all strings, and a missing or an empty one, by its row.
+    """
+    raw = _column(name, raw_ids)
     if raw.size == 0:
         return raw.astype(np.int64)
     if raw.dtype.kind in "OT":
@@ -128,13 +133,13 @@ def _int64(name: str, raw: np.ndarray) -> np.ndarray:
         raise ValueError(f"{name}: row {row} holds {raw[row]!r}, beyond int64; pass such ids as strings") from None
 
 
-def _values(values) -> np.ndarray:
+def _values(values: ArrayLike) -> np.ndarray:
     """Return values float32 [n], every one finite, not negative, and what it was."""
-    values = _column("values", values)
-    if values.dtype.kind not in "biufOUST" and values.dtype.name != "bfloat16":
-        raise ValueError(f"values: dtype {values.dtype} is not of numbers; pass ratings or counts")
+    given = _column("values", values)
+    if given.dtype.kind not in "biufOUST" and given.dtype.name != "bfloat16":
+        raise ValueError(f"values: dtype {given.dtype} is not of numbers; pass ratings or counts")
     try:
-        exact = values if values.dtype.kind in "iu" else values.astype(np.float64, copy=False)
+        exact = given if given.dtype.kind in "iu" else given.astype(np.float64, copy=False)
         with np.errstate(over="ignore"):
             numbers = exact.astype(np.float32)
     except (TypeError, ValueError, OverflowError) as error:
@@ -148,7 +153,7 @@ def _values(values) -> np.ndarray:
         (_is_cut(exact, numbers), "which float32 can not hold; scale the values, or round them (.astype(np.float32))"),
     ):
         if bad.any():
-            raise ValueError(f"values: row {_first(bad)} holds {values[_first(bad)]}, {what}")
+            raise ValueError(f"values: row {_first(bad)} holds {given[_first(bad)]}, {what}")
     return numbers
 
 
@@ -166,27 +171,26 @@ def _is_cut(exact: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return cut | ((numbers < np.finfo(np.float32).tiny) & (exact > 0))
 
 
-def _timestamps(timestamps) -> np.ndarray:
+def _timestamps(timestamps: ArrayLike) -> np.ndarray:
     """Return timestamps int64 [n], in seconds where the dtype says so."""
-    timestamps = _column("timestamps", timestamps)
-    bad = np.zeros(len(timestamps), bool)
-    seconds = timestamps
-    if timestamps.dtype.kind == "M":
-        seconds = timestamps.astype("datetime64[s]")
+    given = _column("timestamps", timestamps)
+    bad, seconds = np.zeros(len(given), bool), given
+    if given.dtype.kind == "M":
+        seconds = given.astype("datetime64[s]")
         # Days or years far away wrap in seconds.
-        bad = np.isnat(timestamps) | (seconds.astype(timestamps.dtype) > timestamps)
-        bad |= (seconds.astype(timestamps.dtype) < timestamps) & (np.datetime_data(timestamps.dtype)[0] in _COARSE)
-    elif timestamps.dtype.kind == "f":
+        bad = np.isnat(given) | (seconds.astype(given.dtype) > given)
+        bad |= (seconds.astype(given.dtype) < given) & (np.datetime_data(given.dtype)[0] in _COARSE)
+    elif given.dtype.kind == "f":
         # NaN and infinity have no remainder, so they are not whole either.
-        bad = ~((np.abs(timestamps.astype(np.float64)) < 2.0**63) & (timestamps == np.trunc(timestamps)))
-    elif timestamps.dtype.kind == "u":
-        bad = timestamps > np.iinfo(np.int64).max
-    elif timestamps.dtype.kind != "i":
-        raise ValueError(f"timestamps: dtype {timestamps.dtype}; pass whole seconds or datetime64")
+        bad = ~((np.abs(given.astype(np.float64)) < 2.0**63) & (given == np.trunc(given)))
+    elif given.dtype.kind == "u":
+        bad = given > np.iinfo(np.int64).max
+    elif given.dtype.kind != "i":
+        raise ValueError(f"timestamps: dtype {given.dtype}; pass whole seconds or datetime64")
     if bad.any():
         row = _first(bad)
         raise ValueError(
-            f"timestamps: row {row} holds {timestamps[row]}; pass whole numbers (scale fractions up) and drop gaps"
+            f"timestamps: row {row} holds {given[row]}; pass whole numbers (scale fractions up) and drop gaps"
         )
     return seconds.astype(np.int64)
 

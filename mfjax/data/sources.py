@@ -16,10 +16,13 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 from mfjax.files import atomic_path
 
 MANIFEST = "manifest.json"
+
+Hash = Literal["md5", "sha256"]
 
 # Seconds: a closed network must fail while somebody watches.
 NETWORK_TIMEOUT = 5
@@ -66,7 +69,7 @@ def cache_dir() -> Path:
     return (base if base.is_absolute() else Path.home() / ".cache") / "mfjax"
 
 
-def digest(path: Path, algorithm: str = "sha256") -> str:
+def digest(path: Path, algorithm: Hash = "sha256") -> str:
     """Return the hexadecimal digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
@@ -74,7 +77,11 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
 
 def matches(path: Path, expected: str) -> bool:
     """Return whether a file has the expected digest, md5 (32 digits) or sha256 (64 digits)."""
-    return digest(path, {32: "md5", 64: "sha256"}[len(expected)]) == expected
+    return digest(path, _HASHES[len(expected)]) == expected
+
+
+# Digits of a digest -> its algorithm.
+_HASHES: dict[int, Hash] = {32: "md5", 64: "sha256"}
 
 
 def download(url: str, path: Path, expected: str) -> None:

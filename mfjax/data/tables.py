@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,7 +16,16 @@ from mfjax.data.arrays import DUPLICATES, Duplicates, from_arrays
 from mfjax.types import Interactions
 
 
-def from_sparse(matrix, *, duplicates: Duplicates = "error") -> Interactions:
+class Sparse(Protocol):
+    """What is read of a matrix of scipy.sparse."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def tocoo(self) -> Any: ...
+
+
+def from_sparse(matrix: Sparse, *, duplicates: Duplicates = "error") -> Interactions:
     """Return the stored entries of a scipy.sparse matrix [num_users, num_items], zeros that are stored included.
 
     Example:
@@ -36,7 +46,7 @@ def from_sparse(matrix, *, duplicates: Duplicates = "error") -> Interactions:
 
 
 def from_frame(
-    frame,
+    frame: Any,
     *,
     user: str = "user",
     item: str = "item",

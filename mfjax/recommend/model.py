@@ -8,16 +8,18 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mfjax import checks, compilation
-from mfjax.data.arrays import Duplicates, from_arrays
-from mfjax.data.arrays import _raw_ids as column_of_ids
+from mfjax.data.arrays import Duplicates, from_arrays, id_column
 from mfjax.histories import Ragged, agreement, ragged
 from mfjax.recommend import lists
 from mfjax.recommend.scores import score
 from mfjax.types import Array, Factors, Interactions, Vocabulary
 
 Unknown = Literal["error", "bias"]
+
+RawId = int | str
 
 
 class Predictions(NamedTuple):
@@ -105,11 +107,13 @@ class Model:
     def _sizes(self) -> tuple[int, int]:
         return self.factors.users.shape[0], self.factors.items.shape[0]
 
-    def predict(self, user, item, *, unknown: Unknown = "error", clip: bool = False) -> float:
+    def predict(self, user: RawId, item: RawId, *, unknown: Unknown = "error", clip: bool = False) -> float:
         """Return the prediction for one pair of raw ids; options and errors as `predict_batch`."""
         return float(self.predict_batch([user], [item], unknown=unknown, clip=clip).values[0])
 
-    def predict_batch(self, users, items, *, unknown: Unknown = "error", clip: bool = False) -> Predictions:
+    def predict_batch(
+        self, users: ArrayLike, items: ArrayLike, *, unknown: Unknown = "error", clip: bool = False
+    ) -> Predictions:
         """Return the predictions for pairs of raw ids.
 
         Args:
@@ -135,7 +139,9 @@ class Model:
             values = np.clip(values, *self._range())
         return Predictions(values, int((~known_users).sum()), int((~known_items).sum()))
 
-    def recommend(self, user, *, k: int = 10, exclude_seen: bool = True, unknown: Unknown = "error"):
+    def recommend(
+        self, user: RawId, *, k: int = 10, exclude_seen: bool = True, unknown: Unknown = "error"
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the raw ids of the k best items for a raw user id, best first, and their scores.
 
         Fewer than k where fewer can be recommended. Ties go to the lower raw id. For many users at once take
@@ -161,7 +167,15 @@ class Model:
         real = values > -np.inf
         return self.item_vocabulary.decode(found[real]), values[real]
 
-    def rmse(self, users, items, ratings, *, unknown: Unknown = "error", clip: bool = False) -> float:
+    def rmse(
+        self,
+        users: ArrayLike,
+        items: ArrayLike,
+        ratings: ArrayLike,
+        *,
+        unknown: Unknown = "error",
+        clip: bool = False,
+    ) -> float:
         r"""Return the root mean squared error over an array of rated pairs of raw ids.
 
         .. math:: \sqrt{\frac{1}{n} \sum (\hat r - r)^2}
@@ -169,11 +183,11 @@ class Model:
         Raises:
             ValueError: as `predict_batch`, if there are no ratings, or one is missing or no finite number.
         """
-        ratings = _ratings(ratings)
+        truth = _ratings(ratings)
         values = self.predict_batch(users, items, unknown=unknown, clip=clip).values
-        if ratings.shape != values.shape or ratings.size == 0:
-            raise ValueError(f"ratings: shape {ratings.shape}; pass one a pair, {values.shape}, at least one")
-        return float(np.sqrt(np.mean((values - ratings) ** 2)))
+        if truth.shape != values.shape or truth.size == 0:
+            raise ValueError(f"ratings: shape {truth.shape}; pass one a pair, {values.shape}, at least one")
+        return float(np.sqrt(np.mean((values - truth) ** 2)))
 
     def _range(self) -> tuple[float, float]:
         if self.rating_range is None:
@@ -185,9 +199,9 @@ _top_k = compilation.jit(lists.top_k, static_argnames="k")
 
 
 def fit(
-    users,
-    items,
-    ratings,
+    users: ArrayLike,
+    items: ArrayLike,
+    ratings: ArrayLike,
     learn: Callable[[Interactions], Factors],
     *,
     duplicates: Duplicates = "error",
@@ -199,15 +213,18 @@ def fit(
     """Return the model of parallel arrays of raw user ids, raw item ids and ratings.
 
     Args:
-        users, items, ratings: [n]; see `data.arrays.from_arrays` for what is checked.
+        users, items, ratings: [n]; see `data.from_arrays` for what is checked.
         learn: interactions -> factors, such as a closure around `als.fit`.
-        duplicates: what a repeated pair becomes, as in `from_arrays`.
+        duplicates: what a repeated pair becomes, as in `data.from_arrays`.
         rating_range: for clipping; None takes the lowest and highest of `ratings`.
         objective, config, manifest: kept with the model for the record.
 
+    Raises:
+        ValueError: as `from_arrays` and `Model`, and for a `learn` that is no function or returns no factors.
+
     Example:
-        >>> from mfjax.baselines.ratings import item_bias
-        >>> model = fit(["ann", "bob", "ann"], [30, 10, 10], [5, 4, 3], item_bias)
+        >>> from mfjax import baselines
+        >>> model = fit(["ann", "bob", "ann"], [30, 10, 10], [5, 4, 3], baselines.ratings.item_bias)
         >>> model.predict("bob", 30), model.rating_range
         (5.0, (3.0, 5.0))
     """
@@ -232,7 +249,7 @@ def _find(vocabulary: Vocabulary, side: str, raw_ids: Any, unknown: Unknown) -> 
     if isinstance(raw_ids, (list, tuple)):
         # As objects: numpy would make strings of [1, "1"], and drop a NUL at a string's end.
         raw_ids = np.fromiter(raw_ids, object, len(raw_ids))
-    raw_ids = column_of_ids(f"{side}s", raw_ids)
+    raw_ids = id_column(f"{side}s", raw_ids)
     try:
         ids, known = vocabulary.find(raw_ids)
     except ValueError:

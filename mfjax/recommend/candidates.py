@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mfjax import checks
 from mfjax.histories import Ragged, agreement
@@ -19,7 +20,9 @@ Candidates = Array | Ragged
 """bool [num_items], int32 [n] distinct ids, or a list per user (row = user id)."""
 
 
-def prepared(candidates: Any, num_items: int, num_users: int | None = None) -> Candidates | None:
+def prepared(
+    candidates: Candidates | ArrayLike | None, num_items: int, num_users: int | None = None
+) -> Candidates | None:
     """Return candidates of any form as a mask bool [num_items] or a Ragged; None, for all items, stays.
 
     Args:

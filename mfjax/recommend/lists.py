@@ -76,8 +76,8 @@ def top_k(
         ValueError: as `scorer` and `masked_scores`, and for a k or block_size below 1.
 
     Example:
-        >>> factors = Factors(users=jnp.array([[1.0, 2.0]]), items=jnp.array([[3.0, 0.0], [0.0, 4.0], [1.0, 1.0]]))
         >>> import jax
+        >>> factors = Factors(users=jnp.array([[1.0, 2.0]]), items=jnp.array([[3.0, 0.0], [0.0, 4.0], [1.0, 1.0]]))
         >>> ids, scores = jax.jit(top_k, static_argnames="k")(factors, jnp.array([0]), k=2)
         >>> ids.tolist(), scores.tolist()
         ([[1, 0]], [[8.0, 3.0]])

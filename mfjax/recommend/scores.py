@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.tree_util import Partial
+from jax.typing import ArrayLike
 
 from mfjax import checks
 from mfjax.histories import Ragged, agreement
 from mfjax.recommend.candidates import Candidates, prepared
 from mfjax.types import Array, Factors, Scorer
-
-_LANES = 64  # entries of every list that are excluded in one step
 
 
 def scorer(model: Factors | Scorer) -> Scorer:
@@ -138,14 +135,21 @@ def masked_scores(
     return jnp.where(_membership(exclude, users), -jnp.inf, scores)
 
 
-def user_ids(score_block: Scorer, users: Any, exclude: Any, candidates: Any) -> Array:
+def user_ids(
+    score_block: Scorer, users: ArrayLike, exclude: Ragged | None, candidates: Candidates | ArrayLike | None
+) -> Array:
     """Return users as ids that the model and the lists have; the lists have a row for each user of the model."""
     rows = agreement.num_users(score_block)
-    for name, lists in (("exclude", exclude), ("candidates", candidates)):
-        if isinstance(lists, Ragged) or (name == "exclude" and lists is not None):
+    per_user = candidates if isinstance(candidates, Ragged) else None
+    for name, lists in (("exclude", exclude), ("candidates", per_user)):
+        if lists is not None:
             agreement.lists(name, lists, rows, None, "the model has")
             rows = lists.num_rows
     return agreement.user_ids("users", users, rows)
+
+
+_LANES = 64
+"""Entries of every list that are looked at in one step of `_membership`."""
 
 
 def _membership(lists: Ragged, users: Array) -> Array:

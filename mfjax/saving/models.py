@@ -1,4 +1,4 @@
-"""Saving: a model with all it needs to predict, and the pytrees of a fit that is to go on later."""
+"""A model in one file, with all that it needs to predict from raw ids."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def save(path: str | os.PathLike, model: Model) -> None:
             would refuse, such as one whose factors are not finite.
 
     Example:
-        >>> import jax.numpy as jnp
         >>> import tempfile
+        >>> import jax.numpy as jnp
         >>> users, items = Vocabulary.of(["ann"]), Vocabulary.of([7, 8, 9])
         >>> factors = Factors(jnp.ones((1, 2)), jnp.ones((3, 2)))
         >>> model = Model(factors=factors, user_vocabulary=users, item_vocabulary=items)
@@ -36,7 +36,7 @@ def save(path: str | os.PathLike, model: Model) -> None:
         ...     load(f"{folder}/model.mfjax").predict("ann", 8)
         2.0
     """
-    checks.kind("model", model, Model, "pass a mfjax.recommend.model.Model; save other trees with save_tree")
+    checks.kind("model", model, Model, "pass a recommend.Model; save other trees with save_tree")
     arrays = {
         f"factors.{name}": np.asarray(table) for name, table in model.factors._asdict().items() if table is not None
     }
@@ -65,7 +65,7 @@ def load(path: str | os.PathLike) -> Model:
             another or are not finite.
     """
     arrays, header = container.read(path)
-    check_kind(path, header, "model", "load_tree")
+    check_kind(path, header, "model")
     model_checks.check(str(path), arrays, header)
     try:
         return _model(arrays, header)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,13 @@ import numpy as np
 from mfjax.saving import container
 from mfjax.types import Array
 
+Kind = Literal["model", "tree"]
+
+_READERS: dict[str, str] = {"model": "load", "tree": "load_tree"}
+
 
 def save_tree(path: str | os.PathLike, tree: Any) -> None:
-    """Write the leaves of any pytree (arrays, PRNG keys, Python numbers) to one file: a checkpoint.
+    """Write the leaves of any pytree (arrays, PRNG keys, Python numbers) to one file.
 
     Example:
         >>> import tempfile
@@ -39,10 +43,11 @@ def load_tree(path: str | os.PathLike, template: Any) -> Any:
             `jax.eval_shape` of what makes one. Static fields come from it.
 
     Raises:
-        ValueError: naming the file and the leaf that is missing, left over or of another shape or dtype; or as `load`.
+        ValueError: naming the file and the leaf that is missing, left over or of another shape or dtype; or as
+            `container.read`.
     """
     arrays, header = container.read(path)
-    check_kind(path, header, "tree", "load")
+    check_kind(path, header, "tree")
     return restored(arrays, header.get("keys"), template, path)
 
 
@@ -136,11 +141,12 @@ def _is_key(leaf: Any) -> bool:
     return hasattr(leaf, "dtype") and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def check_kind(path: str | os.PathLike, header: dict[str, Any], kind: str, other: str) -> None:
+def check_kind(path: str | os.PathLike, header: Mapping[str, Any], kind: Kind) -> None:
+    """Raise ValueError unless a file is of a kind, and name the function that reads the kind it is of."""
     found = header.get("kind")
     if found == "checkpoint":
         raise ValueError(f"{path}: holds a checkpoint, not a {kind}; go on with it by checkpoint.run")
-    if found not in ("model", "tree"):
+    if found not in _READERS:
         raise ValueError(f"{path}: holds {found!r:.40}, not a {kind}; save it again")
     if found != kind:
-        raise ValueError(f"{path}: holds a {found}, not a {kind}; read it with saving.{other}")
+        raise ValueError(f"{path}: holds a {found}, not a {kind}; read it with saving.{_READERS[found]}")

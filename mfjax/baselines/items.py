@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse
 from jax.custom_batching import sequential_vmap
 from jax.tree_util import Partial
+from numpy.typing import ArrayLike
 
 from mfjax import checks
 from mfjax.histories import Ragged, ragged
@@ -18,6 +19,8 @@ from mfjax.ranking.complement import check_lists
 from mfjax.types import Array, Interactions, Key, Scorer
 
 Ties = Literal["lower", "higher"]
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def random(key: Key, num_items: int) -> Scorer:
@@ -55,7 +58,7 @@ def _users(users: Array, num_users: int) -> Array:
     return users
 
 
-def popularity(counts) -> Scorer:
+def popularity(counts: ArrayLike) -> Scorer:
     """Return a scorer that ranks items by `counts`, the same for every user.
 
     Args:
@@ -243,8 +246,8 @@ def ease_weights(gramian: Array, reg: Array | float) -> Array:
 
     Differentiable and vmappable in `reg`; under vmap one matrix is inverted after the other.
 
-    In float32 the weights carry a relative error of about 1e-7 times the
-    condition number of G + lambda I; `jax_enable_x64` gives float64.
+    In float32 the weights carry a relative error of about 1e-7 times the condition number of G + lambda I;
+    `jax_enable_x64` gives float64.
 
     Args:
         gramian: float [num_items, num_items], as `co_occurrence`.
@@ -293,6 +296,3 @@ def _inverse_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, 
 def _inverse_alone(matrix: Array) -> Array:
     factor = jax.scipy.linalg.cho_factor(matrix)
     return jax.scipy.linalg.cho_solve(factor, jnp.eye(matrix.shape[0], dtype=matrix.dtype))
-
-
-_LARGEST = float(np.finfo(np.float32).max)

@@ -126,7 +126,9 @@ def _biases_only(interactions: Interactions, mean: Array) -> Factors:
     return Factors(jnp.zeros((interactions.num_users, 0)), jnp.zeros((interactions.num_items, 0)), offset=mean)
 
 
-def _shrunken_means(values: Array, groups: Array, num_groups: int, reg, reg_exponent) -> Array:
+def _shrunken_means(
+    values: Array, groups: Array, num_groups: int, reg: Array | float, reg_exponent: Array | float
+) -> Array:
     counts = jax.ops.segment_sum(jnp.ones_like(values), groups, num_groups)
     sums = jax.ops.segment_sum(values, groups, num_groups)
     present = jnp.maximum(counts, 1)  # an empty group has the sum 0, and so the mean 0

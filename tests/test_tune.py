@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from mfjax import saving
-from mfjax.search import Choice, Trial, Uniform, ascend, random_search, successive_halving, tpe, trials, tune
-from mfjax.search import best as best_of
+from mfjax.search import Choice, Trial, Uniform, ascend, best, random_search, successive_halving, tpe, trials, tune
 
 SPACE = {"reg": Uniform(0.01, 1.0, log=True), "shift": Uniform(-1.0, 1.0), "dim": Choice((2, 4))}
 
@@ -52,9 +51,9 @@ def search(request):
 
 
 def test_the_best_is_near_the_peak(search):
-    best = best_of(search(curve, SPACE, trials=30, seed=1))
-    assert best.score() > -0.35
-    assert len(best.scores) == 10
+    found = best(search(curve, SPACE, trials=30, seed=1))
+    assert found.score() > -0.35
+    assert len(found.scores) == 10
 
 
 def test_a_stopped_search_ends_as_if_it_had_not(search, tmp_path):
@@ -92,25 +91,25 @@ def test_tpe_gives_up_curves_below_the_median():
     pytest.importorskip("optuna")
     found = tpe(curve, SPACE, trials=30, seed=3)
     assert any(trial.status == "stopped" and len(trial.scores) < 10 for trial in found)
-    assert len(best_of(found).scores) == 10
+    assert len(best(found).scores) == 10
 
 
 def test_nan_is_never_best(search, tmp_path):
     path, numbers = tmp_path / "study.json", itertools.count()
     some_nan = lambda values: iter([float("nan") if next(numbers) % 2 else -1.0])  # noqa: E731
     found = search(some_nan, SPACE, trials=14, path=path, made_of="some")
-    assert best_of(found).score() == -1.0
+    assert best(found).score() == -1.0
     assert str(search(never, SPACE, trials=14, path=path, made_of="some")) == str(found)
 
 
 def test_a_search_of_nan_alone_has_no_best(search):
     found = search(lambda values: iter([float("nan")]), SPACE, trials=4)
     with pytest.raises(ValueError, match=r"trials: none of the \d finished ones has a score that is a number; look at"):
-        best_of(found)
+        best(found)
     with pytest.raises(ValueError, match="trials: none of 0 is finished"):
-        best_of([])
+        best([])
     with pytest.raises(ValueError, match="trials: none of 1 is finished"):
-        best_of([Trial(0, {}, [0.5], "stopped")])
+        best([Trial(0, {}, [0.5], "stopped")])
 
 
 def objective(strength):
@@ -268,7 +267,7 @@ def test_ascend_walks_up_and_stays_in_the_space(tmp_path):
     assert ascend(never, space, trials=15, start=start, path=path, made_of=slope) == found
     assert abs(np.log(found[-1].values["reg"] / 0.1)) < 0.4
     assert found[-1].values["shift"] <= 1.0
-    assert best_of(found).score() > found[0].score()
+    assert best(found).score() > found[0].score()
 
 
 @pytest.mark.parametrize(("unit", "value"), [(0.0, 0.01), (0.5, 0.1), (1.0, 1.0)])
@@ -338,7 +337,7 @@ def test_a_walk_ends_where_there_is_no_gradient(caplog):
     found = ascend(slope, {"x": Uniform(0.0, 1.0)}, trials=9)
     assert 1 < len(found) < 9
     assert "the walk ends there" in caplog.text
-    assert best_of(found) is found[-1]
+    assert best(found) is found[-1]
 
 
 def test_a_missing_optuna_names_the_extra(monkeypatch):

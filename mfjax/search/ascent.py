@@ -1,7 +1,8 @@
-"""Search up the gradient of the validation score."""
+"""Search up the gradient of the validation score, a fit and its derivatives a step."""
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from mfjax import checks
+from mfjax.search import spaces
 from mfjax.search.spaces import Uniform
-from mfjax.search.spaces import check as check_space
-from mfjax.search.trials import OnTrial, Study, Trial, as_score, silent
-from mfjax.search.tune import _logger, check_search
+from mfjax.search.trials import OnTrial, Record, Trial, as_score, silent
+from mfjax.search.tune import check_search
+
+_logger = logging.getLogger(__name__)
 
 Slope = Callable[[Mapping[str, float]], tuple[float, Mapping[str, float]]]
 """Values of the parameters -> validation score, and derivatives by the values of it or of a smooth stand-in."""
@@ -38,12 +41,12 @@ def ascend(
     .. math:: x_{t+1} = x_t + \tfrac{\eta}{2} \Big(1 + \cos \frac{\pi t}{T}\Big) \frac{\hat m_t}{\sqrt{\hat v_t}}
 
     Args:
-        slope: values -> score and gradient, from one fit; see `mfjax.als.hypergradients`.
+        slope: values -> score and gradient, from one fit; see `als.hypergradients`.
         space: ranges; there is no gradient of a choice.
         trials: T, the steps of the walk.
         step_size: eta, as a share of the cube.
         start: values in the space, or None for its middle.
-        path, made_of, on_trial: see above.
+        path, made_of, on_trial: as in `mfjax.search.tune`.
 
     Raises:
         ValueError: for a choice in the space, a start outside it, a slope that does not return a score and a
@@ -59,31 +62,31 @@ def ascend(
     """
     check_search(slope, trials, 0, name="slope")
     checks.number("step_size", step_size, above=0, remedy="pass a share of the space, such as .1")
-    check_space(space)
+    spaces.check(space)
     if choices := [name for name, one in space.items() if not isinstance(one, Uniform)]:
         raise ValueError(f"space: {choices[0]!r} is a choice, which has no gradient; pass ranges only")
     if start is not None:
         start = _start(start, space)
     about = {"method": "gradient", "trials": trials, "step_size": float(step_size), "start": start}
-    study = Study(path, space, made_of, **about)
+    record = Record(path, space, made_of, **about)
     at = np.array([0.5 if start is None else one.unit(start[name]) for name, one in space.items()])
     mean, square = np.zeros(len(space)), np.zeros(len(space))
     for number in range(trials):
-        trial = study.trial(number, {name: one.at(unit) for (name, one), unit in zip(space.items(), at, strict=True)})
+        trial = record.trial(number, {name: one.at(unit) for (name, one), unit in zip(space.items(), at, strict=True)})
         if trial.gradient is None:
             score, trial.gradient = _slope(slope, trial.values)
             trial.scores, trial.status = [score], "finished"
-            study.save()
+            record.save()
         on_trial(trial)
         if not all(math.isfinite(derivative) for derivative in trial.gradient.values()):
             _logger.warning("the gradient is %s at %s; the walk ends there", trial.gradient, trial.values)
-            return study.trials[: number + 1]
+            return record.trials[: number + 1]
         up = np.array([trial.gradient[name] * one.slope(trial.values[name]) for name, one in space.items()])
         mean, square = 0.8 * mean + 0.2 * up, 0.95 * square + 0.05 * up**2
         direction = mean / (1 - 0.8 ** (number + 1)) / (np.sqrt(square / (1 - 0.95 ** (number + 1))) + 1e-12)
         shrunk = step_size / 2 * (1 + math.cos(math.pi * number / trials))
         at = np.clip(at + shrunk * direction, 0.0, 1.0)
-    return study.trials[:trials]
+    return record.trials[:trials]
 
 
 def _slope(slope: Slope, values: Mapping[str, float]) -> tuple[float, dict[str, float]]:

@@ -61,8 +61,8 @@ def _config(setting: Training, wanted: type, name: str) -> Any:
     return setting.config
 
 
-class Measured(NamedTuple):
-    """The result of a cell.
+class CellResult(NamedTuple):
+    """The result of a cell that measures.
 
     Attributes:
         per_user: float32 [metric, user], in the order of the metrics asked for; users by ascending id.
@@ -80,7 +80,7 @@ def measured(
     cutoffs: Sequence[int] | int = (10,),
     convention: Convention = DEFAULT,
 ) -> MeasuredCell:
-    """Return the cell that fits, ranks and measures: (key, setting, (train, evaluation set)) -> Measured.
+    """Return the cell that fits, ranks and measures: (key, setting, (train, evaluation set)) -> CellResult.
 
     Args:
         fit: (key, setting, train) -> factors or scorer; `als_factors`, `ranking_factors`, or any pure function.
@@ -92,12 +92,11 @@ def measured(
     Example:
         >>> import numpy as np
         >>> from mfjax import histories
-        >>> from mfjax.als import objectives
         >>> from mfjax.search import sweep
         >>> from mfjax.types import Interactions
         >>> train = Interactions(np.array([0, 0, 1]), np.array([0, 1, 1]), np.ones(3, np.float32), 2, 3)
-        >>> hidden = Interactions(np.array([1]), np.array([0]), np.ones(1, np.float32), 2, 3)
-        >>> held_out = evaluation.evaluation_set(histories.ragged(hidden), exclude=histories.ragged(train))
+        >>> test = Interactions(np.array([1]), np.array([0]), np.ones(1, np.float32), 2, 3)
+        >>> held_out = evaluation.evaluation_set(histories.ragged(test), exclude=histories.ragged(train))
         >>> settings = [Training(als.Config(dim=2, reg=reg), 5) for reg in (0.01, 0.1)]
         >>> cell = measured(als_factors, metrics=("recall",), cutoffs=(1,))
         >>> keys = jax.random.split(jax.random.key(0), 3)
@@ -124,12 +123,12 @@ class MeasuredCell:
     cutoffs: tuple[int, ...]
     convention: Convention
 
-    def __call__(self, key: Key, setting: Any, data: tuple[Any, EvaluationSet]) -> Measured:
+    def __call__(self, key: Key, setting: Any, data: tuple[Any, EvaluationSet]) -> CellResult:
         train, held_out = self._parts(data)
         model = recommend.scorer(self.fit(key, setting, train))
         return self._chosen(evaluation.measure(model, held_out, **self._how))
 
-    def compiled(self, key: Key, setting: Any, data: tuple[Any, EvaluationSet]) -> Measured:
+    def compiled(self, key: Key, setting: Any, data: tuple[Any, EvaluationSet]) -> CellResult:
         """Return what calling the cell returns, by its two programs."""
         train, held_out = self._parts(data)
         model = recommend.scorer(self._compiled_fit(key, setting, train))
@@ -158,6 +157,6 @@ class MeasuredCell:
         blocks.check_relevances(data[1].targets, self.convention.gain)
         return data[0], data[1]
 
-    def _chosen(self, found: evaluation.Measured) -> Measured:
+    def _chosen(self, found: evaluation.Measured) -> CellResult:
         names = evaluation.columns(self.metrics, self.cutoffs)
-        return Measured(jnp.stack([found.per_user[name] for name in names]), found.pooled)
+        return CellResult(jnp.stack([found.per_user[name] for name in names]), found.pooled)

@@ -87,10 +87,11 @@ class Choice:
         return self.options[min(int(unit * len(self.options)), len(self.options) - 1)]
 
 
-_MOST_SEEDS = 2**63 - 1
-
 Space = Mapping[str, Uniform | Choice]
 """Parameter -> what it may be."""
+
+MOST_SEEDS = 2**63 - 1
+"""The largest seed of a search."""
 
 
 def check(space: Space) -> None:
@@ -111,7 +112,7 @@ def draw(seed: int, number: int, space: Space) -> dict[str, Any]:
         >>> draw(0, 3, space) == draw(0, 3, space) != draw(0, 4, space)
         True
     """
-    checks.whole("seed", seed, least=0, most=_MOST_SEEDS)
+    checks.whole("seed", seed, least=0, most=MOST_SEEDS)
     checks.whole("number", number, least=0)
     check(space)
     units = np.random.default_rng([seed, number]).random(len(space))

@@ -114,7 +114,7 @@ def over(cell: Cell, mode: Mode) -> Cell:
     return _OVER[mode](cell)
 
 
-_OVER: dict[str, Callable[[Cell], Cell]] = {
+_OVER: dict[Mode, Callable[[Cell], Cell]] = {
     "vmap": lambda cell: jax.vmap(cell, in_axes=(0, 0, None)),
     "map": lambda cell: lambda keys, settings, data: jax.lax.map(lambda one: cell(*one, data), (keys, settings)),
 }
@@ -136,8 +136,8 @@ def run(
     The program is compiled once per group of settings; the next chunk of cells is under way while the results of the
     last are fetched. In map mode the program is `cell.compiled` where there is such a method, as `cells.measured` has,
     else `compilation.jit(cell)`, called cell by cell, so every cell has the bits of its single run, whatever the chunk,
-    the other cells and the process. In vmap mode it is
-    `compilation.jit(over(cell, "vmap"))` over chunks, the last one filled with repeats, and last bits differ.
+    the other cells and the process. In vmap mode it is `compilation.jit(over(cell, "vmap"))` over chunks, the last one
+    filled with repeats, and last bits differ.
 
     With a `folder` each finished cell is a file there, written whole or not at all, and is read instead of computed
     when it is asked for again: a sweep that was killed goes on where it stopped. A file's name is the hash of all that

@@ -1,4 +1,4 @@
-"""Trials: the settings that a search has tried and what came of them, kept in a file that the search goes on from."""
+"""Trials: the settings that a search has tried and what came of them, kept in a file from which it can be resumed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mfjax import checks
 from mfjax.files import atomic_path
 from mfjax.saving import fingerprint, version
 from mfjax.search import spaces
 from mfjax.search.spaces import Choice, Space, Uniform
+
+Status = Literal["running", "stopped", "finished"]
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Trial:
     number: int
     values: dict[str, Any]
     scores: list[float] = field(default_factory=list)
-    status: Literal["running", "stopped", "finished"] = "running"
+    status: Status = "running"
     gradient: dict[str, float] | None = None
 
     def score(self, length: int | None = None) -> float:
@@ -67,14 +69,14 @@ def best(trials: Sequence[Trial]) -> Trial:
     return found
 
 
-class Study:
+class Record:
     """The trials of one search, and the file that they are kept in.
 
     Args:
         path: of a JSON file, written whole or not at all, or None to keep none.
         space: what the search draws from.
-        made_of: all else that the scores follow from, see `tune`; needed where there is a path. Its fingerprint is in
-            the file, with the versions of mfjax and JAX.
+        made_of: all else that the scores follow from, see `mfjax.search.tune`; needed where there is a path. Its
+            fingerprint is in the file, with the versions of mfjax and JAX.
         about: the options of the search.
 
     Raises:
@@ -152,7 +154,7 @@ def _trial(number: int, one: Any, space: Space) -> Trial:
         raise _Wrong(f"trial {number} has other fields")
     if type(one["number"]) is not int or one["number"] != number:
         raise _Wrong(f"trial {number} says that it is {one['number']!r:.40}")
-    if one["status"] not in ("running", "stopped", "finished"):
+    if one["status"] not in get_args(Status):
         raise _Wrong(f"trial {number} has the status {one['status']!r:.40}")
     if not (isinstance(one["scores"], list) and all(_is_number(score) for score in one["scores"])):
         raise _Wrong(f"trial {number} has scores that are no numbers")
@@ -188,10 +190,11 @@ OnTrial = Callable[[Trial], None]
 
 
 def silent(trial: Trial) -> None:
-    pass
+    """Report nothing."""
 
 
 def as_score(name: str, value: Any) -> float:
+    """Return what a curve or slope gave as Python's number, or raise ValueError."""
     try:
         if isinstance(value, (str, bytes)):
             raise TypeError

@@ -1,38 +1,37 @@
-"""Search for the setting with the best validation score: at random, by successive halving, by TPE, or up the gradient.
+"""Search for the setting with the best validation score: at random, by successive halving, or by TPE.
 
-The first three ask for curves: `curve(values)` trains one setting and yields its validation score as training goes on,
-higher is better; a score of NaN is the worst. The trainings of a search should share one compiled fit, such as
-`als.fit`, whose numbers are traced. What is tried follows from the seed and the scores so far, and every score is
-written down when it is known: a search that was stopped goes on to the end that it would have had.
+They ask for curves (`mfjax.search.ascent` asks for gradients): `curve(values)` trains one setting and yields its
+validation score as training goes on, higher is better; a score of NaN is the worst. The trainings of a search should
+share one compiled fit, such as `als.fit`, whose numbers are traced. What is tried follows from the seed and the scores
+so far, and every score is written down when it is known: a search that was stopped can be resumed, and tries what it
+would have tried uninterrupted.
 
 Arguments that the searches share:
 
-    trials: settings to try, at least one; a file of fewer is gone on with.
+    trials: settings to try, at least one; a file that holds fewer is continued.
     seed: decides the draws, 0 .. 2^63 - 1.
     path: of a JSON file that keeps the trials, or None.
     made_of: needed with a path: all that the scores follow from besides the space and the options of the search, such
         as the curve, or (key, data, fixed settings): arrays, settings, functions, and containers of them. A function
-        counts by its code and all that this refers to (`mfjax.saving.fingerprints`), so a curve that uses data, fixed
+        counts by its code and all that this refers to (`saving.fingerprint`), so a curve that uses data, fixed
         settings and objectives is all there is to name. A file of another fingerprint, or of another version of mfjax
         or JAX, is refused.
-    on_trial: see `OnTrial`.
+    on_trial: called with every trial that got further, or was found in the file, for progress.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from mfjax import checks
+from mfjax.search import spaces
 from mfjax.search.spaces import Choice, Space, draw
-from mfjax.search.trials import OnTrial, Study, Trial, as_score, silent
-
-_logger = logging.getLogger(__name__)
+from mfjax.search.trials import OnTrial, Record, Trial, as_score, silent
 
 Curve = Callable[[Mapping[str, Any]], Iterator[float]]
 """Values of the parameters -> validation scores, one after every further part of the training."""
@@ -53,15 +52,14 @@ def random_search(
     Args:
         curve: values -> scores.
         space: what to draw from.
-        trials, seed, path, made_of, on_trial: see above.
+        trials, seed, path, made_of, on_trial: see the top of this module.
 
     Raises:
         ValueError: for a number out of range, a path without `made_of`, a file that holds another search or is
             damaged, or a curve that does not yield numbers.
 
     Example:
-        >>> from mfjax.search import Uniform
-        >>> from mfjax.search import best
+        >>> from mfjax.search import Uniform, best
         >>> found = random_search(lambda values: iter([-values["x"] ** 2]), {"x": Uniform(-1.0, 1.0)}, trials=50)
         >>> abs(best(found).values["x"]) < 0.1
         True
@@ -69,14 +67,14 @@ def random_search(
     Source: Bergstra & Bengio 2012, Random search for hyper-parameter optimization.
     """
     check_search(curve, trials, seed)
-    study = Study(path, space, made_of, method="random", seed=seed)
+    record = Record(path, space, made_of, method="random", seed=seed)
     for number in range(trials):
-        trial = study.trial(number, draw(seed, number, space))
+        trial = record.trial(number, draw(seed, number, space))
         if trial.status == "running":
             trial.scores, trial.status = list(_scores(curve, trial.values)), "finished"
-            study.save()
+            record.save()
         on_trial(trial)
-    return study.trials[:trials]
+    return record.trials[:trials]
 
 
 def successive_halving(
@@ -108,8 +106,8 @@ def successive_halving(
     """
     check_search(curve, trials, seed)
     checks.whole("eta", eta, least=2, remedy="pass how many settings race for one place in the next round")
-    study = Study(path, space, made_of, method="halving", seed=seed, trials=trials, eta=eta)
-    racing = [study.trial(number, draw(seed, number, space)) for number in range(trials)]
+    record = Record(path, space, made_of, method="halving", seed=seed, trials=trials, eta=eta)
+    racing = [record.trial(number, draw(seed, number, space)) for number in range(trials)]
     curves: dict[int, Iterator[float]] = {}
 
     def advance(trial: Trial) -> None:
@@ -123,7 +121,7 @@ def successive_halving(
             trial.status = "finished"
         else:
             trial.scores.append(score)
-        study.save()
+        record.save()
 
     length = 1
     while True:
@@ -132,7 +130,7 @@ def successive_halving(
                 advance(trial)
             on_trial(trial)
         if len(racing) == 1:
-            return study.trials
+            return record.trials
         racing.sort(key=lambda trial: (-trial.score(length), trial.number))
         num_kept = math.ceil(len(racing) / eta)
         for trial in racing[num_kept:]:
@@ -164,7 +162,7 @@ def tpe(
     except ImportError as error:
         raise ValueError("tpe: needs Optuna; install mfjax[tune], or use another method") from error
     check_search(curve, trials, seed)
-    study = Study(path, space, made_of, method="tpe", seed=seed)
+    record = Record(path, space, made_of, method="tpe", seed=seed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     distributions: dict[str, Any] = {
         name: optuna.distributions.CategoricalDistribution(one.options)
@@ -184,14 +182,14 @@ def tpe(
         )
 
     for number in range(trials):
-        if number == len(study.trials):
+        if number == len(record.trials):
             # A study of its own for every trial: what is drawn depends on the trials before, and on nothing else.
             sampler = optuna.samplers.TPESampler(seed=int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
             pruner = optuna.pruners.MedianPruner(n_startup_trials=5)
             known = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-            known.add_trials([told(trial) for trial in study.trials])
+            known.add_trials([told(trial) for trial in record.trials])
             asked = known.ask(distributions)
-            trial = study.trial(number, asked.params)
+            trial = record.trial(number, asked.params)
             for step, score in enumerate(_scores(curve, trial.values)):
                 trial.scores.append(score)
                 asked.report(trial.score(), step)
@@ -200,15 +198,18 @@ def tpe(
                     break
             else:
                 trial.status = "finished"
-            study.save()
-        on_trial(study.trials[number])
-    return study.trials[:trials]
+            record.save()
+        on_trial(record.trials[number])
+    return record.trials[:trials]
 
 
-def check_search(function: Any, trials: int, seed: int, *, name: str = "curve") -> None:
-    checks.kind(name, function, Callable, f"pass a function of values; see tune.{name.title()}")  # type: ignore[arg-type]
+def check_search(
+    function: Callable[..., Any], trials: int, seed: int, *, name: Literal["curve", "slope"] = "curve"
+) -> None:
+    """Raise ValueError unless a search can ask `function`, the argument `name`, for that many trials from that seed."""
+    checks.kind(name, function, Callable, "pass a function of values")  # type: ignore[arg-type]
     checks.whole("trials", trials)
-    checks.whole("seed", seed, least=0, most=2**63 - 1)
+    checks.whole("seed", seed, least=0, most=spaces.MOST_SEEDS)
 
 
 def _scores(curve: Curve, values: Mapping[str, Any]) -> Iterator[float]:

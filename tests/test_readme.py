@@ -1,0 +1,205 @@
+"""Every Python block of the documents runs, and prints what the document shows.
+
+The blocks of a section are one program, run by a process of its own in an empty folder. Comments of HTML before a
+block say otherwise: `<!-- after: SECTION -->` adds it to the program of an earlier section, whose names it uses,
+`<!-- after: SECTION; run with A, not B -->` replaces B by A in it, as fewer trials, and `<!-- not run: REASON -->`
+leaves it out. A block without a language after a Python block is what the program prints.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mfjax.data import sources
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "paper_repro/README.md",
+    *sorted(f"docs/{f.name}" for f in ROOT.glob("docs/*.md")),
+]
+QUICK = {("README.md", "A model with your own ids")}
+"""The programs that end within seconds; all others are marked slow."""
+NEEDS_DATA = '"ml-100k"'
+
+RUNNER = """
+import json, sys
+document, blocks = json.load(sys.stdin)
+names = {"__name__": "__main__"}
+for line, text in blocks:
+    print("\\0", end="", flush=True)
+    exec(compile("\\n" * line + text, document, "exec"), names)
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A Python block: where it stands, the comment before it, and the output shown after it."""
+
+    document: str
+    section: str
+    line: int
+    text: str
+    comment: str
+    shown: str | None
+
+
+PIECE = re.compile(
+    r"^#+ (?P<section>[^\n]+)$|^<!-- (?P<comment>.+?) -->\n+(?=```python)|^```python\n(?P<text>.*?)^```$"
+    r"(\n+```(text)?\n(?P<shown>.*?)^```$)?|^```.*?^```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def blocks_of(document: str, text: str) -> list[Block]:
+    """Return the Python blocks of a document."""
+    found, section, comment = [], "", ""
+    for piece in PIECE.finditer(text):
+        if piece["section"]:
+            section = piece["section"]
+        elif piece["text"] is not None:
+            line = text[: piece.start("text")].count("\n")
+            found.append(Block(document, section, line, piece["text"], comment, piece["shown"]))
+        comment = piece["comment"] or ""
+    return found
+
+
+def programs_of(blocks: list[Block]) -> dict[tuple[str, str], list[Block]]:
+    """Return the blocks that run one after another, by document and section."""
+    programs: dict[tuple[str, str], list[Block]] = {}
+    for block in blocks:
+        order, _, told = block.comment.partition(": ")
+        if order == "not run":
+            assert told, f"{block.document}:{block.line}: say why the block is not run"
+        elif order == "after":
+            told, _, changed = told.partition("; run with ")
+            if changed:
+                new, _, old = changed.partition(", not ")
+                assert old in block.text, f"{block.document}:{block.line}: has no {old!r}"
+                block = replace(block, text=block.text.replace(old, new))
+            assert (block.document, told) in programs, f"{block.document}:{block.line}: no earlier section {told!r}"
+            programs[block.document, told].append(block)
+        else:
+            programs.setdefault((block.document, block.section), []).append(block)
+    return programs
+
+
+BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document, (ROOT / document).read_text())]
+PROGRAMS = programs_of(BLOCKS)
+
+
+def run(blocks: list[Block], folder: Path, **environment: str) -> list[str]:
+    """Return what each block prints."""
+    # Compiled as users' programs are, not as is quickest for tests.
+    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "0"
+    told = json.dumps((blocks[0].document, [(block.line, block.text) for block in blocks]))
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER],
+        input=told, capture_output=True, text=True, cwd=folder, env=os.environ | environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\0")[1:]
+
+
+NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
+
+
+def alike(printed: str, shown: str) -> bool:
+    """Return whether two texts have the same words, and numbers that differ by rounding alone."""
+    words = [" ".join(NUMBER.sub("#", text).split()) for text in (printed, shown)]
+    numbers = [np.array(NUMBER.findall(text), float) for text in (printed, shown)]
+    return words[0] == words[1] and np.allclose(*numbers, rtol=0.01, atol=0.002)
+
+
+@pytest.fixture(scope="module")
+def cache(request, tmp_path_factory) -> Path:
+    """A cache of downloads that holds MovieLens-100K."""
+    source, cache = request.getfixturevalue("data_dir") / "ml-100k", tmp_path_factory.mktemp("cache")
+    (cache / "ml-100k").mkdir()
+    for name in ("u.data", "u.item"):
+        shutil.copyfile(source / name, cache / "ml-100k" / name)
+    sources.seal(cache / "ml-100k", ["u.data", "u.item"], "a copy")
+    return cache
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "program",
+    [pytest.param(name, id=" ".join(name), marks=() if name in QUICK else pytest.mark.slow) for name in PROGRAMS],
+)
+def test_the_program_runs_and_prints_what_is_shown(program, tmp_path, request):
+    blocks = PROGRAMS[program]
+    needs_data = any(NEEDS_DATA in block.text for block in blocks)
+    environment = {"MFJAX_CACHE": str(request.getfixturevalue("cache"))} if needs_data else {}
+    for block, printed in zip(blocks, run(blocks, tmp_path, **environment), strict=True):
+        assert block.shown is None or alike(printed, block.shown), f"{block.document}:{block.line} prints\n{printed}"
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.document}:{block.line}") for block in BLOCKS])
+def test_what_a_block_imports_is_there(block):
+    for node in ast.walk(ast.parse(block.text)):
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                if not hasattr(module, alias.name):
+                    importlib.import_module(f"{node.module}.{alias.name}")
+
+
+MADE_UP = """# Title
+## One
+```python
+x = 1
+```
+```sh
+# no section
+```
+## Two
+```python
+print("two", 2.0004)
+```
+
+```
+two 2.0
+```
+<!-- after: One; run with x + 1, not x -->
+```python
+print(x)
+```
+```text
+2
+```
+<!-- not run: it takes a day -->
+
+```python
+1 / 0
+```
+"""
+
+
+def test_blocks_are_found_and_wrong_ones_too(tmp_path):
+    blocks = blocks_of("made-up.md", MADE_UP)
+    assert [(block.section, block.line, block.comment) for block in blocks] == [
+        ("One", 3, ""), ("Two", 10, ""), ("Two", 18, "after: One; run with x + 1, not x"),
+        ("Two", 26, "not run: it takes a day"),
+    ]  # fmt: skip
+    programs = programs_of(blocks)
+    assert [[block.line for block in program] for program in programs.values()] == [[3, 18], [10]]
+    first, second = (run(program, tmp_path) for program in programs.values())
+    assert alike(first[1], blocks[2].shown)
+    assert alike(second[0], blocks[1].shown)
+    assert not alike("two 2.1", "two 2.0") and not alike("one 2.0", "two 2.0")
+    with pytest.raises(AssertionError, match=r"(?s)line 27.*ZeroDivisionError"):
+        run(blocks[3:], tmp_path)

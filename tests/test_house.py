@@ -32,8 +32,8 @@ ROOMS = (
     "search",
 )
 """A room imports the ground and rooms before it. A new room gets its place here."""
-SHARED = ("engine", "reports")
-"""The folders of `experiments` that experiments share, which import no experiment's own folder."""
+SHARED = ("devices", "engine", "reports")
+"""The part of `experiments` that experiments share, which imports no experiment's own folder."""
 COMPILED = {
     "mfjax.als.fitting": ["_steps", "init"],
     "mfjax.baselines.svd": ["decompose"],
@@ -42,7 +42,6 @@ COMPILED = {
     "mfjax.evaluation.measuring": ["measure"],
     "mfjax.ranking.training": ["epoch"],
     "mfjax.recommend.model": ["lists.top_k"],
-    "mfjax.recommend.two_stage": ["rerank", "retrieve"],
     "mfjax.search.cells": ["self.fit"],
     "mfjax.search.sweep": ["cell", "over(cell, 'vmap')"],
     "mfjax.statistics.paired": ["resampling.bootstrap", "resampling.sign_flip"],

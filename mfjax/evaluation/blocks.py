@@ -123,7 +123,7 @@ def _check(targets: Any, exclude: Any, empty: Empty, block_size: int | None) -> 
         agreement.lists("exclude", exclude, targets.num_rows, targets.num_columns, "targets have")
     if isinstance(targets.offsets, jax.core.Tracer):
         raise ValueError(
-            "targets: are traced; build blocks on the host, outside jit, and pass them to evaluation.measure"
+            "targets: are traced; make the evaluation set on the host, outside jit, and pass it to evaluation.measure"
         )
     offsets, ids = np.asarray(targets.offsets), np.asarray(targets.ids)[: int(targets.offsets[-1])]
     checks.ids("targets", ids, targets.num_columns, "the items")

@@ -1,13 +1,13 @@
-"""The evaluation set as one value: the users, what is held out of them, and among what items it is to be found."""
+"""The evaluation set as one value: users, the items held out of them, and the items among which these are ranked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from mfjax import checks
 from mfjax.evaluation import blocks
@@ -73,7 +73,7 @@ def evaluation_set(
     return EvaluationSet(of_users, targets, exclude, allowed, as_item_counts(item_counts, targets.num_columns))
 
 
-def as_item_counts(item_counts: Any, num_items: int) -> Array | None:
+def as_item_counts(item_counts: ArrayLike | None, num_items: int) -> Array | None:
     """Return the counts as an array [num_items], or None; raise ValueError unless they are numbers of at least 0."""
     if item_counts is None:
         return None

@@ -63,7 +63,6 @@ def measure(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> import jax.numpy as jnp
         >>> import numpy as np
         >>> from mfjax.evaluation import evaluation_set
         >>> from mfjax.histories import ragged
@@ -92,7 +91,7 @@ def measure(
         counts = ranked.num_relevant, ranked.num_unreachable, ranked.num_broken
         return values, hits, ranked.recommended, ranked.recommended_mask, *counts
 
-    results = lax.map(one_block, (blocks.users, blocks.mask))
+    results = lax.map(one_block, (blocks.users, blocks.mask))  # leaves [num_blocks, block_size, ...]
     per_user, hits, ids, mask, *counts = jax.tree.map(blocks.ascending, results)
     pooled = _pooled(hits, ids, mask, counts[0], targets, held_out.item_counts)
     return Measured(blocks.ascending(blocks.users), per_user, pooled, ids, mask, *counts)
@@ -126,6 +125,7 @@ def fitting(
 def _pooled(
     hits: Mapping[int, Array], ids: Array, mask: Array, num_relevant: Array, targets: Ragged, item_counts: Array | None
 ) -> dict[str, Array]:
+    """Return the metrics of all users together, by name; `ids` and `mask` [num_users, longest cutoff]."""
     values, num_items = {}, targets.num_columns
     for k, found in hits.items():
         lists = ids[:, :k], mask[:, :k]
@@ -139,3 +139,4 @@ def _pooled(
 
 
 compiled_measure = jax.jit(measure, static_argnames=("cutoffs", "metrics", "convention"))
+"""`measure` as one program; `evaluate` and the cells of a sweep share it, and so its bits."""

@@ -89,7 +89,6 @@ def rank_block(
         ValueError: as `recommend.masked_scores`, for a model and targets of other id spaces, and an unknown tie rule.
 
     Example:
-        >>> from mfjax.types import Factors
         >>> model = Factors(users=jnp.array([[1.0]]), items=jnp.array([[1.0], [3.0], [2.0]]))
         >>> targets = Ragged(jnp.array([0, 1]), jnp.array([2]), jnp.ones(1), num_columns=3, longest=1)
         >>> rank_block(model, jnp.array([0]), targets, k=2).ranks.tolist()
@@ -102,9 +101,9 @@ def rank_block(
     mask = jnp.ones(users.shape, bool) if mask is None else checks.mask("mask", mask, users.shape)
     scores = recommend.masked_scores(score_block, users, exclude, candidates)
     agreement.lists("targets", targets, None, scores.shape[1], "the model has")
-    scores, num_items, num_broken = recommendable(scores)
-    recommended, best = recommend.top_k_block(scores, k)
-    ids, relevances, real = targets.rows(users)
+    scores, num_items, num_broken = recommendable(scores)  # [batch, num_items], [batch], [batch]
+    recommended, best = recommend.top_k_block(scores, k)  # [batch, k]
+    ids, relevances, real = targets.rows(users)  # [batch, R]
     real &= mask[:, None]
     num_relevant = jnp.sum(real, axis=-1, dtype=jnp.int32)
     found = of(scores, ids, real, ties=ties, longest=jnp.max(num_relevant))
@@ -183,14 +182,14 @@ def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest:
     mask = checks.mask("mask", mask, ids.shape)
     num_columns = ids.shape[-1]
     padding = ((0, 0), (0, -num_columns % TARGETS_AT_ONCE))
-    ids, mask = jnp.pad(ids, padding), jnp.pad(mask, padding)
+    ids, mask = jnp.pad(ids, padding), jnp.pad(mask, padding)  # [batch, R'], R' a multiple of TARGETS_AT_ONCE
     item_scores = jnp.where(mask, jnp.take_along_axis(scores, ids, axis=-1), -jnp.inf)
-    numbers, item_numbers = in_order(scores), in_order(item_scores)
-    everything = jnp.arange(scores.shape[-1], dtype=jnp.int32)[None, :]
-    slots = jnp.arange(ids.shape[-1], dtype=jnp.int32)[None, :]
+    numbers, item_numbers = in_order(scores), in_order(item_scores)  # [batch, num_items], [batch, R']
+    everything = jnp.arange(scores.shape[-1], dtype=jnp.int32)[None, :]  # [1, num_items]
+    slots = jnp.arange(ids.shape[-1], dtype=jnp.int32)[None, :]  # [1, R']
 
     def least(item: Array, number: Array) -> Array:
-        """Return the number from which on an item of the catalogue stands before `item`."""
+        """Return the number from which on an item of the catalogue stands before `item`, [batch, 1 or num_items]."""
         if ties == "worst":
             return number
         if ties == "expected":
@@ -198,9 +197,9 @@ def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest:
         return jnp.where(everything < item if ties == "first" else everything > item, number, number + 1)
 
     def count(first: Array) -> Ranks:
-        """Return rank and size of the tie of TARGETS_AT_ONCE columns."""
+        """Return rank and size of the tie of TARGETS_AT_ONCE columns, [batch, TARGETS_AT_ONCE]."""
         columns = [
-            [lax.dynamic_slice_in_dim(x, first + column, 1, axis=1) for x in (ids, item_numbers)]
+            [lax.dynamic_slice_in_dim(x, first + column, 1, axis=1) for x in (ids, item_numbers)]  # [batch, 1]
             for column in range(TARGETS_AT_ONCE)
         ]
         rank = 1 + _counts([numbers >= least(*column) for column in columns])

@@ -38,9 +38,10 @@ def ndcg(model: Factors | Scorer, held_out: EvaluationSet, *, sharpness: float =
         >>> import numpy as np
         >>> from mfjax import evaluation, histories
         >>> from mfjax.types import Interactions
-        >>> hidden = Interactions(np.array([0]), np.array([1]), np.ones(1, np.float32), 1, 3)
+        >>> tests = Interactions(np.array([0]), np.array([1]), np.ones(1, np.float32), 1, 3)
+        >>> held_out = evaluation.evaluation_set(histories.ragged(tests))
         >>> model = Factors(users=jnp.ones((1, 1)), items=jnp.array([[3.0], [2.0], [1.0]]))
-        >>> print(f"{ndcg(model, evaluation.evaluation_set(histories.ragged(hidden)), sharpness=100.0):.4f}")
+        >>> print(f"{ndcg(model, held_out, sharpness=100.0):.4f}")
         0.6309
 
     Source: Qin, Liu & Li 2010, A general approximation framework for direct optimization of information retrieval
@@ -54,27 +55,27 @@ def ndcg(model: Factors | Scorer, held_out: EvaluationSet, *, sharpness: float =
     agreement.lists("targets", held_out.targets, *sizes, "the model has")
 
     def of_block(block: tuple[Array, Array]) -> Array:
-        users, real = block
+        users, real = block  # [batch]
         scores = recommend.masked_scores(scorer, users, held_out.exclude, held_out.candidates)
-        open_items = scores > -jnp.inf
+        open_items = scores > -jnp.inf  # [batch, num_items]
         scores = jnp.where(open_items, scores, 0.0)
-        count = jnp.maximum(jnp.sum(open_items, axis=1, keepdims=True), 1)
+        count = jnp.maximum(jnp.sum(open_items, axis=1, keepdims=True), 1)  # [batch, 1]
         centred = jnp.where(open_items, scores - jnp.sum(scores, axis=1, keepdims=True) / count, 0.0)
         deviation = jnp.sqrt(jnp.sum(centred**2, axis=1, keepdims=True) / count + 1e-12)
-        scaled = sharpness * centred / deviation
-        ids, _, mask = held_out.targets.rows(users)
+        scaled = sharpness * centred / deviation  # [batch, num_items]
+        ids, _, mask = held_out.targets.rows(users)  # [batch, R]
 
         def gain(column: tuple[Array, Array]) -> Array:
-            target, is_real = column
+            target, is_real = column  # [batch]
             row = jnp.arange(users.shape[0])
             above = jax.nn.sigmoid(scaled - scaled[row, target][:, None])
             rank = 0.5 + jnp.sum(jnp.where(open_items, above, 0.0), axis=1)  # sigmoid(0) = 1/2 is the item itself
             return jnp.where(is_real & open_items[row, target], 1.0 / jnp.log2(1.0 + rank), 0.0)
 
         # Checkpoints: the scores of one block and the comparisons with one target are in memory at a time.
-        gains = jnp.sum(jax.lax.map(jax.checkpoint(gain), (ids.T, mask.T)), axis=0)
+        gains = jnp.sum(jax.lax.map(jax.checkpoint(gain), (ids.T, mask.T)), axis=0)  # [R, batch] -> [batch]
         places = jnp.arange(1, ids.shape[1] + 1)
-        ideal = jnp.sum(jnp.where(mask, 1.0 / jnp.log2(1.0 + places)[None, :], 0.0), axis=1)
+        ideal = jnp.sum(jnp.where(mask, 1.0 / jnp.log2(1.0 + places)[None, :], 0.0), axis=1)  # [batch]
         return jnp.sum(jnp.where(real, gains / jnp.maximum(ideal, 1e-12), 0.0))
 
     total = jnp.sum(jax.lax.map(jax.checkpoint(of_block), (held_out.blocks.users, held_out.blocks.mask)))

@@ -14,8 +14,11 @@ from jax import lax
 from mfjax import checks
 from mfjax.types import Array
 
-_GROUP = 64  # columns that share one maximum
-_PEEL_AT_MOST = 32  # the k up to which k maxima are cheaper than a partial sort
+_GROUP = 64
+"""Columns that share one maximum."""
+
+_PEEL_AT_MOST = 32
+"""The k up to which k maxima are cheaper than a partial sort."""
 
 
 def in_order(scores: Array) -> Array:
@@ -89,20 +92,21 @@ def _peel(scores: Array, k: int) -> tuple[Array, Array]:
     num_groups = -(-num_columns // _GROUP)
     padding = ((0, 0), (0, num_groups * _GROUP - num_columns))
     groups = jnp.pad(scores, padding, constant_values=-jnp.inf).reshape(batch, num_groups, _GROUP)
+    # [batch], [1, num_groups], [1, _GROUP]
     row, group_id, lane = jnp.arange(batch), jnp.arange(num_groups)[None, :], jnp.arange(_GROUP)[None, :]
 
     def peel(carry, _):
         maxima, last, last_id = carry  # [batch, num_groups], [batch, 1], [batch, 1]
-        best = maxima.max(axis=1, keepdims=True)
+        best = maxima.max(axis=1, keepdims=True)  # [batch, 1], as first_group and best_id
         first_group = jnp.where(maxima == best, group_id, num_groups).min(axis=1, keepdims=True)
         group, ids = groups[row, first_group[:, 0]], first_group * _GROUP + lane  # [batch, _GROUP]
         group = jnp.where((group < last) | ((group == last) & (ids > last_id)), group, -jnp.inf)
         best_id = jnp.where(group == best, ids, num_groups * _GROUP).min(axis=1, keepdims=True)
-        rest = jnp.where(ids == best_id, -jnp.inf, group).max(axis=1, keepdims=True)
+        rest = jnp.where(ids == best_id, -jnp.inf, group).max(axis=1, keepdims=True)  # the group's next maximum
         return (jnp.where(group_id == first_group, rest, maxima), best, best_id), (best[:, 0], best_id[:, 0])
 
     start = jnp.full((batch, 1), jnp.inf, scores.dtype), jnp.full((batch, 1), -1, group_id.dtype)
-    _, (values, columns) = lax.scan(peel, (groups.max(axis=2), *start), None, length=k)
+    _, (values, columns) = lax.scan(peel, (groups.max(axis=2), *start), None, length=k)  # [k, batch]
     return values.T, _by_bits(scores, values.T, columns.T.astype(jnp.int32))
 
 
@@ -116,12 +120,12 @@ def _by_bits(scores: Array, values: Array, columns: Array) -> Array:
     tiny = in_order(jnp.asarray(jnp.finfo(scores.dtype).tiny))
 
     def pick(carry):
-        turn, _, last, last_column, columns = carry
+        turn, _, last, last_column, columns = carry  # [], [], [batch, 1], [batch, 1], [batch, k]
         # Bound to the turn, or XLA would do this before the loop, for everybody.
-        numbers = in_order(lax.optimization_barrier((scores, turn))[0])
+        numbers = in_order(lax.optimization_barrier((scores, turn))[0])  # [batch, n]
         is_left = (numbers < last) | ((numbers == last) & (lane > last_column))
         left = jnp.where(is_left, numbers, jnp.iinfo(numbers.dtype).min)
-        column = jnp.argmax(left, axis=1).astype(jnp.int32)[:, None]
+        column = jnp.argmax(left, axis=1).astype(jnp.int32)[:, None]  # [batch, 1]
         columns = lax.dynamic_update_slice_in_dim(columns, column, turn, axis=1)
         subnormal = jnp.any((numbers != 0) & (numbers < tiny) & (numbers > -tiny))
         return turn + 1, subnormal & (turn + 1 < k), left.max(axis=1, keepdims=True), column, columns

@@ -62,4 +62,5 @@ def train(key: Key, algorithm: Algorithm, *, num_steps: int | Array, stop: Calla
 
 
 def check_algorithm(algorithm: Algorithm) -> None:
+    """Raise ValueError for what is no Algorithm."""
     checks.kind("algorithm", algorithm, Algorithm, "pass such as als.algorithm(data, config)")

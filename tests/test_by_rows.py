@@ -21,11 +21,10 @@ num_devices = int(sys.argv[1])
 jax.config.update("jax_num_cpu_devices", num_devices)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 import numpy as np
-from mfjax import compilation, devices
-from mfjax.als import footprint, objectives, steps
-from mfjax.devices import by_rows
-from mfjax.histories import building
+from mfjax import als, compilation, devices, histories
+from mfjax.als import footprint, objectives
 from mfjax.data import synthetic
+from mfjax.devices import by_rows
 from mfjax.types import Interactions
 
 mesh = devices.mesh()
@@ -39,19 +38,20 @@ users, items = np.append(users, np.zeros(41)), np.append(items, np.arange(41))
 values = rng.uniform(0.5, 1.5, len(users)).astype(np.float32)
 pairs = Interactions((users + 2).astype(np.int32), (items + 1).astype(np.int32), values, 61, 43)
 built = histories.build(pairs, chunk_entries=32, width=4, multiple_of=num_devices)
-data, map_chunks = by_rows.place(built, mesh)
+data, storage = by_rows.place(built, mesh)
+spread = devices.MapOverDevices(mesh)
 assert len(built.users.blocks) == 2
 
 def compare(config, num_steps):
     infos = []
     note = lambda state, info: infos.append(jax.device_get(info))
     one = als.fit(jax.random.key(0), built, config, num_steps=num_steps, on_step=note)
-    options = {"num_steps": num_steps, "on_step": note, "map_chunks": map_chunks}
+    options = {"num_steps": num_steps, "on_step": note, "map_chunks": spread, "storage": storage}
     stored = als.fit(jax.random.key(0), data, config, **options)
-    found = by_rows.gather(stored, data)
+    found = by_rows.gather(stored, storage)
     tables = [(np.asarray(one[side]), found[side]) for side in (0, 1)]
     difference = max(np.abs(a - b).max() / np.abs(a).max() for a, b in tables)
-    again = by_rows.gather(by_rows.scatter(found, data), data)
+    again = by_rows.gather(by_rows.scatter(found, storage), storage)
     print(json.dumps({
         "difference": float(difference),
         "steps": int(found.step),
@@ -66,8 +66,12 @@ compare(config, 4)
 compare(replace(config, objective=objectives.ials(popularity_exponent=0.5), relaxation=1.6), 4)
 # Regularised so that a row of a few entries is well determined: otherwise rounding alone moves it by 1e-5.
 compare(replace(config, objective=objectives.popularity_weighted(), biases=True, reg=0.01, bias_reg=0.01), 3)
+state = storage.start(lambda: als.init(jax.random.key(0), config, num_users=61, num_items=43), data)
+fewer = devices.MapOverDevices(devices.mesh(1))
 for attempt in (
-    lambda: als.step(data.start(lambda: als.init(jax.random.key(0), config, num_users=61, num_items=43)), data, config),
+    lambda: als.step(state, data, config, storage=storage),
+    lambda: als.step(state, data, config, map_chunks=spread),
+    lambda: jax.eval_shape(lambda: als.step(state, built, config, storage=storage, map_chunks=fewer)),
     lambda: by_rows.place(histories.build(pairs, chunk_entries=100_000), mesh),
 ):
     try:
@@ -80,22 +84,23 @@ MEMORY = """
 dim = 24
 pairs = synthetic.power_law(0, num_users=3000, num_items=2600, num_interactions=20_000)
 built = histories.build(pairs, chunk_entries=256, width=8, multiple_of=num_devices)
-data, map_chunks = by_rows.place(built, mesh)
+data, storage = by_rows.place(built, mesh)
+spread = devices.MapOverDevices(mesh)
 config = als.Config(dim=dim)
-state = data.start(lambda: als.init(jax.random.key(0), config, num_users=3000, num_items=2600))
+state = storage.start(lambda: als.init(jax.random.key(0), config, num_users=3000, num_items=2600), data)
 as_fit = {"donate_argnames": "state", "compiler_options": compilation.options(frugal=True)}
 program = jax.jit(als.step, static_argnames="map_chunks", **as_fit)
-program = program.lower(state, data, config, map_chunks=map_chunks).compile()
+program = program.lower(state, data, config, map_chunks=spread, storage=storage).compile()
 taken, text = program.memory_analysis(), program.as_text()
 collective = r"(all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)[a-z-]*[(]"
 shapes = [[int(size) for size in shape.split(",")] for shape in re.findall(r"f32\\[([0-9,]+)\\]", text)]
 print(json.dumps({
     "largest": int(max(np.prod(shape) for shape in shapes if shape[-1] == dim)) // dim,
-    "stored": max(data.users.num_places, data.items.num_places) // num_devices,
+    "stored": max(len(storage.users.order), len(storage.items.order)) // num_devices,
     "collectives": sorted(set(re.findall(collective, text))),
     "needed": taken.temp_size_in_bytes + taken.argument_size_in_bytes,
-    "foretold": footprint.of(data, dim=dim).total,
-    "histories": footprint.of(data, dim=dim).histories,
+    "foretold": footprint.of(data, dim=dim, storage=storage).total,
+    "histories": footprint.of(data, dim=dim, storage=storage).histories,
     "expected": footprint.expected(
         3000, 2600, len(pairs), dim=dim, num_devices=num_devices, width=8, chunk_entries=256, by_rows=True
     ).histories,
@@ -112,7 +117,7 @@ def run(script: str, num_devices: int) -> list:
 
 @pytest.mark.parametrize("num_devices", [2, 4])
 def test_slices_give_the_factors_of_one_device(num_devices):
-    *cases, no_map, uneven = run(FACTORS, num_devices)
+    *cases, no_map, no_storage, other_map, uneven = run(FACTORS, num_devices)
     assert [case["steps"] for case in cases] == [4, 4, 3]
     for case in cases:
         assert case["difference"] < 1e-5
@@ -121,7 +126,12 @@ def test_slices_give_the_factors_of_one_device(num_devices):
         assert case["devices"] == num_devices
         assert case["stored"][0] < 61
         assert case["stored"][1] < 43
-    assert no_map.startswith("map_chunks: tables shared out by rows need the one that by_rows.place gives")
+    assert no_map.startswith("map_chunks: tables stored by rows are read by a map over devices; pass devices.MapOver")
+    assert no_storage.startswith("state.users: shape")
+    assert no_storage.endswith("with the storage of by_rows.place where they are stored by rows")
+    assert other_map.startswith(
+        f"map_chunks: maps over 1 devices, and tables are stored by rows on {num_devices}; pass"
+    )
     assert uneven.startswith("data: 1 chunks do not divide over")
 
 

@@ -18,7 +18,7 @@ from experiments import devices
 from experiments.benchmark import timing
 from mfjax import als, histories, ranking
 from mfjax import devices as sharding
-from mfjax.als import MapChunks, objectives
+from mfjax.als import WHOLE_TABLES, MapChunks, Storage, objectives
 from mfjax.data import synthetic
 from mfjax.devices import by_rows
 from mfjax.histories import Histories, Ragged
@@ -46,7 +46,7 @@ def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
     config = als.Config(objective=CONFIG.objective, reg=CONFIG.reg, dim=spec["dim"])
     data_mb = _megabytes(pairs.users, pairs.items, pairs.values)
     begin = time.perf_counter()
-    data, map_chunks = _place_by_rows(pairs) if spec.get("by_rows") else devices.place(pairs)
+    data, map_chunks, storage = _place_by_rows(pairs) if spec.get("by_rows") else (*devices.place(pairs), WHOLE_TABLES)
     jax.block_until_ready(data)
     times = [time.perf_counter()]
     build = times[0] - begin
@@ -59,10 +59,11 @@ def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
         num_steps=spec["repeats"] + 1,
         on_step=partial(_note, times),
         map_chunks=map_chunks,
+        storage=storage,
     )
     seconds = np.diff(times)
-    if isinstance(data, by_rows.SharedHistories):
-        state = by_rows.gather(state, data)
+    if isinstance(storage, by_rows.TablesByRows):
+        state = by_rows.gather(state, storage)
     if spec.get("save") and spec["process"] == 0:
         np.savez(spec["save"], users=_local(state.users), items=_local(state.items))
     return {
@@ -74,9 +75,10 @@ def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _place_by_rows(pairs: Interactions) -> tuple[Histories, MapChunks]:
+def _place_by_rows(pairs: Interactions) -> tuple[Histories, MapChunks, Storage]:
     mesh = sharding.mesh()
-    return by_rows.place(histories.build(pairs, multiple_of=mesh.size), mesh)
+    data, storage = by_rows.place(histories.build(pairs, multiple_of=mesh.size), mesh)
+    return data, sharding.MapOverDevices(mesh), storage
 
 
 def _local(table: jax.Array) -> np.ndarray:

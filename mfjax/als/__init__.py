@@ -9,21 +9,25 @@ memory of a fit, foretold.
 """
 
 from mfjax.als import footprint, hypergradients, objectives
-from mfjax.als.config import GATHERED_DTYPES, SOLVERS, Config, regularization
+from mfjax.als.config import GATHERED_DTYPES, SOLVERS, By, Config, regularization
 from mfjax.als.explanation import explain
 from mfjax.als.fitting import LARGEST_RESIDUAL, fit
 from mfjax.als.folding import fold_in
 from mfjax.als.half_steps import MapChunks, half_step, map_on_one_device
 from mfjax.als.steps import Info, State, algorithm, factors, init, loss, step
+from mfjax.als.storage import WHOLE_TABLES, Storage
 
 __all__ = [
     "GATHERED_DTYPES",
     "LARGEST_RESIDUAL",
     "SOLVERS",
+    "WHOLE_TABLES",
+    "By",
     "Config",
     "Info",
     "MapChunks",
     "State",
+    "Storage",
     "algorithm",
     "explain",
     "factors",

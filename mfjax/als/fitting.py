@@ -14,6 +14,7 @@ from mfjax.als import footprint
 from mfjax.als.config import Config, check
 from mfjax.als.half_steps import MapChunks, check_map, map_on_one_device
 from mfjax.als.steps import Info, State, check_data, checked_state, init, step
+from mfjax.als.storage import WHOLE_TABLES, Storage, check_storage
 from mfjax.histories import Histories
 from mfjax.types import Array, Key
 
@@ -30,6 +31,7 @@ def fit(
     state: State | None = None,
     on_step: Callable[[State, Info], None] | None = None,
     map_chunks: MapChunks = map_on_one_device,
+    storage: Storage = WHOLE_TABLES,
 ) -> State:
     """Return the state after `num_steps` compiled steps from a random start, or from `state`.
 
@@ -44,7 +46,7 @@ def fit(
         state: where to go on from.
         on_step: called on the host after every step, for progress, logging and checkpoints. The state it sees lives
             until it returns: the next step reuses its memory, so copy what is to be kept.
-        map_chunks: as in `step`.
+        map_chunks, storage: as in `step`.
 
     Warns:
         UserWarning: when the last step left a row further from solved than `LARGEST_RESIDUAL`, see `Info.residual`.
@@ -59,40 +61,31 @@ def fit(
     check_data(data)
     checks.whole("num_steps", num_steps, least=0)
     check_map(map_chunks)
+    check_storage(storage)
     if on_step is not None:
         checks.function("on_step", on_step, "pass a function of a state and an info")
     if state is not None:
-        state = checked_state(state, config, data)
-    if compilation.is_traced(key, data, config, state):
+        state = checked_state(state, config, data, storage)
+    sizes = {"num_users": data.users.num_rows, "num_items": data.items.num_rows}
+    if compilation.is_traced(key, data, config, state, storage):
         if on_step is not None:
             raise ValueError("on_step: called on the host, which jit, vmap and grad do not come back to; pass None")
-        return _traced_fit(key, data, config, num_steps, state, map_chunks)
-    footprint.check(footprint.of(data, dim=config.dim), footprint.limit())
+        start = storage.start(lambda: init(key, config, **sizes), data) if state is None else state
+        for_all = partial(step, data=data, config=config, map_chunks=map_chunks, storage=storage, measured=False)
+        return jax.lax.fori_loop(0, num_steps, lambda _, now: for_all(now)[0], start)
+    footprint.check(footprint.of(data, dim=config.dim, storage=storage), footprint.limit())
     if state is None:
-        sizes = {"num_users": data.users.num_rows, "num_items": data.items.num_rows}
-        now = data.start(lambda: _compiled_init(key, config, **sizes))
+        now = storage.start(lambda: _compiled_init(key, config, **sizes), data)
     else:
         now = jax.tree.map(jnp.copy, state)
     info = None
     for size in [num_steps] if on_step is None else [1] * num_steps:
-        now, info = _compiled_steps(now, data, config, size, map_chunks=map_chunks)
+        now, info = _compiled_steps(now, data, config, size, map_chunks=map_chunks, storage=storage)
         if on_step is not None:
             on_step(now, info)
     if info is not None:
         _judge(info, config)
     return now
-
-
-def _traced_fit(
-    key: Key, data: Histories, config: Config, num_steps: int, state: State | None, map_chunks: MapChunks
-) -> State:
-    """Return what `fit` does as a part of the caller's program."""
-    if state is None:
-        if type(data) is not Histories:
-            raise ValueError("state: tables that are shared out by rows start outside jit; pass one of data.start")
-        state = init(key, config, num_users=data.users.num_rows, num_items=data.items.num_rows)
-    for_all = partial(step, data=data, config=config, map_chunks=map_chunks, measured=False)
-    return jax.lax.fori_loop(0, num_steps, lambda _, now: for_all(now)[0], state)
 
 
 def _judge(info: Info, config: Config) -> None:
@@ -111,11 +104,12 @@ def _judge(info: Info, config: Config) -> None:
 
 
 def _steps(
-    state: State, data: Histories, config: Config, num_steps: int | Array, *, map_chunks: MapChunks
+    state: State, data: Histories, config: Config, num_steps: int | Array, *, map_chunks: MapChunks, storage: Storage
 ) -> tuple[State, Info]:
     # One loop of a traced length: the same bits whether steps are taken one by one, together, or within a sweep.
     def one(number: Array, carry: tuple[State, Info]) -> tuple[State, Info]:
-        return step(carry[0], data, config, map_chunks=map_chunks, measured=number == num_steps - 1)
+        is_last = number == num_steps - 1
+        return step(carry[0], data, config, map_chunks=map_chunks, storage=storage, measured=is_last)
 
     nothing = jnp.zeros((), state.items.dtype)
     return jax.lax.fori_loop(0, num_steps, one, (state, Info(jnp.int32(0), nothing, nothing)))

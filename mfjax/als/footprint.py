@@ -15,13 +15,16 @@ has; the plan of what is sent takes 8 bytes beside an entry's 8, and the rows se
 
 from __future__ import annotations
 
+import math
 import os
 from typing import NamedTuple
 
 import jax
 
 from mfjax import checks
-from mfjax.histories import Histories
+from mfjax.als.config import By
+from mfjax.als.storage import WHOLE_TABLES, Storage, check_storage
+from mfjax.histories import Histories, Side
 
 
 class Footprint(NamedTuple):
@@ -78,19 +81,29 @@ def expected(
     )
 
 
-def of(data: Histories, *, dim: int) -> Footprint:
+def of(data: Histories, *, dim: int, storage: Storage = WHOLE_TABLES) -> Footprint:
     """Return the bytes that a fit to histories needs on each of the devices that they are on.
 
     Raises:
-        ValueError: for what are no histories, or a dim below 1.
+        ValueError: for what are no histories or no storage, or a dim below 1.
     """
     checks.kind("data", data, Histories, "pass histories.build(interactions)")
+    check_storage(storage)
     _check_sizes(dim)
     dim = int(dim)
-    gathered = max(block.num_gathered() for block in data.users.blocks + data.items.blocks)
-    tables = _tables(data.users.num_places, data.items.num_places, dim, data.users.num_shares)
-    held = sum(_held(leaf) for leaf in jax.tree.leaves(data))
+    num_users, num_items = storage.num_places(data.users, "user"), storage.num_places(data.items, "item")
+    tables = _tables(num_users, num_items, dim, storage.num_shares)
+    gathered = max(_gathered(data.users, "user", storage), _gathered(data.items, "item", storage))
+    held = sum(_held(leaf) for leaf in jax.tree.leaves((data, storage)))
     return Footprint(tables, held, 4 * dim * gathered)
+
+
+def _gathered(side: Side, by: By, storage: Storage) -> int:
+    """Return how many rows of the other side's table a chunk holds at most: features, and a copy of them."""
+    return 2 * max(
+        math.prod(block.entries.shape[1:]) + storage.num_received(by, number)
+        for number, block in enumerate(side.blocks)
+    )
 
 
 def _held(leaf: jax.Array) -> int:

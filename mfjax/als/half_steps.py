@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ from mfjax import checks, factorisations
 from mfjax.als import objectives, solvers
 from mfjax.als.config import NUM_BIAS_COORDINATES, By, Config, Role, check, role_of, table_of
 from mfjax.als.conjugate_gradient import conjugate_gradient
+from mfjax.als.storage import WHOLE_TABLES, Storage, check_storage
 from mfjax.histories import Packed, Side
 from mfjax.histories.packed import look_up
 from mfjax.types import Array
@@ -102,26 +103,36 @@ class Chunk(NamedTuple):
 
     Attributes:
         histories: the packed histories.
+        route: what the storage of tables needs to find the features, or None.
         start: float32 [slots, width], the rows' starting values.
         scale, strength: float32 [slots], the rows' weight of the background and factor of lambda.
     """
 
     histories: Packed
+    route: Any
     start: Array
     scale: Array
     strength: Array
 
 
-def _chunks(side: Side, number: int, table: Array, role: Role) -> Chunk:
+def _chunks(side: Side, number: int, table: Array, role: Role, by: By, storage: Storage) -> Chunk:
     """Return the chunks of a block with the numbers of their rows: looked up for all at once, for a lookup a chunk
     costs as much as a pass over its entries."""
     block = side.blocks[number]
     return Chunk(
-        block, side.read(table, number), look_up(role.row_weights, block.rows), look_up(role.strength, block.rows)
+        histories=block,
+        route=storage.routes(by, number),
+        start=storage.read(table, side, number),  # [chunks, slots, width]
+        scale=look_up(role.row_weights, block.rows),  # [chunks, slots]
+        strength=look_up(role.strength, block.rows),
     )
 
 
-def _solve_chunk(by: By, shared: Shared, chunk: Chunk) -> tuple[Array, Array]:
+Features = Callable[[Array, Array, Any], Array]
+"""(columns, ids, route) -> the features of one chunk, see `Storage.features`."""
+
+
+def _solve_chunk(by: By, features: Features, shared: Shared, chunk: Chunk) -> tuple[Array, Array]:
     """Return the solved rows of one chunk, [slots, width], in the basis, where `chunk.start` is too, and how far from
     solved they are, [slots]."""
     block, config, dtype = chunk.histories, shared.config, chunk.start.dtype
@@ -129,7 +140,7 @@ def _solve_chunk(by: By, shared: Shared, chunk: Chunk) -> tuple[Array, Array]:
     entry = entry_of(block, shared.counts, shared.column_counts, config, by, dtype)
     is_bias = jnp.arange(config.width) < config.width - config.dim
     system = solvers.System(
-        features=block.features(shared.columns).astype(dtype),
+        features=features(shared.columns, block.ids, chunk.route).astype(dtype),  # [segments, width, dim]
         owners=block.owners,
         quadratic=entry.quadratic,
         linear=entry.linear,
@@ -141,7 +152,7 @@ def _solve_chunk(by: By, shared: Shared, chunk: Chunk) -> tuple[Array, Array]:
         background=shared.background,
         rotated=(~is_bias).astype(dtype),
         scale=chunk.scale,
-        ridge=chunk.strength[:, None] * shared.role.reg[None],
+        ridge=chunk.strength[:, None] * shared.role.reg[None],  # [slots, width]
         start=chunk.start,
         free=shared.role.free,
     )
@@ -162,15 +173,15 @@ def _solve_chunk(by: By, shared: Shared, chunk: Chunk) -> tuple[Array, Array]:
     return solved, jnp.where(block.row_mask, far, 0.0)
 
 
-def _solve(by: By, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
+def _solve(by: By, features: Features, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
     """Return the solved rows of some chunks, one after the other, [chunks * slots, width], and their residuals.
 
     Rows are rotated here, so that devices which share the chunks share that too.
     """
     rotated = chunks._replace(start=jnp.matmul(chunks.start, shared.basis, precision="highest"))
     # Reverse mode solves a chunk again on its way back, which is quicker than to keep all that its steps went through.
-    solve = jax.checkpoint(partial(_solve_chunk, by, shared), prevent_cse=False)
-    solved, left = jax.lax.map(solve, rotated)
+    solve = jax.checkpoint(partial(_solve_chunk, by, features, shared), prevent_cse=False)
+    solved, left = jax.lax.map(solve, rotated)  # [chunks, slots, width], [chunks, slots]
     return jnp.matmul(solved.reshape(-1, solved.shape[-1]), shared.basis.T, precision="highest"), left.reshape(-1)
 
 
@@ -181,10 +192,14 @@ any of them."""
 
 def check_map(map_chunks: MapChunks) -> None:
     """Raise ValueError for what is no `map_chunks`."""
-    remedy = "pass devices.MapOverDevices(mesh), or what by_rows.place gives"
+    remedy = "pass devices.MapOverDevices(mesh), or leave it out on one device"
     checks.function("map_chunks", map_chunks, remedy)
     if isinstance(map_chunks, Mesh):  # which can be called, as a decorator
         raise ValueError(f"map_chunks: a Mesh is not what is needed; {remedy}")
+
+
+IN_STORAGE = ", with the storage of by_rows.place where they are stored by rows"
+"""The end of a remedy for tables of a wrong number of rows."""
 
 
 def map_on_one_device(solve: Callable, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
@@ -200,6 +215,7 @@ def half_step(
     *,
     by: By,
     map_chunks: MapChunks = map_on_one_device,
+    storage: Storage = WHOLE_TABLES,
 ) -> Array:
     """Return the rows of one side, solved against the other side's `columns`.
 
@@ -214,12 +230,26 @@ def half_step(
         config: the model.
         by: "user" or "item", whose rows these are.
         map_chunks: `map_on_one_device`, or a replacement that spreads the chunks over devices.
+        storage: where the rows of both tables are: `WHOLE_TABLES`, or what `by_rows.place` gives.
 
     Raises:
-        ValueError: for tables that do not fit the histories or the config, another name of a side, numbers out of
-            range.
+        ValueError: for tables that do not fit the histories, the storage or the config, another name of a side,
+            numbers out of range.
     """
-    return solve_side(rows, columns, side, config, by=by, map_chunks=map_chunks, measured=False)[0]
+    check(config)
+    checks.choice("by", by, ("user", "item"))
+    checks.kind("side", side, Side, "pass a side of histories.build(interactions), or histories.side(interactions)")
+    check_map(map_chunks)
+    check_storage(storage)
+    remedy = f"pass tables that were made for these histories and this config{IN_STORAGE}"
+    rows = table_of("rows", rows, (storage.num_places(side, by), config.width), remedy)
+    num_columns = storage.for_columns(side.column_counts, by).shape[0]
+    columns = table_of("columns", columns, (num_columns, config.width), remedy)
+    if columns.dtype != rows.dtype:
+        raise ValueError(f"columns: has the dtype {columns.dtype}, and rows {rows.dtype}; {remedy}")
+    return solve_side(
+        rows, columns, side, config, by=by, map_chunks=map_chunks, storage=storage, measured=jnp.asarray(False)
+    )[0]
 
 
 def solve_side(
@@ -229,22 +259,17 @@ def solve_side(
     config: Config,
     *,
     by: By,
-    map_chunks: MapChunks = map_on_one_device,
-    measured: bool | Array = True,
+    map_chunks: MapChunks,
+    storage: Storage,
+    measured: Array,
 ) -> tuple[Array, Array]:
-    """Return what `half_step` does, and the largest relative residual of a row, NaN unless it is `measured`."""
-    check(config)
-    checks.kind("side", side, Side, "pass a side of histories.build(interactions), or histories.side(interactions)")
-    check_map(map_chunks)
-    measured = checks.mask("measured", measured, ())
-    remedy = "pass tables that were made for these histories and this config"
-    rows = table_of("rows", rows, (side.num_places, config.width), remedy)
+    """Return what `half_step` does, and the largest relative residual of a row, NaN unless it is `measured`.
+
+    Its arguments are those that `half_step` and `als.step` have checked.
+    """
     role = role_of(side, config, by, rows.dtype)
-    weights = side.for_columns(role.column_weights)
-    columns = table_of("columns", columns, (weights.shape[0], config.width), remedy)
-    if columns.dtype != rows.dtype:
-        raise ValueError(f"columns: has the dtype {columns.dtype}, and rows {rows.dtype}; {remedy}")
-    products = jnp.matmul(columns.T, weights[:, None] * columns, precision="highest")
+    weights = storage.for_columns(role.column_weights, by)  # [stored columns]
+    products = jnp.matmul(columns.T, weights[:, None] * columns, precision="highest")  # [width, width]
     basis = _basis(products, config)
     half_rotated = jnp.matmul(products, basis, precision="highest")
     spread, outer = jnp.sum(basis * half_rotated, axis=0), jnp.matmul(basis.T, half_rotated, precision="highest")
@@ -264,8 +289,9 @@ def solve_side(
         column_counts=side.column_counts,
         config=config,
     )
-    solved, worst = side.cleared(rows, 1.0 - role.free), jnp.zeros((), rows.dtype)
+    solve = partial(_solve, by, storage.features)
+    solved, worst = storage.clear(rows, side, 1.0 - role.free, by), jnp.zeros((), rows.dtype)
     for number in range(len(side.blocks)):
-        found, left = map_chunks(partial(_solve, by), shared, _chunks(side, number, rows, role))
-        solved, worst = side.write(solved, number, found), jnp.maximum(worst, jnp.max(left))
+        found, left = map_chunks(solve, shared, _chunks(side, number, rows, role, by, storage))
+        solved, worst = storage.write(solved, side, number, found), jnp.maximum(worst, jnp.max(left))
     return solved, worst

@@ -14,8 +14,10 @@ import jax.numpy as jnp
 
 from mfjax import checks
 from mfjax.als.config import NUM_BIAS_COORDINATES, Config, check, role_of, table_of
-from mfjax.als.half_steps import MapChunks, entry_of, map_on_one_device, solve_side
-from mfjax.histories import Histories, Packed
+from mfjax.als.half_steps import IN_STORAGE, MapChunks, check_map, entry_of, map_on_one_device, solve_side
+from mfjax.als.storage import WHOLE_TABLES, Storage, check_storage
+from mfjax.histories import Histories, Packed, Side
+from mfjax.histories.packed import look_up
 from mfjax.training import Algorithm
 from mfjax.types import Array, Factors, Key
 
@@ -100,6 +102,7 @@ def step(
     config: Config,
     *,
     map_chunks: MapChunks = map_on_one_device,
+    storage: Storage = WHOLE_TABLES,
     measured: bool | Array = True,
 ) -> tuple[State, Info]:
     r"""Solve all users, then all items. Deterministic; scans, vmaps over config, and differentiates.
@@ -118,12 +121,13 @@ def step(
         state: where to go on from.
         data: histories by user and by item.
         config: the model.
-        map_chunks: `map_on_one_device`, `devices.MapOverDevices(mesh)`, or what `by_rows.place` gives.
+        map_chunks: where chunks are solved: `map_on_one_device`, or `devices.MapOverDevices(mesh)`.
+        storage: where the rows of the tables are: `WHOLE_TABLES`, or what `by_rows.place` gives.
         measured: whether `Info.residual` is worked out, by about one more pass over the entries; a traced bool will
             do.
 
     Raises:
-        ValueError: for a state or data that do not fit the config, or numbers out of range.
+        ValueError: for a state or data that do not fit the config or the storage, or numbers out of range.
 
     Example:
         >>> import numpy as np
@@ -141,8 +145,10 @@ def step(
     """
     check(config)
     check_data(data)
-    state = checked_state(state, config, data)
-    solve = partial(solve_side, config=config, map_chunks=map_chunks, measured=measured)
+    check_map(map_chunks)
+    state = checked_state(state, config, data, storage)
+    measured = checks.mask("measured", measured, ())
+    solve = partial(solve_side, config=config, map_chunks=map_chunks, storage=storage, measured=measured)
     further = jnp.minimum(RELAXATION_RAMP * state.step, config.relaxation - 1.0).astype(state.items.dtype)
     users, left_users = solve(state.users, state.items, data.users, by="user")
     users = users + further * (users - state.users)
@@ -157,17 +163,28 @@ def step(
 
 
 def check_data(data: Histories) -> None:
-    checks.kind("data", data, Histories, "pass histories.build(interactions)")
+    """Raise ValueError for what are no histories of both sides."""
+    remedy = "pass histories.build(interactions)"
+    checks.kind("data", data, Histories, remedy)
+    checks.kind("data.users", data.users, Side, remedy)
+    checks.kind("data.items", data.items, Side, remedy)
 
 
-def checked_state(state: State, config: Config, data: Histories | None = None) -> State:
-    """Return a state of arrays of JAX; raise ValueError for what is none, or one of another width or of other data."""
+def checked_state(
+    state: State, config: Config, data: Histories | None = None, storage: Storage = WHOLE_TABLES
+) -> State:
+    """Return a state of arrays of JAX.
+
+    Raises:
+        ValueError: for what is no state, or one of another width, of other data or in another storage.
+    """
     checks.kind("state", state, State, "pass what als.init or als.fit returns")
     checks.kind("config", config, Config, "pass an als.Config")
     num_users = num_items = None
+    check_storage(storage)
     if data is not None:
-        num_users, num_items = data.users.num_places, data.items.num_places
-    remedy = "pass a state that was made with this config and for these histories"
+        num_users, num_items = storage.num_places(data.users, "user"), storage.num_places(data.items, "item")
+    remedy = f"pass a state that was made with this config and for these histories{IN_STORAGE}"
     users = table_of("state.users", state.users, (num_users, config.width), remedy)
     items = table_of("state.items", state.items, (num_items, config.width), remedy)
     if items.dtype != users.dtype:
@@ -202,7 +219,7 @@ def loss(state: State, data: Histories, config: Config) -> Array:
     def observed(block: Packed) -> Array:
         entry = entry_of(block, data.users.counts, data.users.column_counts, config, "user", dtype)
         owner = state.users[block.rows[block.owners]]
-        scores = jnp.einsum("swd,sd->sw", block.features(state.items), owner, precision="highest")
+        scores = jnp.einsum("swd,sd->sw", look_up(state.items, block.ids), owner, precision="highest")
         return jnp.sum(entry.quadratic * scores**2 - 2.0 * entry.linear * scores + entry.constant)
 
     fitted = sum(jnp.sum(jax.lax.map(observed, block)) for block in data.users.blocks)

@@ -48,24 +48,16 @@ class MapOverDevices:
 
     Attributes:
         mesh: from `mesh()`.
-        by_rows: whether tables are shared out too, see `mfjax.devices.by_rows`, or held by every device.
     """
 
     mesh: Mesh
-    by_rows: bool = False
 
     def __post_init__(self) -> None:
         check_mesh(self.mesh)
-        checks.choice("by_rows", self.by_rows, (False, True))
 
     def __call__(self, solve: Callable, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
-        # Chunks that say what is sent read a share of a table; others read whole tables, by ids.
-        if hasattr(chunks.histories, "sends") != self.by_rows:
-            raise ValueError(
-                "map_chunks: tables are shared out by rows in the histories or in the map, but not in both; pass the "
-                "two that by_rows.place gives, or what sharding.place gives and MapOverDevices(mesh)"
-            )
-        tables = P(AXIS) if self.by_rows else P()
+        # Chunks with routes read a device's share of a table; others read whole tables, by ids.
+        tables = P() if chunks.route is None else P(AXIS)
         specs = Shared._make([tables] + [P()] * (len(Shared._fields) - 1)), P(AXIS)
         spread = jax.shard_map(solve, mesh=self.mesh, in_specs=specs, out_specs=P(AXIS), check_vma=False)
         solved, left = spread(shared, chunks)
@@ -99,8 +91,8 @@ def check(data: Histories, mesh: Mesh) -> None:
     """Raise ValueError for other kinds, or chunks that can not be shared out evenly over the devices of the mesh."""
     check_mesh(mesh)
     checks.kind("data", data, Histories, "pass histories.build(interactions, multiple_of=mesh.size)")
-    if type(data) is not Histories:
-        raise ValueError("data: it is shared out by rows already; pass what histories.build gives")
+    if not all(isinstance(leaf, np.ndarray) or leaf.is_fully_addressable for leaf in jax.tree.leaves(data)):
+        raise ValueError("data: it is shared out over processes already; pass what histories.build gives")
     for block in data.users.blocks + data.items.blocks:
         if block.entries.shape[0] % mesh.size:
             raise ValueError(

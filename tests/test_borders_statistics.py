@@ -143,7 +143,7 @@ def test_comparisons_are_of_numbers_or_refused(key, one, other, test, level, num
 
 
 @pytest.mark.slow
-@quick
+@settings(quick, max_examples=120)  # each answer is compiled
 @given(KEYS, ANY_SAMPLE, LEVELS, COUNTS, st.sampled_from([7, 128, 0, None, 2.0]))
 def test_resamples_of_anything_are_finite_or_refused(key, values, level, num_resamples, block_size):
     sizes = {"num_resamples": num_resamples, "block_size": block_size}

@@ -1,10 +1,12 @@
 """Nothing stops for good: threads and CPU devices that factorise at once, each with a hard timeout.
 
-A batched LAPACK call waits on the thread pool that another one may hold; `mfjax.factorisations` never makes one.
+A batched LAPACK call waits on the thread pool that another one may hold; `mfjax.factorisations` never makes one. Two
+threads that call one three times, of a hundred matrices, stop in half of the tries; each case here makes dozens.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -21,11 +23,11 @@ from mfjax.devices import sharding
 from mfjax.types import Interactions
 
 rng = np.random.default_rng(0)
-users, items = np.nonzero(rng.random((300, 200)) < 0.1)
-pairs = Interactions(users.astype(np.int32), items.astype(np.int32), np.ones(len(users), np.float32), 300, 200)
+users, items = np.nonzero(rng.random((120, 80)) < 0.1)
+pairs = Interactions(users.astype(np.int32), items.astype(np.int32), np.ones(len(users), np.float32), 120, 80)
 data, new = histories.build(pairs, multiple_of=num_devices), histories.side(pairs)
 config = als.Config(dim=dim, solver="cholesky")
-start = als.init(jax.random.key(0), config, num_users=300, num_items=200)
+start = als.init(jax.random.key(0), config, num_users=120, num_items=80)
 model = als.factors(start, config)
 gramian = jnp.asarray(np.eye(128, dtype=np.float32) + 0.1)
 
@@ -60,7 +62,7 @@ for name, work in works.items():
 
     def run(number):
         with jax.default_device(jax.devices()[number % num_devices]):
-            for _ in range(4):
+            for _ in range(1 if name == "fold_in" else 3):  # without jit each call is compiled anew
                 found[number] = np.asarray(work(reg))
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(num_threads)]
@@ -72,7 +74,7 @@ for name, work in works.items():
 if num_devices > 1:
     mesh = devices.mesh(num_devices)
     shared = sharding.place(data, mesh)
-    for _ in range(3):
+    for _ in range(2):
         state = als.fit(
             jax.random.key(0), shared, config, num_steps=2, map_chunks=devices.MapOverDevices(mesh)
         )
@@ -89,5 +91,7 @@ print("done")
 )
 def test_threads_and_devices_come_back_with_the_bits_of_one(num_threads, num_devices, dim):
     command = [sys.executable, "-c", SCRIPT, *map(str, (num_threads, num_devices, dim))]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=540)
+    # What LAPACK is given does not depend on the optimiser, which would take most of the time.
+    environment = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    result = subprocess.run(command, capture_output=True, text=True, timeout=540, env=environment)
     assert result.stdout.strip() == "done", result.stderr[-2000:]

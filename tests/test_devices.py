@@ -1,4 +1,4 @@
-"""experiments.devices: all cores, or as many as are asked for, with the factors of one."""
+"""mfjax.devices.cores: all cores, or as many as are asked for, with the factors of one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import devices
+from mfjax import als, devices
 
 
 def test_cores_are_asked_for_before_jax_begins():
@@ -17,24 +17,36 @@ def test_cores_are_asked_for_before_jax_begins():
     devices.use_cores(jax.device_count("cpu"))
     with pytest.raises(ValueError, match=r"cores: 99, but JAX has begun with 1"):
         devices.use_cores(99)
-    with pytest.raises(ValueError, match="cores: 0 is below 1"):
-        devices.use_cores(0)
+    for wrong in (0, 1.0, "2", True):
+        with pytest.raises(ValueError, match=r"cores: .* is not a whole number of at least 1; pass a number of cores"):
+            devices.use_cores(wrong)
+
+
+def test_what_is_no_command_no_histories_and_not_placed():
+    config = als.Config(dim=2)
+    for call, message in (
+        (lambda: devices.on_cores("run"), "run: "),
+        (lambda: devices.build_on_all([(0, 1)]), "interactions: "),
+        (lambda: devices.start_on_all(jax.random.key(0), config, None), "data: .*build_on_all"),
+        (lambda: devices.fit_on_all(jax.random.key(0), None, config), "placed: .*build_on_all"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
 
 
 def test_all_cores_find_what_one_finds(tmp_path):
     script = """
 import sys
-from experiments import devices
+from mfjax import als, devices
 devices.use_cores(int(sys.argv[1]))
 import jax, numpy as np
-from experiments.engine.task import Task
-from experiments.ml100k.models import ALS_PUBLISHED
-from dataclasses import replace
 from mfjax.data import synthetic
 pairs = synthetic.power_law(0, num_users=60, num_items=40, num_interactions=500)
-task = Task(pairs, pairs, pairs)
-state = devices.fit(jax.random.key(0), task.placed, replace(ALS_PUBLISHED, dim=4), num_steps=3)
-assert len(task.placed[0].users.counts.sharding.device_set) == int(sys.argv[1])
+placed, config = devices.build_on_all(pairs), als.Config(dim=4)
+state = devices.fit_on_all(jax.random.key(0), placed, config, num_steps=3)
+started = devices.start_on_all(jax.random.key(0), config, placed[0])
+for table in (placed[0].users.counts, started.users):
+    assert len(table.sharding.device_set) == int(sys.argv[1])
 assert len(state.users.sharding.device_set) == 1
 np.save(sys.argv[2], state.users)
 """

@@ -14,11 +14,11 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from experiments import devices
 from experiments.benchmark import timing
 from experiments.benchmark.tasks import Case, ours
 from experiments.engine import options, results
 from experiments.engine.options import MOST, MOST_DIM, Checked, option
+from mfjax import devices
 from mfjax.data import movielens
 
 

@@ -14,10 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments import devices
 from experiments.benchmark import timing
-from mfjax import als, histories, ranking
-from mfjax import devices as sharding
+from mfjax import als, devices, histories, ranking
 from mfjax.als import WHOLE_TABLES, MapChunks, Storage, objectives
 from mfjax.data import synthetic
 from mfjax.devices import by_rows
@@ -46,7 +44,8 @@ def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
     config = als.Config(objective=CONFIG.objective, reg=CONFIG.reg, dim=spec["dim"])
     data_mb = _megabytes(pairs.users, pairs.items, pairs.values)
     begin = time.perf_counter()
-    data, map_chunks, storage = _place_by_rows(pairs) if spec.get("by_rows") else (*devices.place(pairs), WHOLE_TABLES)
+    place = _place_by_rows if spec.get("by_rows") else _place_chunks
+    data, map_chunks, storage = place(pairs)
     jax.block_until_ready(data)
     times = [time.perf_counter()]
     build = times[0] - begin
@@ -75,10 +74,14 @@ def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _place_chunks(pairs: Interactions) -> tuple[Histories, MapChunks, Storage]:
+    return *devices.build_on_all(pairs), WHOLE_TABLES
+
+
 def _place_by_rows(pairs: Interactions) -> tuple[Histories, MapChunks, Storage]:
-    mesh = sharding.mesh()
+    mesh = devices.mesh()
     data, storage = by_rows.place(histories.build(pairs, multiple_of=mesh.size), mesh)
-    return data, sharding.MapOverDevices(mesh), storage
+    return data, devices.MapOverDevices(mesh), storage
 
 
 def _local(table: jax.Array) -> np.ndarray:

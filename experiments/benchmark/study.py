@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from experiments import devices
 from experiments.benchmark import peers
 from experiments.benchmark.tasks import TASKS, Case, Line, held_out
 from experiments.engine import options, results
 from experiments.engine.options import MOST, MOST_CORES, MOST_DIM, Checked, option
 from experiments.engine.records import Splits
-from mfjax import checks
+from mfjax import checks, devices
 from mfjax.data import movielens, sources, synthetic, tables
 from mfjax.data.movielens import Dataset
 from mfjax.data.releases import RELEASES

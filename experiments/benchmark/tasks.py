@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sparse
 
-from experiments import devices
 from experiments.benchmark import peers, timing
-from mfjax import als, compilation, evaluation, histories, ranking, recommend
+from mfjax import als, compilation, devices, evaluation, histories, ranking, recommend
 from mfjax.als import Config, MapChunks, objectives
 from mfjax.data.splits import Split
 from mfjax.histories import Histories, Ragged, ragged
@@ -90,8 +89,10 @@ class Ours(NamedTuple):
 
 
 def ours(case: Case, config: Config) -> Ours:
-    data, map_chunks = devices.place(replace(case.interactions, values=np.ones(len(case.interactions), np.float32)))
-    state = devices.start(jax.random.key(0), config, data)
+    data, map_chunks = devices.build_on_all(
+        replace(case.interactions, values=np.ones(len(case.interactions), np.float32))
+    )
+    state = devices.start_on_all(jax.random.key(0), config, data)
     program = partial(als.fit, jax.random.key(0), num_steps=1, map_chunks=map_chunks)
     return Ours(data, map_chunks, state, lambda state: program(data, config, state=state))
 

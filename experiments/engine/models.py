@@ -8,9 +8,8 @@ from typing import Any
 
 import jax
 
-from experiments import devices
 from experiments.engine.task import Task
-from mfjax import als, ranking
+from mfjax import als, devices, ranking
 from mfjax.histories import Ragged
 from mfjax.ranking import Sampler
 from mfjax.recommend import two_stage
@@ -49,7 +48,7 @@ def fit_als(config: als.Config, num_steps: int) -> Fit:
 
     def fit(key: Key, task: Task, dim: int | None) -> Factors:
         chosen = config if dim is None else replace(config, dim=dim)
-        return als.factors(devices.fit(key, task.placed, chosen, num_steps=num_steps), chosen)
+        return als.factors(devices.fit_on_all(key, task.placed, chosen, num_steps=num_steps), chosen)
 
     return fit
 

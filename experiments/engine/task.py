@@ -9,8 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments import devices
-from mfjax import als, histories
+from mfjax import als, devices, histories
 from mfjax.als import MapChunks
 from mfjax.data.splits import Split, Ties, leave_last_out, temporal
 from mfjax.evaluation import Evaluation, evaluate
@@ -41,7 +40,7 @@ class Task:
     @cached_property
     def placed(self) -> tuple[Histories, MapChunks]:
         """The histories on all devices, and how `als.fit` maps over them."""
-        return (self.histories, als.map_on_one_device) if jax.device_count() == 1 else devices.place(self.train)
+        return (self.histories, als.map_on_one_device) if jax.device_count() == 1 else devices.build_on_all(self.train)
 
     @cached_property
     def seen(self) -> Ragged:

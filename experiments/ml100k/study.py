@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 
-from experiments import devices
 from experiments.engine import ablation, config, rerun, results, study, tuning
 from experiments.engine import options as command_line
 from experiments.engine.families import Parameters
@@ -18,6 +17,7 @@ from experiments.engine.options import MOST, MOST_CORES, MOST_DIM, MOST_LENGTH, 
 from experiments.engine.records import Splits, nothing_seen
 from experiments.engine.task import Task, last_positive, test_task
 from experiments.ml100k.models import FAMILIES, MODELS
+from mfjax import devices
 from mfjax.data import movielens
 from mfjax.data.splits import TIES, Ties
 

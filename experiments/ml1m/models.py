@@ -10,11 +10,10 @@ from typing import Any
 import optax
 from jax.tree_util import Partial
 
-from experiments import devices
 from experiments.engine.models import Fit, Recommender, fit_als, fit_ranking, fit_two_stages
 from experiments.engine.task import Task
 from experiments.ml100k.models import MODELS as SHARED
-from mfjax import als, baselines, compilation, histories, ranking
+from mfjax import als, baselines, compilation, devices, histories, ranking
 from mfjax.als import objectives
 from mfjax.als.objectives import Entry, Objective
 from mfjax.data.recency import decayed
@@ -101,7 +100,7 @@ def fit_recent_als(config: als.Config, num_steps: int, half_life: float) -> Fit:
 
     def fit(key: Key, task: Task, dim: int | None) -> Factors:
         chosen = config if dim is None else replace(config, dim=dim)
-        items = devices.fit(key, task.placed, chosen, num_steps=num_steps).items
+        items = devices.fit_on_all(key, task.placed, chosen, num_steps=num_steps).items
         return Factors(recent_users(chosen, half_life, items, task), items)
 
     return fit

@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 
-from experiments import devices
 from experiments.engine import ablation, config, rerun, results, study
 from experiments.engine import options as command_line
 from experiments.engine.options import MOST, MOST_CORES, MOST_DIM, MOST_LENGTH, MOST_SEED, Checked, option
@@ -21,7 +20,7 @@ from experiments.ml1m import models, search, tables
 from experiments.ml1m.findings import Findings
 from experiments.ml1m.models import NAMES, SEARCHED
 from experiments.reports import buckets, inspection
-from mfjax import saving
+from mfjax import devices, saving
 from mfjax.data import movielens
 from mfjax.data.splits import TIES, Ties
 from mfjax.recommend import Model

@@ -7,7 +7,7 @@ import pytest
 
 from mfjax import als, recommend
 from mfjax.histories import ragged
-from mfjax.recommend.scores import _LANES
+from mfjax.recommend.scores import LANES
 from mfjax.types import Factors, Interactions
 
 NUM_USERS, NUM_ITEMS, DIM = 23, 90, 4
@@ -103,7 +103,7 @@ def test_only_candidates_are_recommended(factors, seen, exclude):
 
 
 def test_exclusion_longer_than_one_step_marks_every_entry(seen, exclude, factors):
-    assert exclude.longest > _LANES
+    assert exclude.longest > LANES
     scores = recommend.masked_scores(recommend.scorer(factors), jnp.arange(NUM_USERS), exclude)
     np.testing.assert_array_equal(np.isneginf(scores), seen)
 

@@ -39,7 +39,7 @@ def coverage(ids: Array, mask: Array, *, num_items: int) -> Array:
     .. math:: \frac{|\{i : e_i > 0\}|}{N}, \qquad e_i \text{ the number of lists that hold } i
 
     Args:
-        ids, mask, num_items: see above.
+        ids, mask, num_items: see `mfjax.metrics.lists`.
 
     Returns:
         float32 scalar in [0, 1].
@@ -58,7 +58,7 @@ def gini(ids: Array, mask: Array, *, num_items: int) -> Array:
         \dots \text{ the exposures in order}
 
     Args:
-        ids, mask: see above.
+        ids, mask: see `mfjax.metrics.lists`.
         num_items: N, size of the catalogue; items never recommended count with exposure 0.
 
     Returns:
@@ -79,7 +79,7 @@ def mean_popularity(ids: Array, mask: Array, item_counts: Array) -> Array:
     .. math:: \frac{\sum_{u,p} c_{i_{up}}}{\sum_{u,p} 1}
 
     Args:
-        ids, mask, item_counts: see above.
+        ids, mask, item_counts: see `mfjax.metrics.lists`.
 
     Returns:
         float32 scalar, at least 0; 0 without lists.
@@ -99,7 +99,7 @@ def novelty(ids: Array, mask: Array, item_counts: Array, *, num_users: int) -> A
     .. math:: \frac{\sum_{u,p} \log_2 (U / \max(c_{i_{up}}, 1))}{\sum_{u,p} 1}
 
     Args:
-        ids, mask: see above.
+        ids, mask: see `mfjax.metrics.lists`.
         item_counts: c, users of every item in train; an item nobody used counts as 1.
         num_users: U, users in train.
 

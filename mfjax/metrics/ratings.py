@@ -29,7 +29,7 @@ def rmse(predictions: Array, ratings: Array, mask: Array | None = None) -> Array
     .. math:: \sqrt{\frac{\sum m (\hat r - r)^2}{\sum m}}
 
     Args:
-        predictions, ratings, mask: see above.
+        predictions, ratings, mask: see `mfjax.metrics.ratings`.
 
     Returns:
         float32 scalar, at least 0.
@@ -48,7 +48,7 @@ def mae(predictions: Array, ratings: Array, mask: Array | None = None) -> Array:
     .. math:: \frac{\sum m |\hat r - r|}{\sum m}
 
     Args:
-        predictions, ratings, mask: see above.
+        predictions, ratings, mask: see `mfjax.metrics.ratings`.
 
     Returns:
         float32 scalar, at least 0.
@@ -67,7 +67,7 @@ def weighted_rmse(predictions: Array, ratings: Array, weights: Array, mask: Arra
     .. math:: \sqrt{\frac{\sum m\, w (\hat r - r)^2}{\sum m\, w}}
 
     Args:
-        predictions, ratings, mask: see above.
+        predictions, ratings, mask: see `mfjax.metrics.ratings`.
         weights: float32 [...], not negative; such as `inverse_popularity(item_counts)[items]`.
 
     Returns:
@@ -124,9 +124,9 @@ def sign_accuracy(
     .. math:: \frac{\sum m [\operatorname{sign}(\hat r) = \operatorname{sign}(r)]}{\sum m}
 
     Args:
-        predictions: see above.
+        predictions: see `mfjax.metrics.ratings`.
         signs: float32 [...], +1 or -1.
-        mask: see above; entries that are no rating (sign 0) are for the mask to leave out.
+        mask: see `mfjax.metrics.ratings`; entries that are no rating (sign 0) are for the mask to leave out.
         zero: what a prediction of exactly 0 says: +1, -1, or neither (wrong).
 
     Returns:

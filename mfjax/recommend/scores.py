@@ -148,7 +148,7 @@ def user_ids(
     return agreement.user_ids("users", users, rows)
 
 
-_LANES = 64
+LANES = 64
 """Entries of every list that are looked at in one step of `_membership`."""
 
 
@@ -157,16 +157,16 @@ def _membership(lists: Ragged, users: Array) -> Array:
     start = lists.offsets[users]
     length = lists.offsets[users + 1] - start
     row = jnp.arange(users.shape[0])[:, None]
-    lane = jnp.arange(_LANES, dtype=jnp.int32)[None, :]
+    lane = jnp.arange(LANES, dtype=jnp.int32)[None, :]
 
-    # The scatter runs over _LANES entries of every list at a time and ends with the longest list of the block.
+    # The scatter runs over LANES entries of every list at a time and ends with the longest list of the block.
     def mark(carry):
         position, members = carry
-        entry = position + lane  # [1, _LANES]
+        entry = position + lane  # [1, LANES]
         mask = entry < length[:, None]
         ids = lists.ids[jnp.where(mask, start[:, None] + entry, 0)]
         # Padding is sent past the last column, where "drop" ignores it: id 0 may be a real candidate.
-        return position + _LANES, members.at[row, jnp.where(mask, ids, lists.num_columns)].set(True, mode="drop")
+        return position + LANES, members.at[row, jnp.where(mask, ids, lists.num_columns)].set(True, mode="drop")
 
     members = jnp.zeros((users.shape[0], lists.num_columns), bool)
     return lax.while_loop(lambda carry: carry[0] < length.max(initial=0), mark, (jnp.int32(0), members))[1]

@@ -52,7 +52,7 @@ def random_search(
     Args:
         curve: values -> scores.
         space: what to draw from.
-        trials, seed, path, made_of, on_trial: see the top of this module.
+        trials, seed, path, made_of, on_trial: see `mfjax.search.tune`.
 
     Raises:
         ValueError: for a number out of range, a path without `made_of`, a file that holds another search or is

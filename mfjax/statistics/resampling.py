@@ -41,7 +41,7 @@ def bootstrap_means(key: Key, values: Array, *, num_resamples: int = 10_000, blo
     key and its number only. Time num_resamples * users * (rows + the cost of a draw).
 
     Args:
-        key, num_resamples, block_size: see above.
+        key, num_resamples, block_size: see `mfjax.statistics.resampling`.
         values: float [..., users], x.
 
     Returns:
@@ -77,7 +77,7 @@ def bootstrap(
     with Q the linearly interpolated quantile of the resampled means m and l the level.
 
     Args:
-        key, num_resamples, block_size: see above.
+        key, num_resamples, block_size: see `mfjax.statistics.resampling`.
         values: float [..., users]; each row gets an interval.
         level: of confidence, in (0, 1).
 
@@ -114,7 +114,7 @@ def sign_flip(key: Key, differences: Array, *, num_resamples: int = 10_000, bloc
     Sums that differ by less than 1e-5 of |sum d| count as equal. Every row meets the same signs.
 
     Args:
-        key, block_size: see above.
+        key, block_size: see `mfjax.statistics.resampling`.
         differences: float [..., users], d.
         num_resamples: B.
 

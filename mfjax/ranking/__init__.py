@@ -1,6 +1,8 @@
 """Factors trained on ranking losses: any loss of `losses`, any sampler of `sampling`, any Optax optimizer.
 
-state = ranking.fit(key, ranking.data(seen), ranking.Config(loss=ranking.losses.bpr), num_epochs=30)
+data = ranking.data(histories.ragged(interactions))
+state = ranking.fit(key, data, ranking.Config(loss=ranking.losses.bpr), num_epochs=30)
+model = ranking.factors(state)
 """
 
 from mfjax.ranking import losses, sampling

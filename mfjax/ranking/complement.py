@@ -15,8 +15,11 @@ from mfjax.histories import Ragged
 from mfjax.ranking import streams
 from mfjax.types import Array
 
-_MASS_BITS = 30  # the masses of a weighted catalogue sum to about 2^30, below 2^31
-_MOST_MOVED = 1e-8  # of a probability, by rounding each mass on its own
+_MASS_BITS = 30
+"""The masses of a weighted catalogue sum to about 2^30, below 2^31."""
+
+_MOST_MOVED = 1e-8
+"""What rounding each mass on its own may move a probability by."""
 
 
 class Line(NamedTuple):
@@ -90,16 +93,16 @@ def build(rows: Ragged, weights: Array | None = None) -> Complement:
     check_lists("rows", rows)
     num_items, ids = rows.num_columns, rows.ids
     mass = jnp.ones(num_items, jnp.uint32) if weights is None else _masses(weights, num_items)
-    ends = jnp.cumsum(mass, dtype=jnp.uint32)
+    ends = jnp.cumsum(mass, dtype=jnp.uint32)  # [num_items]
     is_first = jnp.zeros(ids.shape[0], bool).at[rows.offsets[:-1]].set(True, mode="drop")
-    repeated = (ids == jnp.roll(ids, 1)) & ~is_first
+    repeated = (ids == jnp.roll(ids, 1)) & ~is_first  # [n], as all that follows up to free
     # The running sum over all rows may wrap around 2^32; its differences within a row are exact all the same.
     running = jnp.cumsum(jnp.where(repeated, jnp.uint32(0), mass[ids]), dtype=jnp.uint32)
     row = jnp.repeat(jnp.arange(rows.num_rows), rows.lengths(), total_repeat_length=ids.shape[0])
     start = rows.offsets[row]
     taken = running - jnp.where(start > 0, running[jnp.maximum(start - 1, 0)], jnp.uint32(0))
     free = ends[ids] - taken
-    stop = rows.offsets[1:]
+    stop = rows.offsets[1:]  # [num_rows], as left
     left = ends[-1] - jnp.where(rows.lengths() > 0, taken[jnp.maximum(stop - 1, 0)], 0)
     line = None if weights is None else _line(ends)
     return Complement(rows.offsets, free, taken, left, line, num_items, rows.longest)
@@ -165,8 +168,9 @@ def _rounded_together(shares: Array) -> Array:
 
 
 def _line(ends: Array) -> Line:
+    """Return the line of masses with these running sums."""
     bits = _stretch_bits(ends.shape[0])
-    starts = jnp.arange((1 << (_MASS_BITS + 1 - bits)) + 1, dtype=jnp.uint32) << bits
+    starts = jnp.arange((1 << (_MASS_BITS + 1 - bits)) + 1, dtype=jnp.uint32) << bits  # [stretches + 1]
     guide = jnp.searchsorted(ends, starts, side="right").astype(jnp.int32)
     return Line(ends, guide, 32 - lax.clz(jnp.max(guide[1:] - guide[:-1])))
 
@@ -199,8 +203,8 @@ def draw(complement: Complement, words: Array, rows: Array) -> tuple[Array, Arra
     """
     rows = checks.ids("rows", rows, complement.offsets.shape[0] - 1, "the rows of the complement")
     streams.check_words("words", words, (*rows.shape, None))
-    start, stop, left = complement.offsets[rows], complement.offsets[rows + 1], complement.left[rows]
-    x = streams.below(words, left[:, None]).astype(jnp.uint32)
+    start, stop, left = complement.offsets[rows], complement.offsets[rows + 1], complement.left[rows]  # [batch]
+    x = streams.below(words, left[:, None]).astype(jnp.uint32)  # [batch, num], as k and point
     k = count_at_most(complement.free, x, start[:, None], stop[:, None], complement.longest.bit_length())
     point = x + jnp.where(k > 0, complement.taken[jnp.maximum(start[:, None] + k - 1, 0)], 0)
     if complement.line is None:
@@ -210,6 +214,7 @@ def draw(complement: Complement, words: Array, rows: Array) -> tuple[Array, Arra
 
 
 def _item_at(line: Line, point: Array) -> tuple[Array, Array]:
+    """Return the item that lies at each point of the line, and its mass, in the shape of the points."""
     stretch = (point >> _stretch_bits(line.ends.shape[0])).astype(jnp.int32)
     first, last = line.guide[stretch], line.guide[stretch + 1]
     ids = first + count_at_most(line.ends, point, first, last, line.steps)
@@ -226,13 +231,16 @@ def contains(lists: Ragged, rows: Array, ids: Array) -> Array:
     rows = checks.ids("rows", rows, lists.num_rows, "the rows of the lists")
     ids = checks.ids("ids", ids, lists.num_columns, "the items of the lists")
     checks.shape("ids", ids, (*rows.shape, None), "pass the items of each row")
-    start, stop = lists.offsets[rows][:, None], lists.offsets[rows + 1][:, None]
-    k = count_at_most(lists.ids, ids, start, stop, lists.longest.bit_length())
+    start, stop = lists.offsets[rows][:, None], lists.offsets[rows + 1][:, None]  # [batch, 1]
+    k = count_at_most(lists.ids, ids, start, stop, lists.longest.bit_length())  # [batch, m]
     return (k > 0) & (lists.ids[jnp.maximum(start + k - 1, 0)] == ids)
 
 
 def count_at_most(values: Array, targets: Array, start: Array, stop: Array, steps: Array | int) -> Array:
-    """Return how many of values[start:stop], which ascend, are at most the target; needs 2^steps > stop - start."""
+    """Return how many of values[start:stop], which ascend, are at most the target; needs 2^steps > stop - start.
+
+    `values` is [n]; `start` and `stop` broadcast against `targets`, whose shape the counts have.
+    """
 
     def advance(_, carry):
         count, stride = carry

@@ -27,7 +27,10 @@ from mfjax.types import Array
 Gain = Literal["exponential", "binary"]
 
 Loss = Callable[[Array, Array, Array | None], Array]
+"""(positive [batch], negatives [batch, m], weights [batch, m] or None) -> loss of each example, [batch]."""
+
 LambdaWeight = Callable[[Array, Array, Array], Array]
+"""(scores, labels, mask), each [..., list] -> weight of each pair, [..., list, list]."""
 
 
 def bpr(positive: Array, negatives: Array, weights: Array | None = None) -> Array:
@@ -112,7 +115,7 @@ def lambdarank(positive: Array, negatives: Array, weights: Array | None = None, 
     gradient. Cost: one sort of the m negatives.
 
     Args:
-        positive, negatives, weights: as above.
+        positive, negatives, weights: see `mfjax.ranking.losses`.
         k: cutoff of the metric, None for none.
 
     Raises:
@@ -236,7 +239,7 @@ def ndcg_weight(
     return jnp.where(mask[..., :, None] & mask[..., None, :], change, 0.0)
 
 
-_GAINS: dict[str, Callable[[Array], Array]] = {
+_GAINS: dict[Gain, Callable[[Array], Array]] = {
     "exponential": lambda labels: jnp.exp2(labels) - 1,
     "binary": lambda labels: (labels > 0).astype(labels.dtype),
 }
@@ -296,3 +299,4 @@ def _mean(values: Array, mask: Array) -> Array:
 
 
 LOSSES: dict[str, Loss] = {"bpr": bpr, "warp": warp, "softmax": softmax, "lambdarank": lambdarank}
+"""Losses for training, by name."""

@@ -144,12 +144,13 @@ def _shares(rows: Rows, weights: Array) -> tuple[Array, Array]:
     """Return which examples count, 0 or 1 [batch], and 1 / m for every real negative, in the shape of their ids."""
     shape = rows.user.shape[0], rows.negative.shape[-2]
     checks.shape("weights", weights, shape, "pass one weight for each negative of each example")
-    share = _share(weights)
+    share = _share(weights)  # [batch, m]
     active = jnp.any(weights > 0, axis=1).astype(weights.dtype)
     return active, share if rows.negative.ndim == 3 else jnp.sum(share, axis=0)
 
 
 def _share(weights: Array) -> Array:
+    """Return 1 / m for each of an example's m real negatives, 0 for the others."""
     real = weights > 0
     return real.astype(weights.dtype) / jnp.maximum(jnp.sum(real, axis=1, keepdims=True), 1).astype(weights.dtype)
 
@@ -173,20 +174,21 @@ def gradients(rows: Rows, weights: Array, loss: Loss, lambdas: Lambdas) -> tuple
     """
     active, shares = _shares(rows, weights)
     positive, negative = scores(rows)
+    # [batch], and the way back from it to positive [batch] and negative [batch, m]
     losses, pullback = jax.vjp(lambda s, t: _losses(loss, s, t, weights, active), positive, negative)
-    margin = positive[:, None] - negative
+    margin = positive[:, None] - negative  # [batch, m]
     auc = jnp.sum(_share(weights) * ((margin > 0) + 0.5 * (margin == 0)), axis=1)
     by_positive, by_negative = pullback(jnp.ones_like(losses))
     penalties = lambdas.user * active, lambdas.positive * active, lambdas.negative * shares
     # Held back, because XLA would otherwise work them out anew for every coordinate of the rows.
     by_positive, by_negative, penalties = lax.optimization_barrier((by_positive, by_negative, penalties))
-    of_user, of_positive, of_negative = (each[..., None] for each in penalties)
+    of_user, of_positive, of_negative = (each[..., None] for each in penalties)  # [batch, 1], [batch, 1], [.., m, 1]
     if rows.negative.ndim == 2:
-        user = jnp.matmul(by_negative, rows.negative, precision="highest")
-        rivals = jnp.matmul(by_negative.T, rows.user, precision="highest")
+        user = jnp.matmul(by_negative, rows.negative, precision="highest")  # [batch, dim]
+        rivals = jnp.matmul(by_negative.T, rows.user, precision="highest")  # [m, dim]
     else:
-        user = jnp.sum(by_negative[..., None] * rows.negative, axis=1)
-        rivals = by_negative[..., None] * rows.user[:, None, :]
+        user = jnp.sum(by_negative[..., None] * rows.negative, axis=1)  # [batch, dim]
+        rivals = by_negative[..., None] * rows.user[:, None, :]  # [batch, m, dim]
     of_rows = Rows(
         user=by_positive[:, None] * rows.positive + user + of_user * rows.user,
         positive=by_positive[:, None] * rows.user + of_positive * rows.positive,

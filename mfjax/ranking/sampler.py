@@ -1,4 +1,14 @@
-"""What a sampler is: (key, step, examples) -> negatives; the draw that every trainer makes."""
+"""What a sampler is, and how one is called.
+
+A sampler is a pytree that is called for a batch of examples as `sampler(words, users, items, score)`:
+
+    words   uint32 [batch, sampler.width], random (see `streams.words`)
+    users   int32 [batch]
+    items   int32 [batch], the positive item of each example
+    score   (users [batch], ids [batch, m] or [m]) -> float [batch, m], the model's scores
+
+and returns `Negatives`. It may say by `sizes`, (users, items), what it was made for.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +24,7 @@ from mfjax.ranking import streams
 from mfjax.types import Array, Key
 
 Score = Callable[[Array, Array], Array]
+"""(users int32 [batch], ids int32 [batch, m] or [m]) -> the model's scores, float [batch, m]."""
 
 
 class Negatives(NamedTuple):
@@ -34,7 +45,7 @@ class Negatives(NamedTuple):
 
 
 class Sampler(Protocol):
-    """What `ranking` needs of a sampler: the random words of an example, and the call described above."""
+    """What training needs of a sampler: the number of random words of an example, and the call described above."""
 
     @property
     def width(self) -> int: ...

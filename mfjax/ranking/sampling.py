@@ -1,14 +1,8 @@
-"""Negative sampling: items that a user has not taken, drawn exactly.
+"""Negative sampling: items that a user has not taken, drawn exactly. `mfjax.ranking.sampler` says what a sampler is.
 
-A sampler is a pytree that is called for a batch of examples as `sampler(words, users, items, score)`:
-
-    words   uint32 [batch, sampler.width], random (see `streams.words`)
-    users   int32 [batch]
-    items   int32 [batch], the positive item of each example
-    score   (users [batch], ids [batch, m] or [m]) -> float [batch, m], the model's scores
-
-It holds the positives, and gives a positive of the user no weight unless it is told to keep them. What counts as one
-is that it is listed: the values of the lists are not read, so that they may hold all that a user is known to have seen.
+A sampler holds the positives, and gives a positive of the user no weight unless it is told to keep them. What counts as
+one is that it is listed: the values of the lists are not read, so that they may hold all that a user is known to have
+seen.
 
 All makers of samplers raise ValueError for positives that are no `Ragged`, and a sampler for words, users or items that
 do not fit it; while a program is traced only their dtypes and shapes are looked at.
@@ -147,7 +141,7 @@ def _skipped(positives: Ragged, weights: Array | None, num: int) -> Sampler:
     return Checked(_kept(positives, weights, num), positives)
 
 
-_RULES: dict[str, Callable[[Ragged, Array | None, int], Sampler]] = {
+_RULES: dict[FalseNegatives, Callable[[Ragged, Array | None, int], Sampler]] = {
     "exclude": _excluded,
     "skip": _skipped,
     "keep": _kept,
@@ -314,3 +308,4 @@ SAMPLERS: dict[str, Callable[[Ragged], Sampler]] = {
     "in_batch": in_batch,
     "everything": everything,
 }
+"""Samplers that need the positives alone, by name."""

@@ -1,6 +1,6 @@
 """Factors trained by gradients of a ranking loss: `init`, `step`, `epoch`, and `fit` around them.
 
-One step takes a batch of examples, each a positive pair (u, i) with negatives j of the user, and descends the objective
+A step takes a batch of examples, each a positive pair (u, i) with negatives j of the user, and descends the objective
 of `mfjax.ranking.objective`.
 """
 

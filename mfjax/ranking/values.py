@@ -23,8 +23,6 @@ Order = Literal["replacement", "permutation"]
 
 ORDERS: tuple[Order, ...] = get_args(Order)
 
-_NUMBERS = ("learning_rate", "reg_user", "reg_positive", "reg_negative", "reg_bias", "init_scale")
-
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +124,9 @@ class Info(NamedTuple):
     rejected: Array
     num_examples: Array
     num_skipped: Array
+
+
+_NUMBERS = ("learning_rate", "reg_user", "reg_positive", "reg_negative", "reg_bias", "init_scale")
 
 
 def check_config(config: Config) -> None:

@@ -6,26 +6,31 @@ r"""What an ALS model is, and what its numbers mean for the rows of either side.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 
 from mfjax import checks
 from mfjax.als import objectives
-from mfjax.als.objectives import Objective
-from mfjax.histories import Side
+from mfjax.als.objectives import Objective, check_fits
+from mfjax.histories import By, Side
 from mfjax.types import Array
 
 NUM_BIAS_COORDINATES = 2
+"""Columns that biases take at the front of a table: the own bias, and a 1 for the other side's."""
 
-SOLVERS = ("conjugate_gradient", "cholesky")
+Solver = Literal["conjugate_gradient", "cholesky"]
 
-GATHERED_DTYPES = ("float32", "bfloat16")
+SOLVERS: tuple[Solver, ...] = get_args(Solver)
 
-DERIVATIVES = ("steps", "solution")
+GatheredDtype = Literal["float32", "bfloat16"]
 
-By = Literal["user", "item"]
+GATHERED_DTYPES: tuple[GatheredDtype, ...] = get_args(GatheredDtype)
+
+Derivative = Literal["steps", "solution"]
+
+DERIVATIVES: tuple[Derivative, ...] = get_args(Derivative)
 
 
 @jax.tree_util.register_dataclass
@@ -65,11 +70,11 @@ class Config:
     init_scale: float | Array = 0.1
     dim: int = field(default=64, metadata={"static": True})
     biases: bool = field(default=False, metadata={"static": True})
-    solver: Literal["conjugate_gradient", "cholesky"] = field(default="conjugate_gradient", metadata={"static": True})
+    solver: Solver = field(default="conjugate_gradient", metadata={"static": True})
     cg_steps: int = field(default=2, metadata={"static": True})
     cg_tolerance: float | None = field(default=None, metadata={"static": True})
-    gathered_dtype: Literal["float32", "bfloat16"] = field(default="float32", metadata={"static": True})
-    derivative: Literal["steps", "solution"] = field(default="steps", metadata={"static": True})
+    gathered_dtype: GatheredDtype = field(default="float32", metadata={"static": True})
+    derivative: Derivative = field(default="steps", metadata={"static": True})
 
     def __post_init__(self) -> None:
         checks.whole("dim", self.dim, remedy="pass the number of factors")
@@ -87,27 +92,39 @@ class Config:
         return self.dim + NUM_BIAS_COORDINATES * self.biases
 
 
-def check(config: Config) -> None:
-    """Raise ValueError for what is no config, or for numbers that can be seen to be out of range."""
+def check(config: Config, dtype: jnp.dtype | type = float) -> None:
+    """Raise ValueError for what is no config, or for numbers that can be seen to be out of range.
+
+    Args:
+        config: to look at.
+        dtype: of the tables, in which the numbers must be finite; JAX's default, unless it is known.
+
+    Example:
+        >>> check(Config(reg=1e300))
+        Traceback (most recent call last):
+        ...
+        ValueError: reg: 1e+300 is infinite in float32; pass a smaller number
+    """
     checks.kind("config", config, Config, "pass an als.Config")
     objective = config.objective
     checks.kind("objective", objective, Objective, "pass such as objectives.implicit(alpha=40.0)")
     checks.function("entry", objective.entry, "pass a function (values, item_counts) -> objectives.Entry")
-    off = "pass 0 to switch it off"
-    _check_number("reg", config.reg, off, least=0)
-    _check_number("bias_reg", config.bias_reg, off, least=0)
-    _check_number("init_scale", config.init_scale, "pass such as 0.1", least=0)
-    _check_number("reg_exponent", config.reg_exponent, "pass 0 to regularise all rows alike")
-    _check_number("unobserved_weight", objective.unobserved_weight, off, least=0)
-    _check_number("popularity_exponent", objective.popularity_exponent, off)
-    _check_number("offset", objective.offset, off)
+    off, dtype = "pass 0 to switch it off", jnp.result_type(dtype)
+    _check_number("reg", config.reg, dtype, off, least=0)
+    _check_number("bias_reg", config.bias_reg, dtype, off, least=0)
+    _check_number("init_scale", config.init_scale, jnp.dtype(jnp.float32), "pass such as 0.1", least=0)
+    _check_number("reg_exponent", config.reg_exponent, dtype, "pass 0 to regularise all rows alike")
+    _check_number("unobserved_weight", objective.unobserved_weight, dtype, off, least=0)
+    _check_number("popularity_exponent", objective.popularity_exponent, dtype, off)
+    _check_number("offset", objective.offset, dtype, off)
     remedy = "steps converge between 0 and 2; pass 1 for plain ALS"
-    _check_number("relaxation", config.relaxation, remedy, above=0, below=2)
+    _check_number("relaxation", config.relaxation, dtype, remedy, above=0, below=2)
 
 
-def _check_number(name: str, value: Any, remedy: str, **bounds: float) -> None:
+def _check_number(name: str, value: Any, dtype: jnp.dtype, remedy: str, **bounds: float) -> None:
     checks.number(name, value, remedy=remedy, **bounds)
     checks.shape(name, value, (), "pass one number; jax.vmap over configs takes many")
+    check_fits(name, value, dtype)
 
 
 def table_of(name: str, value: Any, shape: tuple[int | None, int], remedy: str) -> Array:
@@ -143,9 +160,10 @@ def role_of(side: Side, config: Config, by: By, dtype: jnp.dtype | type = jnp.fl
     """Return the role of the side `by` in numbers of `dtype`, the tables'.
 
     Raises:
-        ValueError: for another name of a side.
+        ValueError: for another name of a side, and as `check`.
     """
-    checks.choice("by", by, ("user", "item"))
+    checks.choice("by", by, get_args(By))
+    check(config, dtype)
     counts, column_counts = side.counts.astype(dtype), side.column_counts.astype(dtype)
     row_weights, column_weights = jnp.ones_like(counts), jnp.ones_like(column_counts)
     if by == "user":

@@ -16,6 +16,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from mfjax import checks
+from mfjax.als.config import DERIVATIVES, Derivative
 from mfjax.als.solvers import System, combine, empty, product, residual, scores, shared
 from mfjax.types import Array
 
@@ -29,7 +31,7 @@ def conjugate_gradient(
     *,
     steps: int = 2,
     tolerance: float | None = None,
-    derivative: str = "steps",
+    derivative: Derivative = "steps",
 ) -> tuple[Array, Array]:
     """Solve by preconditioned conjugate gradient from `system.start`: O(entries dim) a step, no normal matrices.
 
@@ -46,7 +48,11 @@ def conjugate_gradient(
         derivative: "steps" differentiates the steps that were taken; a slot that started at its solution, up to
             rounding, has the derivative of the solution. "solution" differentiates every slot as if it had converged,
             by as many steps from 0.
+
+    Raises:
+        ValueError: for another name of a derivative.
     """
+    checks.choice("derivative", derivative, DERIVATIVES)
 
     @jax.custom_jvp
     def solved(system: System, measured: Array) -> tuple[Array, Array]:

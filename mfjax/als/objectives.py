@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,19 +37,6 @@ from jax.tree_util import Partial
 
 from mfjax import checks
 from mfjax.types import Array
-
-
-def _check_options(*, least: float | None = None, above: float | None = None, **options: float | Array) -> None:
-    """Raise ValueError for what are no numbers in range; arrays of them are for `jax.vmap` over objectives."""
-    for name, value in options.items():
-        checks.kind(name, value, (int, float, np.number, np.ndarray, jax.Array), "pass a number")
-        checks.number(name, value, least=least, above=above, remedy="pass a number")
-
-
-def _check_used(**options: float | Array) -> None:
-    """Raise ValueError for an array where one number is used: it would be laid along the values."""
-    for name, value in options.items():
-        checks.shape(name, value, (), "pass one number; jax.vmap over configs takes many")
 
 
 class Entry(NamedTuple):
@@ -89,6 +76,31 @@ class Objective:
         """Return p_i, float32 [num_items], with mean 1."""
         weights = jnp.maximum(item_counts, 1.0) ** self.popularity_exponent
         return weights / jnp.mean(weights)
+
+
+def _check_options(*, least: float | None = None, above: float | None = None, **options: float | Array) -> None:
+    """Raise ValueError for what are no numbers in range; arrays of them are for `jax.vmap` over objectives."""
+    for name, value in options.items():
+        checks.kind(name, value, (int, float, np.number, np.ndarray, jax.Array), "pass a number")
+        checks.number(name, value, least=least, above=above, remedy="pass a number")
+        check_fits(name, value, jnp.result_type(float))
+
+
+def _check_used(values: Array, **options: float | Array) -> None:
+    """Raise ValueError for an array where one number is used, which would be laid along the values, or one too large.
+
+    Numbers are looked at where they are used because `jax.vmap` takes arrays of them, and the dtype is known here.
+    """
+    for name, value in options.items():
+        checks.shape(name, value, (), "pass one number; jax.vmap over configs takes many")
+        check_fits(name, value, jnp.result_type(values, float))
+
+
+def check_fits(name: str, value: Any, dtype: jnp.dtype) -> None:
+    """Raise ValueError for a number that is finite, but infinite in `dtype`, as far as it can be seen."""
+    number = checks.seen(value)
+    if number is not None and (np.abs(np.asarray(number, np.float64)) > float(jnp.finfo(dtype).max)).any():
+        raise ValueError(f"{name}: {value} is infinite in {jnp.dtype(dtype).name}; pass a smaller number")
 
 
 def _square(weight: Array, target: Array) -> Entry:
@@ -134,27 +146,33 @@ def _confidence(values: Array, confidence: Array) -> Entry:
 
 
 def _implicit_linear(alpha: Array, epsilon: Array, values: Array, item_counts: Array) -> Entry:
-    _check_used(alpha=alpha)
+    _check_used(values, alpha=alpha)
     return _confidence(values, 1.0 + alpha * jnp.abs(values))
 
 
 def _implicit_log(alpha: Array, epsilon: Array, values: Array, item_counts: Array) -> Entry:
-    _check_used(alpha=alpha, epsilon=epsilon)
+    _check_used(values, alpha=alpha, epsilon=epsilon)
     return _confidence(values, 1.0 + alpha * jnp.log1p(jnp.abs(values) / epsilon))
 
 
 def _implicit_value(alpha: Array, epsilon: Array, values: Array, item_counts: Array) -> Entry:
-    _check_used(alpha=alpha)
+    _check_used(values, alpha=alpha)
     return _confidence(values, alpha * jnp.abs(values))
 
 
-CONFIDENCES = {"linear": _implicit_linear, "log": _implicit_log, "value": _implicit_value}
+Confidence = Literal["linear", "log", "value"]
+
+CONFIDENCES: dict[Confidence, Callable[..., Entry]] = {
+    "linear": _implicit_linear,
+    "log": _implicit_log,
+    "value": _implicit_value,
+}
 
 
 def implicit(
     *,
     alpha: float | Array = 40.0,
-    confidence: Literal["linear", "log", "value"] = "linear",
+    confidence: Confidence = "linear",
     epsilon: float | Array = 1.0,
 ) -> Objective:
     r"""Confidence-weighted preferences over all pairs.
@@ -216,12 +234,12 @@ def ials(*, unobserved_weight: float | Array = 0.1, popularity_exponent: float |
 
 
 def _linear_weight(base: Array, scale: Array, values: Array, item_counts: Array) -> Entry:
-    _check_used(base=base, scale=scale)
+    _check_used(values, base=base, scale=scale)
     return _square(base + scale / jnp.maximum(item_counts, 1.0), values)
 
 
 def _power_weight(base: Array, exponent: Array, values: Array, item_counts: Array) -> Entry:
-    _check_used(base=base, exponent=exponent)
+    _check_used(values, base=base, exponent=exponent)
     return _square(base + jnp.maximum(item_counts, 1.0) ** -exponent, values)
 
 
@@ -257,3 +275,4 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "ials": ials,
     "popularity_weighted": popularity_weighted,
 }
+"""Makers of objectives, by name."""

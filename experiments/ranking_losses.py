@@ -21,6 +21,7 @@ from experiments.engine import extras, results
 from experiments.engine import options as command_line
 from experiments.engine.options import MOST, Checked, option
 from experiments.engine.records import Splits, check_lists
+from experiments.engine.study import HEADLINE
 from experiments.engine.task import Task, last_positive, test_task
 from experiments.ml100k.settings import NUM_NEGATIVES, TUNED
 from mfjax import compilation, ranking
@@ -47,7 +48,6 @@ class Options(Checked):
     progress: bool = option(True, "show a progress bar")
 
 
-METRICS = ("recall@10", "ndcg@10")
 KEYS = "start, order and negatives: key(seed), seeds from 0, the same for every loss; bootstrap: key(0)"
 _bootstrap = compilation.jit(bootstrap)
 
@@ -64,14 +64,17 @@ def run(options: Options) -> list[dict[str, Any]]:
     for loss, seed in extras.bar(cases, unit="fit", disable=not options.progress, leave=False):
         found[loss].append(fit(loss, task, seed, options.epochs))
     values = {
-        loss: {metric: np.mean([one[metric] for one in seeds], axis=0) for metric in METRICS}
+        loss: {metric: np.mean([one[metric] for one in seeds], axis=0) for metric in HEADLINE}
         for loss, seeds in found.items()
     }
-    lines = [["loss", *METRICS], *([loss, *(f"{row[m].mean():.4f}" for m in METRICS)] for loss, row in values.items())]
+    lines = [
+        ["loss", *HEADLINE],
+        *([loss, *(f"{row[m].mean():.4f}" for m in HEADLINE)] for loss, row in values.items()),
+    ]
     print(f"{options.epochs} epochs, {NUM_NEGATIVES} negatives an example, {options.seeds} seeds")
     print(f"{results.align(lines)}\n")
     rows = [
-        _difference(pair, metric, values) for pair in itertools.combinations(options.losses, 2) for metric in METRICS
+        _difference(pair, metric, values) for pair in itertools.combinations(options.losses, 2) for metric in HEADLINE
     ]
     lines = [["pair", "metric", "difference [95 % interval over users]"]]
     for row in rows:

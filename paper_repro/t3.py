@@ -40,7 +40,7 @@ from mfjax.metrics.ratings import inverse_popularity, sign_accuracy, weighted_rm
 from mfjax.types import Factors, Interactions
 from paper_repro.verdict import Check, Options, main, near
 
-TIES: Ties = "reverse"
+PUBLISHED_TIES: Ties = "reverse"
 OTHER_TIES: tuple[Ties, ...] = ("file-order", "item-id", "item-id-descending")
 TOLERANCE = 0.002
 FEW_SEEDS = 3
@@ -49,13 +49,13 @@ LINEAR = objectives.popularity_weighted(base=0.1, scale=1.0)
 # What the post's guard against division by zero makes of 1 / c for c = 0.
 UNRATED_AS_PUBLISHED = 1e8
 
-Fit = Callable[[int, Cut], Factors]
+RatingFit = Callable[[int, Cut], Factors]
 
 
 def measure(options: Options) -> list[Check]:
     """Return every figure of the post, both repairs, and what biases add."""
     ratings = movielens.load("ml-100k", options.data_dir).interactions
-    task = time_split(ratings, ties=TIES)
+    task = time_split(ratings, ties=PUBLISHED_TIES)
     seeds = range(options.seeds)
     signed = ratings.with_values(np.where(ratings.values >= 4, 1.0, -1.0))
     parts: dict[str, Callable[[], list[Check]]] = {
@@ -91,7 +91,7 @@ def counts(task: RatingTask) -> list[Check]:
     return [near("T3", name, published, int(number), tolerance=0) for name, (published, number) in found.items()]
 
 
-def published_als(objective: Objective, *, reg: float = PUBLISHED["reg"]) -> Fit:
+def published_als(objective: Objective, *, reg: float = PUBLISHED["reg"]) -> RatingFit:
     """Return the post's ALS: (seed, cut) -> factors."""
     config = als.Config(objective=objective, **(PUBLISHED | {"reg": reg}))
     return lambda seed, cut: als.factors(
@@ -101,7 +101,7 @@ def published_als(objective: Objective, *, reg: float = PUBLISHED["reg"]) -> Fit
 
 def rating_errors(task: RatingTask, others: Sequence[RatingTask], seeds: Sequence[int]) -> list[Check]:
     """Return the RMSE of the four models; the spread is over seeds and over the other rules for ties."""
-    models: dict[str, tuple[Fit, bool, float, float]] = {
+    models: dict[str, tuple[RatingFit, bool, float, float]] = {
         "ALS unweighted": (published_als(UNWEIGHTED), True, 2.276690, 3.122586),
         "weighted ALS, linear": (published_als(LINEAR), True, 0.803892, 1.201897),
         "global mean": (lambda seed, cut: global_mean(cut.ratings), False, 1.127381, 1.128035),
@@ -170,12 +170,12 @@ def weight_grid(task: RatingTask, seeds: Sequence[int]) -> list[Check]:
 
 def sign_accuracies(signed: Interactions, seeds: Sequence[int]) -> list[Check]:
     """Return the signed protocol; the first defect as published and repaired."""
-    task = time_split(signed, ties=TIES)
+    task = time_split(signed, ties=PUBLISHED_TIES)
     cuts = Cuts(signed)
-    train = splits.global_time_cut(cuts.numbered, len(task.train.ratings), ties=TIES).train
+    train = splits.global_time_cut(cuts.numbered, len(task.train.ratings), ties=PUBLISHED_TIES).train
     positive = cuts.of(train.select(cuts.rows(train).values > 0))
 
-    def accuracies(fit: Fit, cut: Cut, seeds: Sequence[int]) -> list[tuple[float, float]]:
+    def accuracies(fit: RatingFit, cut: Cut, seeds: Sequence[int]) -> list[tuple[float, float]]:
         return [_accuracies(fit(seed, cut), task) for seed in seeds]
 
     weighted = published_als(LINEAR, reg=10.0)
@@ -265,7 +265,7 @@ def surprise(task: RatingTask, signed: Interactions, seeds: Sequence[int]) -> li
         )
         for part, published, found in (("train", 0.6786, train), ("test", 0.9774, test))
     ]
-    signed_task = time_split(signed, ties=TIES)
+    signed_task = time_split(signed, ties=PUBLISHED_TIES)
     signs = [_accuracies(surprise_svd(jax.random.key(seed), signed_task), signed_task) for seed in seeds]
     note = "the post does not say its settings; these are Surprise's defaults on +1 / -1 with all 2,875 test ratings"
     published, bounds = (0.7398, 0.6831), ((0.72, 0.90), (0.66, 0.71))

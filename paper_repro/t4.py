@@ -13,7 +13,7 @@ from experiments.engine.task import Task, last_ratings, positive_task
 from experiments.ml1m import models, tables
 from experiments.reports import buckets
 from experiments.reports.buckets import Bucket
-from experiments.reports.inspection import Catalogue
+from experiments.reports.inspection import Titles
 from mfjax import recommend
 from mfjax.data import movielens
 from mfjax.data.movielens import Dataset
@@ -32,7 +32,7 @@ DETERMINISTIC = {
     ("ease", "recall@10"): 0.106768,
     ("ease", "ndcg@10"): 0.074800,
 }
-ALS = {
+OF_ALS = {
     "recall@1": (0.012138, 0.002),
     "recall@5": (0.056777, 0.003),
     "recall@10": (0.094718, 0.003),
@@ -49,7 +49,7 @@ ALS = {
 """Of one seed; measured and tolerance of the mean over seeds."""
 TUNED_SETTINGS = {"dim": 128, "reg": 0.00556, "alpha": 5, "steps": 30}
 """What the published search chose."""
-TUNED = {"recall@10": (0.093103, 0.006), "ndcg@10": (0.063572, 0.005)}
+OF_TUNED = {"recall@10": (0.093103, 0.006), "ndcg@10": (0.063572, 0.005)}
 BY_ACTIVITY = {
     "<20": (0.128154, 0.02), "20-99": (0.110225, 0.008), ">=100": (0.071552, 0.006),
     "<10": (0.111137, 0.02), "10-49": (0.122509, 0.008), ">=50": (0.070342, 0.006),
@@ -57,7 +57,7 @@ BY_ACTIVITY = {
 USERS = {"<10": 217, "10-49": 2425, ">=50": 2911}
 NEIGHBOURS = ("Toy Story 2", "Bug's Life, A", "Babe", "Aladdin", "Groundhog Day")
 GOAL = 0.078
-NAMES = ("popularity", "item-knn", "item-knn-published", "ease", "als", "als-tuned", "ials", "als-recent")
+COMPARED = ("popularity", "item-knn", "item-knn-published", "ease", "als", "als-tuned", "ials", "als-recent")
 
 
 def measure(options: Options) -> list[Check]:
@@ -71,7 +71,7 @@ def measure(options: Options) -> list[Check]:
 
     seeds, catalogue = range(options.seeds), models.catalogue({"als-tuned": TUNED_SETTINGS})
     outcomes = study.run(
-        NAMES,
+        COMPARED,
         seeds,
         lambda _: task()[1],
         cutoffs=(1, 5, 10, 20),
@@ -91,8 +91,8 @@ def measure(options: Options) -> list[Check]:
         *_counts(dataset, *task()),
         *(near("T4", f"{m}, {metric}", value, float(per_seed[m, metric].mean()), tolerance=1e-6)
           for (m, metric), value in DETERMINISTIC.items()),
-        *(_random("als", metric, *value, per_seed["als", metric]) for metric, value in ALS.items()),
-        *(_random("als-tuned", metric, *value, per_seed["als-tuned", metric]) for metric, value in TUNED.items()),
+        *(_random("als", metric, *value, per_seed["als", metric]) for metric, value in OF_ALS.items()),
+        *(_random("als-tuned", metric, *value, per_seed["als-tuned", metric]) for metric, value in OF_TUNED.items()),
         *_activity(found),
         _toy_story(als, dataset, task()[1]),
         *(_beaten(name, per_seed[name, "ndcg@10"]) for name in ("ials", "als-recent")),
@@ -150,7 +150,7 @@ def _activity(found: list[Bucket]) -> list[Check]:
 
 def _toy_story(outcome: Outcome, dataset: Dataset, task: Task) -> Check:
     """Return how many of the published neighbours are among the ten nearest, mean over seeds."""
-    items = Catalogue(dataset, task.train.item_counts())
+    items = Titles(dataset, task.train.item_counts())
     wanted, toy_story = {items.find(title) for title in NEIGHBOURS}, jnp.array([items.find("Toy Story")])
     shared = []
     for factors in outcome.fitted:

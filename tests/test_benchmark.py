@@ -13,7 +13,7 @@ import pytest
 
 from experiments.benchmark import peers, plots, roofline, timing
 from experiments.benchmark.latency import latency
-from experiments.benchmark.tasks import Case, Line, ours
+from experiments.benchmark.tasks import Case, Timing, ours
 from mfjax import als, recommend
 from mfjax.data import synthetic
 from mfjax.types import Factors
@@ -66,11 +66,11 @@ def test_the_latency_of_two_stages_is_measured():
 def test_the_figures_are_drawn(tmp_path):
     curves = {"mfjax": [(0.1, 5.0), (0.2, 4.0)], "irspack cg": [(0.2, 4.5), (0.4, 4.0)]}
     lines = [
-        Line("sweep", data, dim, "cg", 1.0, 0.01 * dim, peers={"irspack cg": 0.02 * dim})
+        Timing("sweep", data, dim, "cg", 1.0, 0.01 * dim, peers={"irspack cg": 0.02 * dim})
         for data in ("small", "large")
         for dim in (8, 16)
     ]
-    lines.append(Line("time-to-objective", "small", 8, "cg", 1.0, 0.2, curves=curves))
+    lines.append(Timing("time-to-objective", "small", 8, "cg", 1.0, 0.2, curves=curves))
     paths = plots.write(tmp_path, lines, {"small": 100, "large": 1000})
     assert [path.name for path in paths] == ["time_by_interactions.png", "time_by_dim.png", "loss_small_8.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)

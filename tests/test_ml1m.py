@@ -172,7 +172,7 @@ def test_a_model_that_repeats_what_was_seen_is_found_out(folder):
 
 def test_titles_are_found_by_their_parts(folder):
     dataset = movielens.load(folder)
-    items = inspection.Catalogue(dataset, np.arange(NUM_ITEMS))
+    items = inspection.Titles(dataset, np.arange(NUM_ITEMS))
     assert items.find("Film & Co 3") == 3
     assert items.find("film & co 3 (1953)") == 3
     assert items.find("film") == NUM_ITEMS - 1  # the most popular

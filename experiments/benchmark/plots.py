@@ -8,11 +8,11 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.benchmark.tasks import Line
+from experiments.benchmark.tasks import Timing
 from mfjax.files import atomic_path
 
 
-def write(folder: Path, lines: Sequence[Line], sizes: dict[str, int]) -> list[Path]:
+def write(folder: Path, lines: Sequence[Timing], sizes: dict[str, int]) -> list[Path]:
     """Write the figures for which there is something to draw, and return their paths.
 
     Args:
@@ -32,7 +32,7 @@ def write(folder: Path, lines: Sequence[Line], sizes: dict[str, int]) -> list[Pa
     return written + [_curves(folder / f"loss_{line.data}_{line.dim}.png", line) for line in curves]
 
 
-def _against(path: Path, lines: Sequence[Line], x: Callable[[Line], float], label: str) -> Path:
+def _against(path: Path, lines: Sequence[Timing], x: Callable[[Timing], float], label: str) -> Path:
     """Draw seconds a sweep, one line a contestant and a panel for every value of what else differs."""
     other = (lambda line: f"dim {line.dim}") if label == "interactions" else (lambda line: line.data)
     panels = list(dict.fromkeys(map(other, lines)))
@@ -54,7 +54,7 @@ def _draw(axes: Axes, name: str, points: Sequence[tuple[float, float]]) -> None:
     axes.plot(*zip(*points, strict=True), "o-" if own else "s--", linewidth=2 if own else 1, markersize=4, label=name)
 
 
-def _curves(path: Path, line: Line) -> Path:
+def _curves(path: Path, line: Timing) -> Path:
     """Draw how far each contestant's loss is above the lowest of all, against the seconds spent in sweeps."""
     lowest = min(loss for curve in line.curves.values() for _, loss in curve)
     figure = Figure(figsize=(7, 4.5), layout="constrained")

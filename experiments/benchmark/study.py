@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from experiments.benchmark import peers
-from experiments.benchmark.tasks import TASKS, Case, Line, held_out
+from experiments.benchmark.tasks import TASKS, Case, Timing, held_out
 from experiments.engine import options, results
 from experiments.engine.options import MOST, MOST_CORES, MOST_DIM, Checked, option
 from experiments.engine.records import Splits
@@ -53,12 +53,12 @@ class Options(Checked):
 KEYS = "starts and fits: key(0); made-up data, and the tenth and the tables of top-10: numpy's seed 0"
 
 
-def run(options_: Options) -> list[Line]:
+def run(options_: Options) -> list[Timing]:
     """Run the benchmark, print its table, write its results and plots, and return its lines."""
     options.begin(options_, *(["matplotlib"] if options_.out is not None else []))
     if not peers.available():
         print('No peers: python -m pip install -e ".[peers]" for implicit and irspack.\n')
-    lines: list[Line] = []
+    lines: list[Timing] = []
     datasets, splits = _datasets(options_), Splits()
     if "top-10" in options_.tasks:
         for dataset in datasets:
@@ -115,7 +115,7 @@ def _made(name: str, interactions: Interactions, source: str, checksum: str) -> 
     return Dataset(name, interactions, titles=None, years=None, genres=None, checksum=checksum, source=source)
 
 
-def table(lines: Sequence[Line]) -> str:
+def table(lines: Sequence[Timing]) -> str:
     """Return the lines of a task as text."""
     names = sorted({name for line in lines for name in line.peers})
     head = ["task", "data", "dim", "solver", "first, s", "warm, s", *(f"{name}, s" for name in names), "ratio"]

@@ -28,8 +28,8 @@ GOAL = 1.001
 
 
 @dataclass(frozen=True)
-class Line:
-    """One row of `benchmark.json`.
+class Timing:
+    """One row of `benchmark.json`: one task, timed.
 
     Attributes:
         task, data, dim, solver: what was timed.
@@ -114,7 +114,7 @@ def _as_sweeper(model: Ours) -> peers.Sweeper:
 
 RELAXATION = 1.7
 
-SOLVERS = {
+SETUPS = {
     "cg, 3 steps": (3, ("cg",)),
     "exact, 3 steps": (3, ("cholesky", "ials++")),
     "default, 2 steps": (2, ("cg", "cholesky", "ials++")),
@@ -134,15 +134,15 @@ def _sweepers(case: Case, tables: tuple[np.ndarray, np.ndarray], solvers: tuple[
     }
 
 
-def sweeps(case: Case) -> list[Line]:
+def sweeps(case: Case) -> list[Timing]:
     """Time one sweep of both sides, from the same start."""
-    steps = {count: ours(case, case.config(cg_steps=count)) for count, _ in SOLVERS.values()}
+    steps = {count: ours(case, case.config(cg_steps=count)) for count, _ in SETUPS.values()}
     contestants = _sweepers(case, _tables(steps[2].state), ("cg", "cholesky", "ials++"))
     peaks = {count: timing.peak_mb(_one_sweep, case, count, jax.device_count()) for count in steps if case.memory}
     calls: dict[str, Callable[[], Any]] = {f"{count}": partial(one.sweep, one.state) for count, one in steps.items()}
     seconds = timing.in_turns(calls | {name: one.sweep for name, one in contestants.items()}, case.repeats)
     lines = []
-    for name, (count, beside) in SOLVERS.items():
+    for name, (count, beside) in SETUPS.items():
         others = {peer: seconds[peer].warm for peer in contestants if peer.split(" ", 1)[1] in beside}
         lines.append(_line("sweep", case, name, seconds[f"{count}"], others, peak_mb=peaks.get(count)))
     return lines
@@ -154,12 +154,12 @@ def _one_sweep(case: Case, cg_steps: int, cores: int) -> None:
     jax.block_until_ready(model.sweep(model.state))
 
 
-def _line(task: str, case: Case, solver: str, seconds: timing.Seconds, others: dict[str, float], **more: Any) -> Line:
+def _line(task: str, case: Case, solver: str, seconds: timing.Seconds, others: dict[str, float], **more: Any) -> Timing:
     ratio = seconds.warm / min(others.values()) if others else None
-    return Line(task, case.name, case.dim, solver, *seconds, peers=others, ratio_best_peer=ratio, **more)
+    return Timing(task, case.name, case.dim, solver, *seconds, peers=others, ratio_best_peer=ratio, **more)
 
 
-def time_to_objective(case: Case, num_sweeps: int = 40) -> list[Line]:
+def time_to_objective(case: Case, num_sweeps: int = 40) -> list[Timing]:
     """Time every contestant, with every solver, to a loss within .1 % of the lowest that a peer ends at.
 
     Without peers it is the lowest of our own. implicit's Cholesky is left out above 64 factors: it takes minutes there.
@@ -191,7 +191,7 @@ def _reached(curve: list[tuple[float, float]], goal: float) -> float:
     return next((seconds for seconds, loss in curve if loss <= goal), float("inf"))
 
 
-def bpr_epoch(case: Case, epochs: int = 5) -> list[Line]:
+def bpr_epoch(case: Case, epochs: int = 5) -> list[Timing]:
     """Time epochs of BPR with verified negatives, ours in batches of the default size.
 
     The preparation of a fit is spread over five epochs.
@@ -217,7 +217,7 @@ def held_out(interactions: Interactions, rng: np.random.Generator | None = None)
     return Split(interactions.select(~held), interactions.select(np.zeros_like(held)), interactions.select(held))
 
 
-def top_and_evaluation(case: Case, k: int = 10) -> list[Line]:
+def top_and_evaluation(case: Case, k: int = 10) -> list[Timing]:
     """Time the ten best unseen items of all users, and all metrics of a full ranking, a tenth of the pairs held out."""
     rng = np.random.default_rng(0)
     split = held_out(case.interactions, rng)
@@ -246,7 +246,7 @@ def _matrix_of(lists: Ragged) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(len(ids), np.float32), ids, offsets), shape=(lists.num_rows, lists.num_columns))
 
 
-def sixteen_models(case: Case, num_steps: int = 16) -> list[Line]:
+def sixteen_models(case: Case, num_steps: int = 16) -> list[Timing]:
     """Time sixteen fits of different regularisation: one sweep, and a loop over the quicker peer's sweeps."""
     data = histories.build(replace(case.interactions, values=np.ones(len(case.interactions), np.float32)))
     regs = np.geomspace(1.0, 100.0, 16)
@@ -270,7 +270,7 @@ def _item_norm(key: Any, setting: cells.Training, data: Histories) -> Any:
     return jnp.linalg.norm(cells.als_factors(key, setting, data).items)
 
 
-TASKS: dict[str, Callable[[Case], list[Line]]] = {
+TASKS: dict[str, Callable[[Case], list[Timing]]] = {
     "sweep": sweeps,
     "time-to-objective": time_to_objective,
     "bpr-epoch": bpr_epoch,

@@ -18,7 +18,7 @@ from mfjax.types import Factors, Key, Scorer
 Parameters = Mapping[str, Any]
 """Name -> number."""
 
-PARTS = 5
+NUM_PARTS = 5
 """Times that a model is looked at while it is trained in a search."""
 
 
@@ -31,7 +31,7 @@ class Family:
         setting: parameters -> setting of a sweep.
         fit: (key, setting, data) -> factors or scorer, pure.
         data: task -> what `fit` takes.
-        path: (key, setting, data) -> the models on the way to that of `fit`, in PARTS parts, each going on from the
+        path: (key, setting, data) -> the models on the way to that of `fit`, in NUM_PARTS parts, each going on from the
             last; one for a model that is not trained step by step.
         space: what a search draws from.
     """
@@ -64,7 +64,7 @@ class Family:
 
 def _parts(num_steps: int) -> Iterator[int]:
     """Yield the steps of every part: equal but for rounding, none of them empty."""
-    parts = min(PARTS, num_steps)
+    parts = min(NUM_PARTS, num_steps)
     yield from (num_steps * (part + 1) // parts - num_steps * part // parts for part in range(parts))
 
 

@@ -20,7 +20,7 @@ from mfjax import compilation
 from mfjax import statistics as resampling
 from mfjax.types import Factors, Interactions, Key
 
-METRICS = ("rmse", "mae", "train-rmse")
+ERROR_METRICS = ("rmse", "mae", "train-rmse")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ def _rows(
             "mae": (magnitudes.sum(1) / total, drawn[1] / drawn[2]),
             "train-rmse": (train, train),
         }
-        for metric in METRICS:
+        for metric in ERROR_METRICS:
             per_seed, resampled = found[metric]
             low, high = np.quantile(resampled, (0.025, 0.975))
             rows.append(

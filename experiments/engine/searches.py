@@ -9,6 +9,8 @@ from experiments.engine import extras
 from experiments.engine.results import align
 from mfjax.search import Trial
 
+METRIC = "ndcg@10"
+"""What a setting is judged by, on validation."""
 NUM_SHOWN = 5
 """Trials that `cells` shows."""
 

@@ -23,6 +23,8 @@ from mfjax.evaluation import DEFAULT_METRICS, Evaluation
 from mfjax.statistics import bootstrap
 from mfjax.types import Factors, Key, Scorer
 
+HEADLINE = ("recall@10", "ndcg@10")
+"""The metrics that a study tells first, and compares models by."""
 KEYS = "model: fold_in(key(seed), crc32(name)); split with random ties: fold_in(key(seed), 0)"
 
 

@@ -29,9 +29,8 @@ from mfjax.recommend import scorer
 from mfjax.search import Trial, Uniform, ascent, best, cells, tune
 from mfjax.types import Interactions, Key
 
-METHODS = (*tune.METHODS, "gradient")
+METHOD_NAMES = (*tune.METHODS, "gradient")
 NUM_SPLITS = 3
-METRIC = "ndcg@10"
 KEYS = (
     "search: settings by first_seed; fits of validation split N: fold_in(key(first_seed), crc32('validation N')); "
     "ties of the second and third split: fold_in(key(1), 0), fold_in(key(2), 0)"
@@ -65,7 +64,7 @@ def run(
         family: its parameters, their ranges and its fit.
         train: positives that no model is judged by in the end.
         trials: settings to try.
-        method: one of METHODS; "gradient" walks through the ranges and leaves choices at their defaults.
+        method: one of METHOD_NAMES; "gradient" walks through the ranges and leaves choices at their defaults.
         seed: draws settings and starts.
         fixed: parameters that are not searched.
         folder: where `study-MODEL.json` is kept, so that a search that was stopped goes on; or None.
@@ -88,9 +87,10 @@ def run(
         else:
             judge = curve(family, judged, seed, fixed)
             found = tune.METHODS[method](judge, space, seed=seed, made_of=judge, **common)
-    print(f"{model}: {len(found)} settings by {method}, the best by {METRIC} on {NUM_SPLITS} validation splits\n")
+    best_by = f"the best by {searches.METRIC} on {NUM_SPLITS} validation splits"
+    print(f"{model}: {len(found)} settings by {method}, {best_by}\n")
     finished = [trial for trial in found if trial.status == "finished"]
-    print(f"{align(searches.cells(finished, METRIC, digits=4))}\n")
+    print(f"{align(searches.cells(finished, searches.METRIC, digits=4))}\n")
     return fixed | best(found).values
 
 
@@ -101,7 +101,7 @@ def check_gradient(model: str, family: Family) -> None:
 
 
 def _show(bar: Any, trial: Trial) -> None:
-    bar.set_postfix_str(f"{METRIC} {trial.score():.4f}", refresh=False)
+    bar.set_postfix_str(f"{searches.METRIC} {trial.score():.4f}", refresh=False)
     bar.update()
 
 
@@ -128,7 +128,7 @@ def curve(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) 
 
 
 def _score(model: Any, task: Task) -> float:
-    return task.evaluate(model, metrics=("ndcg",)).mean()[METRIC]
+    return task.evaluate(model, metrics=("ndcg",)).mean()[searches.METRIC]
 
 
 def slope(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) -> ascent.Slope:
@@ -143,7 +143,7 @@ def slope(family: Family, judged: Sequence[Task], seed: int, fixed: Parameters) 
         histories, held_out = data
         model = hypergradients.factors(start, values, histories, config_of=config_of, num_steps=training.num_steps)
         exact = measure(scorer(model), held_out, cutoffs=(10,), metrics=("ndcg",))
-        return ndcg(model, held_out), jnp.mean(exact.per_user[METRIC])
+        return ndcg(model, held_out), jnp.mean(exact.per_user[searches.METRIC])
 
     compiled = compilation.jit(jax.value_and_grad(smooth, has_aux=True))
     problems = []

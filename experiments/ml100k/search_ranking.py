@@ -20,7 +20,7 @@ from experiments.engine.options import MOST, MOST_SEED, MOST_SPLITS, Checked, op
 from experiments.engine.searches import search, table
 from experiments.engine.task import Task
 from experiments.ml100k.search_als import tasks
-from experiments.ml100k.settings import Setting, setting
+from experiments.ml100k.settings import RankingSetting, setting
 from mfjax import ranking, recommend
 from mfjax.data import movielens
 from mfjax.ranking.losses import LOSSES
@@ -63,7 +63,7 @@ def draw(trial, loss: str) -> dict[str, Any]:
     return found
 
 
-def curve(setting: Setting, task: Task, seed: int, every: int) -> list[float]:
+def curve(setting: RankingSetting, task: Task, seed: int, every: int) -> list[float]:
     """Return the validation NDCG@10 after every `every` epochs."""
     config, num_epochs, sampler = setting
     values: list[float] = []

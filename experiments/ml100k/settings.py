@@ -18,7 +18,7 @@ ADAM = optax.adam(1.0)
 NUM_NEGATIVES = 30
 
 
-class Setting(NamedTuple):
+class RankingSetting(NamedTuple):
     """How to train a model.
 
     Attributes:
@@ -41,7 +41,7 @@ def setting(
     reg_negative: float,
     beta: float,
     draws: int = NUM_NEGATIVES,
-) -> Setting:
+) -> RankingSetting:
     """Return the setting of a loss, by Adam on whole tables, which are small here.
 
     Args:
@@ -65,14 +65,14 @@ def setting(
         reg_bias=reg,
     )
     sampler = partial(_hardest if loss == "bpr" else sampling.popularity, num=draws, beta=beta)
-    return Setting(config, num_epochs, sampler)
+    return RankingSetting(config, num_epochs, sampler)
 
 
 def _hardest(positives: Ragged, *, num: int, beta: float) -> Sampler:
     return sampling.hard(sampling.popularity(positives, num=num, beta=beta))
 
 
-TUNED: dict[str, Setting] = {
+TUNED: dict[str, RankingSetting] = {
     "bpr": setting("bpr", num_epochs=12, learning_rate=0.00504, reg=0.0345, reg_negative=0.108, beta=0.146, draws=4),
     "warp": setting("warp", num_epochs=20, learning_rate=0.00232, reg=0.562, reg_negative=0.463, beta=0.412),
     "softmax": setting("softmax", num_epochs=12, learning_rate=0.00675, reg=0.0816, reg_negative=0.202, beta=0.647),

@@ -70,7 +70,7 @@ class Options(Checked):
         least=0,
         most=MOST,
     )
-    tune_method: str = option("random", "how --tune searches; tpe needs the extra of that name", tuning.METHODS)
+    tune_method: str = option("random", "how --tune searches; tpe needs the extra of that name", tuning.METHOD_NAMES)
     timings: bool = option(True, "take the seconds of fits; never taken with --sweep or --tune")
     config: Path | None = option(None, "file with options: .toml, or the results.json of a run to repeat", place="file")
 

@@ -15,7 +15,7 @@ from experiments.reports.figures import Plot
 from experiments.reports.sections import Section
 from mfjax.types import Factors
 
-NAMES = {"ml-1m": "MovieLens-1M", "ml-100k": "MovieLens-100K"}
+TITLES = {"ml-1m": "MovieLens-1M", "ml-100k": "MovieLens-100K"}
 
 
 def write(folder: Path, found: Findings, manifest: Mapping[str, Any]) -> Path:
@@ -36,7 +36,7 @@ def write(folder: Path, found: Findings, manifest: Mapping[str, Any]) -> Path:
     path = folder / "report.html"
     page.write(
         path,
-        title=f"Recommenders on {NAMES.get(found.dataset.name, found.dataset.name)}",
+        title=f"Recommenders on {TITLES.get(found.dataset.name, found.dataset.name)}",
         about=[
             "Each user's last five ratings by time are hidden, the one before is for validation. Models are fitted on "
             "the positives of the rest, rank all items that have one except what the user rated in train, and are "
@@ -79,7 +79,7 @@ def _examples(found: Findings, options: Mapping[str, Any]) -> list[Section]:
         return []
     model, vocabulary = found.catalogue[outcome.model], found.dataset.interactions.user_vocabulary
     assert vocabulary is not None
-    titles = inspection.Catalogue(found.dataset, found.task.train.item_counts())
+    titles = inspection.Titles(found.dataset, found.task.train.item_counts())
     popular = titles.title(int(found.task.train.item_counts().argmax()))
     asked: dict[str, Any] = {
         "user": None if options["user"] else str(vocabulary.decode(outcome.evaluations[0].users[0])),

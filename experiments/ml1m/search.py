@@ -14,7 +14,6 @@ from experiments.reports.sections import Section
 from mfjax import search as tune
 from mfjax.search import Trial
 
-METRIC = "ndcg@10"
 KEYS = "search: settings by first_seed, fits as those of the model under that seed"
 
 
@@ -43,7 +42,7 @@ def search(
                 raise
             yield math.nan
             return
-        yield task.evaluate(model, metrics=("ndcg",)).mean()[METRIC]
+        yield task.evaluate(model, metrics=("ndcg",)).mean()[searches.METRIC]
 
     path = None if folder is None else folder / f"study-{name}.json"
     with extras.bar(desc=f"search {name}", total=trials, unit="trial", disable=not progress, leave=False) as bar:
@@ -53,5 +52,5 @@ def search(
 
 def section(name: str, found: Sequence[Trial]) -> Section:
     """Return the best trials as a table."""
-    lines = searches.cells(found, f"validation {METRIC}", digits=5)
+    lines = searches.cells(found, f"validation {searches.METRIC}", digits=5)
     return Section(f"Search of {name}", f"The best of {len(found)} settings on validation.", lines, left=0)

@@ -19,7 +19,6 @@ MOVIES = {"ml-1m": 3883}
 FIRST_USERS = 1000
 """Users behind the published coverage."""
 FIRST_COVERAGE = f"coverage_first_{FIRST_USERS}@10"
-METRICS = ("recall@10", "ndcg@10")
 MEASURED = ("recall", "ndcg", "mrr", "hit_rate")
 
 
@@ -61,7 +60,7 @@ def models(rows: Sequence[Row], cutoffs: Sequence[int], num_seeds: int) -> list[
         "mean_popularity@10": "mean popularity",
     }
     return [
-        Section("Models", f"{seeds} [95 % interval over users].", results.cells(rows, METRICS)),
+        Section("Models", f"{seeds} [95 % interval over users].", results.cells(rows, study.HEADLINE)),
         _means("By length of the list", f"{seeds}.", rows, lengths),
         _means(
             "What is recommended",
@@ -85,6 +84,7 @@ def _means(title: str, note: str, rows: Sequence[Row], shown: Mapping[str, str])
 
 def comparison(measured: Sequence[Values]) -> Section:
     """Return which models differ: paired t tests over users of means over seeds."""
-    comparisons = ablation.compare(measured, METRICS)
+    comparisons = ablation.compare(measured, study.HEADLINE)
     note = f"Paired t tests over users, Holm over {len(comparisons)} pairs and metrics, level .05."
-    return Section("Comparison", note, ablation.cells_of(measured, comparisons, METRICS), left=2 + len(METRICS))
+    lines = ablation.cells_of(measured, comparisons, study.HEADLINE)
+    return Section("Comparison", note, lines, left=2 + len(study.HEADLINE))

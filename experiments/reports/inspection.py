@@ -26,7 +26,7 @@ REASONS = 3
 """Items of the history that are named for each recommendation."""
 
 
-class Catalogue:
+class Titles:
     """The items of a dataset in words, and the way back from words to items."""
 
     def __init__(self, dataset: Dataset, counts: np.ndarray) -> None:
@@ -94,7 +94,7 @@ def check(
     if explain and not isinstance(model.config, als.Config):
         raise ValueError(f"explain: {name} is not solved by least squares; pass --inspect als or als-recent")
     if similar is not None:
-        Catalogue(dataset, task.train.item_counts()).find(similar)
+        Titles(dataset, task.train.item_counts()).find(similar)
         if model.config is None:
             raise ValueError(f"similar: {name} has no item factors; pass --inspect als")
 
@@ -121,7 +121,7 @@ def sections(
     Raises:
         ValueError: for an unknown user or title, or a model that has no factors, or no least squares to explain.
     """
-    items, fitted = Catalogue(dataset, np.asarray(task.item_counts)), outcome.fitted[0]
+    items, fitted = Titles(dataset, np.asarray(task.item_counts)), outcome.fitted[0]
     found = []
     if user is not None:
         found.append(_lists(find_user(dataset, user), user, items, task, outcome))
@@ -150,7 +150,7 @@ def _recent(user: int, interactions: Interactions) -> np.ndarray:
     return rows[np.argsort(places[rows])]
 
 
-def _lists(user: int, raw: str, items: Catalogue, task: Task, outcome: Outcome) -> Section:
+def _lists(user: int, raw: str, items: Titles, task: Task, outcome: Outcome) -> Section:
     seen, hidden = task.excluded, set(task.hidden.items[task.hidden.users == user].tolist())
     history = [f"{items.title(int(seen.items[row]))} - {seen.values[row]:g}" for row in _recent(user, seen)[:SHOWN]]
     ids = _recommended(user, task, outcome)
@@ -164,7 +164,7 @@ def _lists(user: int, raw: str, items: Catalogue, task: Task, outcome: Outcome) 
     return Section(f"User {raw}", note, lines, left=3)
 
 
-def _neighbours(item: int, items: Catalogue, factors: Factors, name: str) -> Section:
+def _neighbours(item: int, items: Titles, factors: Factors, name: str) -> Section:
     columns = []
     for metric in ("dot", "cosine"):
         ids, values = recommend.similar_items(factors, jnp.array([item], jnp.int32), k=SHOWN, metric=metric)
@@ -174,7 +174,7 @@ def _neighbours(item: int, items: Catalogue, factors: Factors, name: str) -> Sec
     return Section(f"Similar to {items.title(item)}", f"Item factors of {name}.", lines, left=2)
 
 
-def _reasons(user: int, raw: str, items: Catalogue, task: Task, model: Recommender, outcome: Outcome) -> Section:
+def _reasons(user: int, raw: str, items: Titles, task: Task, model: Recommender, outcome: Outcome) -> Section:
     ids = _recommended(user, task, outcome)
     rows, parts, scores = contributions(user, ids, task, model, outcome)
     lines = [["recommended", "what speaks for it", "score", "explained"]]

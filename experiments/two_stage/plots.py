@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from experiments.engine.task import Task
 from experiments.reports.item_space import ItemSpace
-from experiments.two_stage.published_runs import Curve
+from experiments.two_stage.published_runs import TrainingCurve
 from mfjax.files import atomic_path
 
 
@@ -33,7 +33,7 @@ def item_spaces(path: Path, task: Task, spaces: dict[str, ItemSpace]) -> Path:
     return _save(figure, path)
 
 
-def training(path: Path, curve: Curve) -> Path:
+def training(path: Path, curve: TrainingCurve) -> Path:
     """Draw loss and train AUC, and NDCG@10 of the hidden items, by epoch."""
     figure = Figure(figsize=(9.6, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)

@@ -18,13 +18,13 @@ from experiments.reports.item_space import ItemSpace, principal_components
 from mfjax import als, ranking
 
 
-def published_als(task: Task) -> np.ndarray:
+def als_items(task: Task) -> np.ndarray:
     """Return the item factors of ALS with the published settings, of the items with a train positive."""
     state = als.fit(study.model_key("als", 0), task.histories, ALS_PUBLISHED, num_steps=ALS_PUBLISHED_STEPS)
     return np.asarray(state.items)[np.asarray(task.candidates)]
 
 
-class Curve:
+class TrainingCurve:
     """Collects loss, sampled train AUC and NDCG@10 of the hidden items by epoch."""
 
     def __init__(self, task: Task, every: int) -> None:
@@ -42,9 +42,9 @@ class Curve:
             self.ndcg.append((epoch, found.mean()["ndcg@10"]))
 
 
-def train_bpr(task: Task, *, every: int = 5) -> tuple[np.ndarray, Curve]:
+def train_bpr(task: Task, *, every: int = 5) -> tuple[np.ndarray, TrainingCurve]:
     """Return the item factors of the published BPR, of the items with a train positive, and its curve."""
-    curve = Curve(task, every)
+    curve = TrainingCurve(task, every)
     data = ranking.data(task.seen, BPR_PUBLISHED_SAMPLER(task.seen))
     key = study.model_key("bpr", 0)
     state = ranking.fit(key, data, BPR_PUBLISHED, num_epochs=BPR_PUBLISHED_EPOCHS, on_epoch=curve)
@@ -55,6 +55,6 @@ def spaces_of(task: Task, bpr_items: np.ndarray) -> dict[str, ItemSpace]:
     """Return the item spaces of ALS and BPR, both with the published settings."""
     counts = np.asarray(task.item_counts)[np.asarray(task.candidates)]
     return {
-        "ALS": principal_components(published_als(task), counts),
+        "ALS": principal_components(als_items(task), counts),
         "BPR": principal_components(bpr_items, counts),
     }

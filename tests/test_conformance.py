@@ -127,7 +127,7 @@ def alike(found: Any, wanted: Any) -> None:
 
 def shapes(tree: Any) -> Any:
     """Return a tree with the dtype, weak or not, and the shape of every leaf in its place."""
-    return jax.tree.map(lambda leaf: jax.typeof(leaf).str_short(), tree)
+    return jax.tree.map(lambda leaf: f"{leaf.dtype}{leaf.shape}{leaf.weak_type}", tree)
 
 
 def check_modes(these: Programs, value: Any, another: Any) -> None:
@@ -164,11 +164,13 @@ WAVERS = Algorithm(
     lambda key: jnp.float32(0),
     lambda key, state: (state + (0.1 if isinstance(state, jax.core.Tracer) else 0.2), None),
 )
+WEAKENS = Algorithm(lambda key: jnp.float32(0), lambda key, state: (jnp.asarray(1.0), None))
 STANDS = Algorithm(lambda key: jnp.float32(0), lambda key, state: (state, None))
 
 
 @pytest.mark.parametrize(
-    ("check", "algorithm"), [(check_shapes, DRIFTS), (check_modes, WAVERS), (check_one_trace, STANDS)]
+    ("check", "algorithm"),
+    [(check_shapes, DRIFTS), (check_shapes, WEAKENS), (check_modes, WAVERS), (check_one_trace, STANDS)],
 )
 def test_an_algorithm_that_breaks_the_contract_is_found(check, algorithm):
     with pytest.raises(AssertionError):

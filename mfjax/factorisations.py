@@ -9,6 +9,7 @@ thread but its own. Other platforms take batches as they come.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,29 +17,43 @@ import jax.numpy as jnp
 from mfjax.types import Array
 
 
-def _one_at_a_time(function: Callable[..., Array]) -> Callable[..., Array]:
-    """Return `function` of matrices [..., n, m], one or several, which it is given singly on a CPU."""
+def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` of matrices [..., n, m], one or several, which it is given singly on a CPU.
 
-    def singly(*matrices: Array) -> Array:
+    The function returns one array or a tuple of arrays.
+    """
+
+    def singly(*matrices: Array) -> Any:
         flat = tuple(matrix.reshape(-1, *matrix.shape[-2:]) for matrix in matrices)
         found = jax.lax.map(lambda each: function(*each), flat)
-        return found.reshape(*matrices[0].shape[:-2], *found.shape[1:])
+        return jax.tree.map(lambda part: part.reshape(*matrices[0].shape[:-2], *part.shape[1:]), found)
 
     @jax.custom_batching.custom_vmap
-    def every(*matrices: Array) -> Array:
+    def every(*matrices: Array) -> Any:
         if matrices[0].ndim == 2:
             return function(*matrices)
         return jax.lax.platform_dependent(*matrices, cpu=singly, default=function)
 
     @every.def_vmap
-    def of_batch(axis_size: int, in_batched: list[bool], *matrices: Array) -> tuple[Array, bool]:
+    def of_batch(axis_size: int, in_batched: list[bool], *matrices: Array) -> tuple[Any, Any]:
         whole = (
             matrix if is_batched else jnp.broadcast_to(matrix, (axis_size, *matrix.shape))
             for matrix, is_batched in zip(matrices, in_batched, strict=True)
         )
-        return every(*whole), True
+        found = every(*whole)
+        return found, jax.tree.map(lambda _: True, found)
 
     return every
+
+
+def _differentiable(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
+    """Return `_one_at_a_time(function)` of one matrix, with the derivative of `function`.
+
+    Derivatives under vmap are batches, on a CPU too: take them one at a time there.
+    """
+    call = jax.custom_jvp(_one_at_a_time(function))
+    call.defjvp(lambda primals, tangents: jax.jvp(function, primals, tangents))
+    return call
 
 
 def _substituted(factors: Array, right: Array) -> Array:
@@ -46,9 +61,17 @@ def _substituted(factors: Array, right: Array) -> Array:
     return jax.lax.linalg.triangular_solve(factors, half, left_side=True, lower=True, transpose_a=True)
 
 
+def _inverted(matrices: Array) -> Array:
+    identity = jnp.broadcast_to(jnp.eye(matrices.shape[-1], dtype=matrices.dtype), matrices.shape)
+    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrices), identity)
+
+
 _cholesky = _one_at_a_time(lambda matrices: jax.lax.linalg.cholesky(matrices, symmetrize_input=False))
 _solve = _one_at_a_time(_substituted)
 _eigenvectors = _one_at_a_time(lambda matrices: jax.lax.linalg.eigh(matrices, symmetrize_input=False)[0])
+_inverse = _one_at_a_time(_inverted)
+_orthonormal = _differentiable(lambda matrices: jnp.linalg.qr(matrices)[0])
+_svd = _differentiable(lambda matrices: tuple(jnp.linalg.svd(matrices, full_matrices=False)))
 
 
 def cholesky(matrices: Array) -> Array:
@@ -98,3 +121,41 @@ def eigenvectors(matrices: Array) -> Array:
         [[0.0, 1.0], [1.0, 0.0]]
     """
     return _eigenvectors(jax.lax.stop_gradient(matrices))
+
+
+@jax.custom_jvp
+def inverse(matrix: Array) -> Array:
+    """Return the inverse of one positive definite matrix [n, n]; differentiable, NaN for another matrix.
+
+    Example:
+        >>> inverse(jnp.array([[4.0, 0.0], [0.0, 16.0]])).tolist()
+        [[0.25, 0.0], [0.0, 0.0625]]
+    """
+    return _inverse(matrix)
+
+
+@inverse.defjvp
+def _inverse_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    found = inverse(primals[0])
+    left = jnp.matmul(found, tangents[0], precision="highest")
+    return found, -jnp.matmul(left, found, precision="highest")
+
+
+def orthonormal(matrix: Array) -> Array:
+    """Return orthonormal columns that span those of one matrix, Q of A = Q R, [n, min(n, m)]; differentiable.
+
+    Example:
+        >>> abs(orthonormal(jnp.array([[2.0], [0.0]]))).tolist()
+        [[1.0], [0.0]]
+    """
+    return _orthonormal(matrix)
+
+
+def svd(matrix: Array) -> tuple[Array, Array, Array]:
+    """Return U [n, k], s [k] descending and V' [k, m] of one matrix A = U diag(s) V', k = min(n, m); differentiable.
+
+    Example:
+        >>> svd(jnp.array([[3.0, 0.0], [0.0, 4.0]]))[1].round().tolist()
+        [4.0, 3.0]
+    """
+    return _svd(matrix)

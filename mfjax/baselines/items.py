@@ -9,11 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
-from jax.custom_batching import sequential_vmap
 from jax.tree_util import Partial
 from numpy.typing import ArrayLike
 
-from mfjax import checks
+from mfjax import checks, factorisations
 from mfjax.histories import Ragged, ragged
 from mfjax.ranking.complement import check_lists
 from mfjax.types import Array, Interactions, Key, Scorer
@@ -271,28 +270,8 @@ def ease_weights(gramian: Array, reg: Array | float) -> Array:
     checks.number("reg", reg, above=0, remedy="pass the L2 penalty")
     checks.shape("reg", reg, (), "pass one number, or vmap over several")
     identity = jnp.eye(gramian.shape[0], dtype=gramian.dtype)
-    precision = _inverse(gramian + jnp.asarray(reg, gramian.dtype) * identity)
+    precision = factorisations.inverse(gramian + jnp.asarray(reg, gramian.dtype) * identity)
     scales = jnp.diagonal(precision)
     if (found := checks.seen(scales)) is not None and not (np.isfinite(found) & (found > 0)).all():
         raise ValueError(f"reg: with {reg} the gramian is not positive definite; raise it, or use jax_enable_x64")
     return jnp.where(identity == 1, 0, -precision / scales[None, :])
-
-
-@jax.custom_jvp
-def _inverse(matrix: Array) -> Array:
-    """Return the inverse of a positive definite matrix."""
-    return _inverse_alone(matrix)
-
-
-@_inverse.defjvp
-def _inverse_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    inverse = _inverse(primals[0])
-    left = jnp.matmul(inverse, tangents[0], precision="highest")
-    return inverse, -jnp.matmul(left, inverse, precision="highest")
-
-
-# One after the other under vmap: on a CPU, LAPACK's batches of two programs at once can wait for each other for good.
-@sequential_vmap
-def _inverse_alone(matrix: Array) -> Array:
-    factor = jax.scipy.linalg.cho_factor(matrix)
-    return jax.scipy.linalg.cho_solve(factor, jnp.eye(matrix.shape[0], dtype=matrix.dtype))

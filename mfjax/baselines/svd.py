@@ -15,14 +15,12 @@ Martinsson & Tropp 2011, Finding structure with randomness, algorithms 4.4 and 5
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
-from jax.custom_batching import sequential_vmap
 
-from mfjax import checks, compilation
+from mfjax import checks, compilation, factorisations
 from mfjax.histories import Histories, Packed, Side
 from mfjax.types import Array, Factors, Key
 
@@ -92,14 +90,14 @@ def decompose(
 
     def iterate(_, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         # Orthonormal after every product: without it the small directions drown in rounding.
-        users = _orthonormal(times(_orthonormal(carry[1])))
+        users = factorisations.orthonormal(times(factorisations.orthonormal(carry[1])))
         return users, transposed_times(users)
 
     # Drawn in float32 whatever the default is, so that all start alike.
     drawn = jax.random.normal(key, (num_items, width), jnp.float32).astype(means.dtype)
     start = jnp.zeros((num_users, width), means.dtype), drawn
     users, projected = jax.lax.fori_loop(0, num_iterations, iterate, start)
-    items, values, rotation = _svd(projected)
+    items, values, rotation = factorisations.svd(projected)
     users = jnp.matmul(users, rotation.T, precision="highest")
     return Decomposition(users[:, :dim], values[:dim], items[:, :dim], means)
 
@@ -136,21 +134,6 @@ def _check(key: Key, data: Histories, dim: int, missing: str, oversampling: int,
     checks.choice("missing", missing, MISSING)
     checks.whole("oversampling", oversampling, least=0, remedy="pass the number of further dimensions")
     checks.whole("num_iterations", num_iterations, remedy="pass the number of passes over the data")
-
-
-def _alone(function: Callable[[Array], Any]) -> Callable[[Array], Any]:
-    """Return the function of one matrix that works on one after the other under vmap.
-
-    On a CPU, LAPACK's batches of two programs at once can wait for each other for good. Derivatives under vmap are
-    still batches: take them one at a time there.
-    """
-    call = jax.custom_jvp(sequential_vmap(function))
-    call.defjvp(lambda primals, tangents: jax.jvp(function, primals, tangents))
-    return call
-
-
-_orthonormal = _alone(lambda matrix: jnp.linalg.qr(matrix)[0])
-_svd = _alone(lambda matrix: jnp.linalg.svd(matrix, full_matrices=False))
 
 
 def _user_means(side: Side) -> Array:

@@ -133,6 +133,7 @@ def test_what_is_no_objective_and_no_config(value):
 REG = st.floats(0.125, 4, width=32)
 
 
+@pytest.mark.slow
 @drawn(st.sampled_from(["explicit", "zeros_observed", "implicit", "ials"]), REG, st.floats(0, 2, width=32), examples=60)
 def test_good_numbers_give_the_loops(name, reg, exponent):
     options = {"implicit": {"alpha": 3.0}, "ials": {"unobserved_weight": 0.2}}.get(name, {})

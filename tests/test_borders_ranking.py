@@ -110,6 +110,7 @@ SIZES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @drawn(st.lists(SIZES, min_size=NUM_ITEMS, max_size=NUM_ITEMS), DTYPES, examples=300)
 def test_weights(numbers, dtype):
     if dtype in (np.int32, np.uint8):

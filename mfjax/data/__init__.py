@@ -1,5 +1,10 @@
-"""Reading, filtering and splitting interactions on the host."""
+"""Reading, filtering and splitting interactions on the host.
 
+`movielens` reads the published sets, `splits` holds out by time or at random and says which rules for equal times there
+are, `leaks` proves that nothing leaks, `recency` weighs a user's latest items, `synthetic` makes interactions up.
+"""
+
+from mfjax.data import leaks, movielens, recency, splits, synthetic
 from mfjax.data.arrays import from_arrays
 from mfjax.data.filters import compact, k_core
 from mfjax.data.leaks import check_no_leak
@@ -30,14 +35,19 @@ __all__ = [
     "global_time_cut",
     "k_core",
     "k_folds",
+    "leaks",
     "leave_last_out",
     "load",
     "load_ml1m",
     "load_ml100k",
     "load_ratings_csv",
+    "movielens",
     "random_split",
     "read_csv",
     "read_parquet",
+    "recency",
+    "splits",
     "strong_generalisation",
+    "synthetic",
     "temporal",
 ]

@@ -40,7 +40,7 @@ def entry_of(
 ) -> objectives.Entry:
     """Return a, q and c of the entries of one chunk in `dtype`, 0 on padding."""
     if by == "user":
-        item_counts = column_counts[block.ids]
+        item_counts = column_counts[block.ids]  # [segments, width]
     else:
         item_counts = jnp.broadcast_to(counts[block.rows[block.owners]][:, None], block.entries.shape)
     values = jnp.broadcast_to(block.values, block.entries.shape).astype(dtype)
@@ -61,7 +61,7 @@ def _basis(products: Array, config: Config) -> Array:
     if config.solver == "cholesky":
         return jnp.eye(products.shape[0], dtype=products.dtype)
     first = NUM_BIAS_COORDINATES if config.biases else 0
-    vectors = factorisations.eigenvectors(products[first:, first:])
+    vectors = factorisations.eigenvectors(products[first:, first:])  # [dim, dim]
     return jax.scipy.linalg.block_diag(jnp.eye(first, dtype=products.dtype), vectors) if config.biases else vectors
 
 
@@ -178,7 +178,8 @@ def _solve(by: By, features: Features, shared: Shared, chunks: Chunk) -> tuple[A
 
     Rows are rotated here, so that devices which share the chunks share that too.
     """
-    rotated = chunks._replace(start=jnp.matmul(chunks.start, shared.basis, precision="highest"))
+    start = jnp.matmul(chunks.start, shared.basis, precision="highest")  # [chunks, slots, width]
+    rotated = chunks._replace(start=start)
     # Reverse mode solves a chunk again on its way back, which is quicker than to keep all that its steps went through.
     solve = jax.checkpoint(partial(_solve_chunk, by, features, shared), prevent_cse=False)
     solved, left = jax.lax.map(solve, rotated)  # [chunks, slots, width], [chunks, slots]
@@ -271,7 +272,7 @@ def solve_side(
     weights = storage.for_columns(role.column_weights, by)  # [stored columns]
     products = jnp.matmul(columns.T, weights[:, None] * columns, precision="highest")  # [width, width]
     basis = _basis(products, config)
-    half_rotated = jnp.matmul(products, basis, precision="highest")
+    half_rotated = jnp.matmul(products, basis, precision="highest")  # [width, width]
     spread, outer = jnp.sum(basis * half_rotated, axis=0), jnp.matmul(basis.T, half_rotated, precision="highest")
     unobserved_weight = jnp.asarray(config.objective.unobserved_weight, rows.dtype)
     num_columns = jnp.sum(role.column_weights)

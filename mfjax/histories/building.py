@@ -75,13 +75,14 @@ PART, MOST_PARTS = 1 << 20, 8
 def _packed(packing: Packing, interactions: Interactions, by: By) -> Side:
     """Pack one side, a range of rows at a time: what is needed beside the result is for one range only."""
     rows, columns, num_rows, num_columns = sides(interactions, by)
+    # Where a row's entries begin and end among all entries, sorted by row: [num_rows].
     ends = np.cumsum(packing.counts)
     starts = ends - packing.counts
     num_parts = min(-(-len(rows) // PART), MOST_PARTS)
     inner = np.searchsorted(ends, len(rows) * np.arange(1, num_parts) / num_parts)
     for first, last in itertools.pairwise([0, *inner, num_rows]):
         here = np.flatnonzero((first <= rows) & (rows < last))
-        here = here[sorted_by_row(rows[here] - first, columns[here])]
+        here = here[sorted_by_row(rows[here] - first, columns[here])]  # [entries of the part]
         of_part = rows[here]
         position = np.arange(len(here)) - (starts[of_part] - starts[first])
         packing.write(of_part, position, columns[here], interactions.values[here])
@@ -139,7 +140,7 @@ def _plans(counts: np.ndarray, *, chunk_entries: int, width: int, multiple_of: i
     """Return the plans of common and of long histories, None where there are none."""
     for name, number in (("chunk_entries", chunk_entries), ("width", width), ("multiple_of", multiple_of)):
         checks.whole(name, number, remedy="pass a number of entries or devices")
-    segments = -(-counts // width)
+    segments = -(-counts // width)  # [num_rows]
     capacity = max(chunk_entries // width, 1)
 
     def plan(chosen: np.ndarray) -> Plan | None:

@@ -31,16 +31,16 @@ def balance(segments: np.ndarray, capacity: int, multiple_of: int) -> Plan:
     carry little padding. Rows with no segments are left out. Cost: O(rows log rows), one numpy pass a round.
     """
     live = np.flatnonzero(segments)
-    order = live[np.argsort(-segments[live], kind="stable")]
+    order = live[np.argsort(-segments[live], kind="stable")]  # [num_live], longest first
     wanted = max(1, -(-int(segments.sum()) // capacity), -(-len(order) // capacity))
     num_chunks = -(-wanted // multiple_of) * multiple_of
     chunk, slot, start = (np.empty(len(order), np.int64) for _ in range(3))
-    load = np.zeros(num_chunks, np.int64)
-    used = np.zeros(num_chunks, np.int64)
+    load = np.zeros(num_chunks, np.int64)  # segments dealt to each chunk
+    used = np.zeros(num_chunks, np.int64)  # slots dealt to each chunk
     dealt = -(-num_chunks // 4)
     for first in range(0, len(order), dealt):
         part = slice(first, min(first + dealt, len(order)))
-        emptiest = np.argsort(load, kind="stable")[: part.stop - part.start]
+        emptiest = np.argsort(load, kind="stable")[: part.stop - part.start]  # [dealt], fewer in the last round
         chunk[part], slot[part], start[part] = emptiest, used[emptiest], load[emptiest]
         load[emptiest] += segments[order[part]]
         used[emptiest] += 1
@@ -78,6 +78,7 @@ class Writer:
         num_chunks, num_segments, _ = plan.shape
         self.plan, self.width = plan, width
         self._segment, self._slot = np.zeros(num_rows, np.int64), np.zeros(num_rows, np.int32)
+        # Of all chunks' segments, one after the other, the first that a row has.
         self._segment[plan.rows] = plan.chunk * num_segments + plan.start
         self._slot[plan.rows] = plan.slot
         self.owners = np.zeros(num_chunks * num_segments, np.int32)
@@ -89,8 +90,8 @@ class Writer:
 
     def write(self, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
         """Write entries, [n] each: their rows, all of the plan, and their places within the rows, from 0."""
-        segment = self._segment[rows] + position // self.width
-        entry = segment * self.width + position % self.width
+        segment = self._segment[rows] + position // self.width  # [n]
+        entry = segment * self.width + position % self.width  # [n]
         self.entries[entry] = columns + 1
         if self._differ:
             self.values[entry] = values

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from jax.tree_util import Partial
 
 from mfjax import als, histories, recommend
-from mfjax import recommend as selection
 from mfjax.evaluation import evaluate
 from mfjax.histories import agreement
 from mfjax.recommend import Model, candidates, two_stage
@@ -251,7 +250,7 @@ def test_reranking(users, items, mask):
         np.testing.assert_array_equal(found[:, 0], np.where(mask, SCORES[u, i], -np.inf))
 
 
-largest = jax.jit(selection.largest, static_argnames="k")
+largest = jax.jit(recommend.largest, static_argnames="k")
 specials = st.sampled_from([0.0, -0.0, 1e-45, -1e-45, 3e-42, 1e-38, 1.2e-38, 3e38, float("inf"), -float("inf"), 1.0])
 
 

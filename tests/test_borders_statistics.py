@@ -15,8 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfjax import statistics
-from mfjax import statistics as resampling
-from mfjax import statistics as variance
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=300)
 
@@ -147,14 +145,14 @@ def test_comparisons_are_of_numbers_or_refused(key, one, other, test, level, num
 @given(KEYS, ANY_SAMPLE, LEVELS, COUNTS, st.sampled_from([7, 128, 0, None, 2.0]))
 def test_resamples_of_anything_are_finite_or_refused(key, values, level, num_resamples, block_size):
     sizes = {"num_resamples": num_resamples, "block_size": block_size}
-    found = ours(lambda: resampling.bootstrap(key, values, level=level, **sizes))
+    found = ours(lambda: statistics.bootstrap(key, values, level=level, **sizes))
     if not isinstance(found, ValueError):
         numbers = np.asarray(values, np.float32)
         reach = 1e-5 * max(1.0, float(np.abs(numbers).max()))
         assert all(end.dtype == jnp.float32 for end in found)
         assert numbers.min() - reach <= float(found.low) <= float(found.high) <= numbers.max() + reach
     p = ours(
-        lambda: resampling.sign_flip(key if isinstance(found, ValueError) else jax.random.clone(key), values, **sizes)
+        lambda: statistics.sign_flip(key if isinstance(found, ValueError) else jax.random.clone(key), values, **sizes)
     )
     if not isinstance(p, ValueError):
         assert 1 / (RESAMPLES + 1) - 1e-6 <= float(p) <= 1
@@ -163,8 +161,8 @@ def test_resamples_of_anything_are_finite_or_refused(key, values, level, num_res
 @jax.jit
 def traced(key, values):
     key_interval, key_test = jax.random.split(key)
-    found = resampling.bootstrap(key_interval, values, num_resamples=RESAMPLES)
-    return found, resampling.sign_flip(key_test, values, num_resamples=RESAMPLES)
+    found = statistics.bootstrap(key_interval, values, num_resamples=RESAMPLES)
+    return found, statistics.sign_flip(key_test, values, num_resamples=RESAMPLES)
 
 
 @quick
@@ -193,7 +191,7 @@ def test_nan_stays_nan_inside_jit(seed, values):
     LEVELS,
 )
 def test_components_are_those_of_loops_or_refused(values, level):
-    found = ours(lambda: variance.components(values, level=level))
+    found = ours(lambda: statistics.components(values, level=level))
     if isinstance(found, ValueError):
         return
     values = np.asarray(values, np.float64)

@@ -32,7 +32,7 @@ ROOMS = (
     "search",
 )
 """A room imports the ground and rooms before it. A new room gets its place here."""
-SHARED = ("devices", "engine", "reports")
+SHARED = ("engine", "reports")
 """The part of `experiments` that experiments share, which imports no experiment's own folder."""
 COMPILED = {
     "mfjax.als.fitting": ["_steps", "init"],

@@ -146,7 +146,7 @@ def check_kind(path: str | os.PathLike, header: Mapping[str, Any], kind: Kind) -
     found = header.get("kind")
     if found == "checkpoint":
         raise ValueError(f"{path}: holds a checkpoint, not a {kind}; go on with it by checkpoint.run")
-    if found not in _READERS:
+    if not isinstance(found, str) or found not in _READERS:
         raise ValueError(f"{path}: holds {found!r:.40}, not a {kind}; save it again")
     if found != kind:
         raise ValueError(f"{path}: holds a {found}, not a {kind}; read it with saving.{_READERS[found]}")

@@ -13,7 +13,7 @@ from mfjax.histories import streaming
 from mfjax.search import cells
 from mfjax.types import Interactions
 from tests.borders import NO_WHOLE_NUMBERS, REFUSED, answer
-from tests.test_streaming import entries
+from tests.histories.test_streaming import entries
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=200)
 

@@ -50,8 +50,8 @@ def undisturbed() -> als.State:
 
 def test_killed_and_resumed_is_undisturbed(tmp_path, undisturbed):
     path = tmp_path / "als.checkpoint"
-    script = f"from tests.test_checkpoint import fit; fit({str(path)!r}, kill_after=4)"
-    root = Path(__file__).resolve().parents[1]
+    script = f"from tests.saving.test_checkpoint import fit; fit({str(path)!r}, kill_after=4)"
+    root = Path(__file__).resolve().parents[2]
     killed = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, timeout=100)
     assert killed.returncode == -9, killed.stderr.decode()
     assert path.exists()  # after two steps: it was killed before the next two were written down

@@ -185,7 +185,7 @@ def test_a_cell_is_never_taken_for_another(change, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.test_sweep import killable_sweep
+from tests.search.test_sweep import killable_sweep
 
 def on_cells(done, total):
     if done == 2:
@@ -203,7 +203,7 @@ def killable_sweep(folder: Path, on_cells=None):
 
 
 def test_a_killed_sweep_goes_on_and_ends_in_the_same_bytes(tmp_path):
-    root, killed, whole = Path(__file__).resolve().parents[1], tmp_path / "killed", tmp_path / "whole"
+    root, killed, whole = Path(__file__).resolve().parents[2], tmp_path / "killed", tmp_path / "whole"
     ended = subprocess.run([sys.executable, "-c", KILLED, str(killed)], cwd=root, timeout=100)
     assert ended.returncode == -9
     finished = {path.name: path.read_bytes() for path in killed.iterdir()}

@@ -34,7 +34,7 @@ from tests.drawn import (
     refused,
     refused_when_traced,
 )
-from tests.test_losses import TRUTH
+from tests.ranking.test_losses import TRUTH
 
 NUM_USERS, NUM_ITEMS, DIM = 4, 6, 2
 LISTS = [[0, 2, 5], [], [0, 1, 2, 3, 4, 5], [3]]

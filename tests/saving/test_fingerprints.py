@@ -86,7 +86,7 @@ def test_what_is_made_alike_hashes_alike(name):
 
 def test_another_process_with_other_addresses_and_hashes_agrees():
     script = (
-        "from tests.test_fingerprints import EQUAL, fingerprint\n"
+        "from tests.saving.test_fingerprints import EQUAL, fingerprint\n"
         "print({name: fingerprint(make()) for name, make in EQUAL.items()})"
     )
     environment = os.environ | {"PYTHONHASHSEED": "7"}

@@ -17,18 +17,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.engine import extras, results
-from experiments.engine import options as command_line
-from experiments.engine.options import MOST, Checked, option
-from experiments.engine.records import Splits, check_lists
-from experiments.engine.study import HEADLINE
-from experiments.engine.task import Task, last_positive, test_task
 from experiments.ml100k.settings import NUM_NEGATIVES, TUNED
 from mfjax import compilation, ranking
 from mfjax.data import movielens
 from mfjax.data.splits import TIES, Ties
 from mfjax.ranking import sampling
 from mfjax.statistics import bootstrap
+from mfjax.studies import extras, results
+from mfjax.studies import options as command_line
+from mfjax.studies.options import MOST, Checked, option
+from mfjax.studies.records import Splits, check_lists
+from mfjax.studies.study import HEADLINE
+from mfjax.studies.task import Task, last_positive, test_task
 
 
 @dataclass(frozen=True, kw_only=True)

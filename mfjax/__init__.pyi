@@ -10,9 +10,11 @@ from . import (
     metrics,
     ranking,
     recommend,
+    reports,
     saving,
     search,
     statistics,
+    studies,
     training,
     types,
 )
@@ -30,9 +32,11 @@ __all__ = [
     "metrics",
     "ranking",
     "recommend",
+    "reports",
     "saving",
     "search",
     "statistics",
+    "studies",
     "training",
     "types",
 ]

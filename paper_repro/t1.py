@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments.engine import study
-from experiments.engine.study import Outcome
-from experiments.engine.task import Task, last_positive, test_task
 from experiments.ml100k.models import MODELS
 from mfjax.data import movielens
 from mfjax.data.splits import Ties
+from mfjax.studies import study
+from mfjax.studies.study import Outcome
+from mfjax.studies.task import Task, last_positive, test_task
 from paper_repro import t1_claims
 from paper_repro.verdict import Check, Options, main
 

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.engine import study
-from experiments.engine.task import Task, last_positive, test_task
 from experiments.ml100k.models import BPR_PUBLISHED_EPOCHS, MODELS
 from experiments.two_stage import published_runs
 from mfjax.recommend import two_stage
+from mfjax.studies import study
+from mfjax.studies.task import Task, last_positive, test_task
 from mfjax.types import Factors, Interactions, Scorer
 from paper_repro.verdict import Check
 

@@ -25,9 +25,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.engine import extras
-from experiments.engine.rating_models import predict
-from experiments.engine.rating_task import Cut, Cuts, RatingTask, folds, time_split
 from experiments.explicit_ml100k.models import PUBLISHED, PUBLISHED_GRID, PUBLISHED_STEPS, chosen_biased, fit_biased
 from experiments.explicit_ml100k.peers import surprise_svd
 from mfjax import als
@@ -37,6 +34,9 @@ from mfjax.baselines.ratings import global_mean, item_bias
 from mfjax.data import movielens, splits
 from mfjax.data.splits import Ties, host_rng
 from mfjax.metrics.ratings import inverse_popularity, sign_accuracy, weighted_rmse
+from mfjax.studies import extras
+from mfjax.studies.rating_models import predict
+from mfjax.studies.rating_task import Cut, Cuts, RatingTask, folds, time_split
 from mfjax.types import Factors, Interactions
 from paper_repro.verdict import Check, Options, main, near
 

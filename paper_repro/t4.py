@@ -7,17 +7,17 @@ from functools import cache
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.engine import study
-from experiments.engine.study import Outcome
-from experiments.engine.task import Task, last_ratings, positive_task
 from experiments.ml1m import models, tables
-from experiments.reports import buckets
-from experiments.reports.buckets import Bucket
-from experiments.reports.inspection import Titles
 from mfjax import recommend
 from mfjax.data import movielens
 from mfjax.data.movielens import Dataset
 from mfjax.data.splits import Split
+from mfjax.reports import buckets
+from mfjax.reports.buckets import Bucket
+from mfjax.reports.inspection import Titles
+from mfjax.studies import study
+from mfjax.studies.study import Outcome
+from mfjax.studies.task import Task, last_ratings, positive_task
 from mfjax.types import Factors
 from paper_repro.verdict import Check, Options, main, near
 

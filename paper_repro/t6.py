@@ -9,12 +9,12 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from experiments.engine import extras
 from mfjax import histories, ranking
 from mfjax.data import movielens, splits
 from mfjax.evaluation import evaluate
 from mfjax.ranking import sampling
 from mfjax.ranking.sampling import FalseNegatives
+from mfjax.studies import extras
 from paper_repro.verdict import Check, Options, main
 
 PRECISION = {"keep": 0.083, "skip": 0.164}

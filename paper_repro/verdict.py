@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from experiments.engine import options as command_line
-from experiments.engine.options import MOST, Checked, option
-from experiments.engine.results import align
 from mfjax.files import atomic_path
+from mfjax.studies import options as command_line
+from mfjax.studies.options import MOST, Checked, option
+from mfjax.studies.results import align
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 
 from experiments.benchmark import timing
 from experiments.benchmark.tasks import Case, ours
-from experiments.engine import options, results
-from experiments.engine.options import MOST, MOST_DIM, Checked, option
 from mfjax import devices
 from mfjax.data import movielens
+from mfjax.studies import options, results
+from mfjax.studies.options import MOST, MOST_DIM, Checked, option
 
 
 @dataclass(frozen=True, kw_only=True)

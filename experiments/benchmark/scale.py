@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.engine import options as command_line
-from experiments.engine import results
-from experiments.engine.options import MOST, MOST_CORES, MOST_DIM, Checked, option
+from mfjax.studies import options as command_line
+from mfjax.studies import results
+from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, Checked, option
 
 PARTS = ("devices", "interactions", "rows")
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from experiments.benchmark import peers
 from experiments.benchmark.tasks import TASKS, Case, Timing, held_out
-from experiments.engine import options, results
-from experiments.engine.options import MOST, MOST_CORES, MOST_DIM, Checked, option
-from experiments.engine.records import Splits
 from mfjax import checks, devices
 from mfjax.data import movielens, sources, synthetic, tables
 from mfjax.data.movielens import Dataset
 from mfjax.data.releases import RELEASES
+from mfjax.studies import options, results
+from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, Checked, option
+from mfjax.studies.records import Splits
 from mfjax.types import Interactions
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from experiments.engine.rating_task import RatingTask
 from experiments.explicit_ml100k.models import PUBLISHED, chosen_biased
 from mfjax import als
 from mfjax.als import objectives
 from mfjax.files import atomic_path
+from mfjax.studies.rating_task import RatingTask
 
 Solver = Literal["conjugate_gradient", "cholesky"]
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import jax
 
-from experiments.engine.rating_models import RatingModel, choose
-from experiments.engine.rating_task import Cut, RatingTask
 from experiments.explicit_ml100k.peers import surprise_svd
 from mfjax import als
 from mfjax.als import objectives
 from mfjax.als.objectives import Objective
 from mfjax.baselines import svd
 from mfjax.baselines.ratings import global_mean, item_bias, user_item_bias
+from mfjax.studies.rating_models import RatingModel, choose
+from mfjax.studies.rating_task import Cut, RatingTask
 from mfjax.types import Factors, Key
 
 # Published: rank 10, 100 iterations, factors drawn from N(0, 1), reg 1.5 whatever the number of ratings.

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.engine import extras
-from experiments.engine.rating_task import RatingTask
 from mfjax.data.splits import host_rng
+from mfjax.studies import extras
+from mfjax.studies.rating_task import RatingTask
 from mfjax.types import Factors, Key
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import jax
 
-from experiments.engine import options as command_line
-from experiments.engine import results
-from experiments.engine.options import MOST, MOST_SEED, Checked, option
-from experiments.engine.rating_study import run as run_study
-from experiments.engine.rating_task import RatingTask, folds, time_split
 from experiments.explicit_ml100k.models import OWN, PEERS, RATING_MODELS
 from mfjax.data import movielens
 from mfjax.data.splits import TIES, Ties
+from mfjax.studies import options as command_line
+from mfjax.studies import results
+from mfjax.studies.options import MOST, MOST_SEED, Checked, option
+from mfjax.studies.rating_study import run as run_study
+from mfjax.studies.rating_task import RatingTask, folds, time_split
 from mfjax.types import Interactions
 
 PROTOCOLS = ("time", "folds")

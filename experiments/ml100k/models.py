@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from experiments.engine.families import Family, Parameters, als_path, ranking_path
-from experiments.engine.models import Recommender, fit_als, fit_ranking, fit_two_stages
 from experiments.ml100k.settings import TUNED
 from mfjax import als, baselines, ranking
 from mfjax.als import objectives
 from mfjax.ranking import sampling
 from mfjax.search import Choice, Uniform, cells
+from mfjax.studies.families import Family, Parameters, als_path, ranking_path
+from mfjax.studies.models import Recommender, fit_als, fit_ranking, fit_two_stages
 from mfjax.types import Key, Scorer
 
 # Published: 64 factors, reg .001, 20 iterations, alpha 10 on binary counts; there c = alpha r (not 1 + alpha r).

@@ -13,16 +13,16 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from experiments.engine import options as command_line
-from experiments.engine import study, unsolved
-from experiments.engine.models import fit_als
-from experiments.engine.options import MOST, MOST_SEED, MOST_SPLITS, Checked, option
-from experiments.engine.records import Splits
-from experiments.engine.searches import search, table
-from experiments.engine.task import Task, last_positive, validation_task
 from mfjax import als
 from mfjax.als import objectives
 from mfjax.data import movielens
+from mfjax.studies import options as command_line
+from mfjax.studies import study, unsolved
+from mfjax.studies.models import fit_als
+from mfjax.studies.options import MOST, MOST_SEED, MOST_SPLITS, Checked, option
+from mfjax.studies.records import Splits
+from mfjax.studies.searches import search, table
+from mfjax.studies.task import Task, last_positive, validation_task
 from mfjax.types import Interactions
 
 

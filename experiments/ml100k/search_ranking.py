@@ -15,15 +15,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.engine import options as command_line
-from experiments.engine.options import MOST, MOST_SEED, MOST_SPLITS, Checked, option
-from experiments.engine.searches import search, table
-from experiments.engine.task import Task
 from experiments.ml100k.search_als import tasks
 from experiments.ml100k.settings import RankingSetting, setting
 from mfjax import ranking, recommend
 from mfjax.data import movielens
 from mfjax.ranking.losses import LOSSES
+from mfjax.studies import options as command_line
+from mfjax.studies.options import MOST, MOST_SEED, MOST_SPLITS, Checked, option
+from mfjax.studies.searches import search, table
+from mfjax.studies.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)

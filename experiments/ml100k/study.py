@@ -10,16 +10,16 @@ from typing import Any
 
 import jax
 
-from experiments.engine import ablation, config, rerun, results, study, tuning
-from experiments.engine import options as command_line
-from experiments.engine.families import Parameters
-from experiments.engine.options import MOST, MOST_CORES, MOST_DIM, MOST_LENGTH, MOST_SEED, Checked, option
-from experiments.engine.records import Splits, nothing_seen
-from experiments.engine.task import Task, last_positive, test_task
 from experiments.ml100k.models import FAMILIES, MODELS
 from mfjax import devices
 from mfjax.data import movielens
 from mfjax.data.splits import TIES, Ties
+from mfjax.studies import ablation, config, rerun, results, study, tuning
+from mfjax.studies import options as command_line
+from mfjax.studies.families import Parameters
+from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, MOST_LENGTH, MOST_SEED, Checked, option
+from mfjax.studies.records import Splits, nothing_seen
+from mfjax.studies.task import Task, last_positive, test_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +176,7 @@ def _measure(
 
 def _draw(axes: ablation.Axes, rows: Sequence[results.Row], metric: str, folder: Path) -> None:
     """Write `sweep-MODEL.png` of one metric for every swept model."""
-    from experiments.reports import plots_sweep  # matplotlib takes half a second to import
+    from mfjax.reports import plots_sweep  # matplotlib takes half a second to import
 
     for model, of_model in axes.items():
         plots_sweep.draw(model, of_model, rows, metric, folder / f"sweep-{model}.png")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from experiments.engine.models import Recommender
-from experiments.engine.results import Row
-from experiments.engine.study import Outcome, Values
-from experiments.engine.task import Task
-from experiments.reports.buckets import Bucket
-from experiments.reports.sections import Section
 from mfjax.data.movielens import Dataset
+from mfjax.reports.buckets import Bucket
+from mfjax.reports.sections import Section
 from mfjax.search import Trial
+from mfjax.studies.models import Recommender
+from mfjax.studies.results import Row
+from mfjax.studies.study import Outcome, Values
+from mfjax.studies.task import Task
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import jax
 
-from experiments.engine import study
-from experiments.engine.task import Task
 from experiments.ml1m.models import ALS, IALS
-from experiments.reports.plots_study import Convergence
 from mfjax import als
+from mfjax.reports.plots_study import Convergence
+from mfjax.studies import study
+from mfjax.studies.task import Task
 
 NUM_STEPS = 20
 

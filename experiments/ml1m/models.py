@@ -10,8 +10,6 @@ from typing import Any
 import optax
 from jax.tree_util import Partial
 
-from experiments.engine.models import Fit, Recommender, fit_als, fit_ranking, fit_two_stages
-from experiments.engine.task import Task
 from experiments.ml100k.models import MODELS as SHARED
 from mfjax import als, baselines, compilation, devices, histories, ranking
 from mfjax.als import objectives
@@ -19,6 +17,8 @@ from mfjax.als.objectives import Entry, Objective
 from mfjax.data.recency import decayed
 from mfjax.ranking import losses, sampling
 from mfjax.search import Choice, Space, Uniform
+from mfjax.studies.models import Fit, Recommender, fit_als, fit_ranking, fit_two_stages
+from mfjax.studies.task import Task
 from mfjax.types import Array, Factors, Interactions, Key, Scorer
 
 Settings = Mapping[str, Any]

@@ -10,9 +10,9 @@ import numpy as np
 
 from experiments.ml1m import learning_curves
 from experiments.ml1m.findings import Findings
-from experiments.reports import inspection, page, plots_study
-from experiments.reports.figures import Plot
-from experiments.reports.sections import Section
+from mfjax.reports import inspection, page, plots_study
+from mfjax.reports.figures import Plot
+from mfjax.reports.sections import Section
 from mfjax.types import Factors
 
 TITLES = {"ml-1m": "MovieLens-1M", "ml-100k": "MovieLens-100K"}

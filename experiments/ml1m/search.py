@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.engine import extras, searches, study, unsolved
-from experiments.engine.task import Task
 from experiments.ml1m.models import SEARCHED, Settings
-from experiments.reports.sections import Section
 from mfjax import search as tune
+from mfjax.reports.sections import Section
 from mfjax.search import Trial
+from mfjax.studies import extras, searches, study, unsolved
+from mfjax.studies.task import Task
 
 KEYS = "search: settings by first_seed, fits as those of the model under that seed"
 

@@ -10,21 +10,21 @@ from typing import Any
 
 import jax
 
-from experiments.engine import ablation, config, rerun, results, study
-from experiments.engine import options as command_line
-from experiments.engine.options import MOST, MOST_CORES, MOST_DIM, MOST_LENGTH, MOST_SEED, Checked, option
-from experiments.engine.records import Splits, nothing_seen
-from experiments.engine.study import Outcome
-from experiments.engine.task import Task, last_ratings, positive_task
 from experiments.ml1m import models, search, tables
 from experiments.ml1m.findings import Findings
 from experiments.ml1m.models import NAMES, SEARCHED
-from experiments.reports import buckets, inspection
 from mfjax import devices, saving
 from mfjax.data import movielens
 from mfjax.data.splits import TIES, Ties
 from mfjax.recommend import Model
+from mfjax.reports import buckets, inspection
 from mfjax.search import Trial, best
+from mfjax.studies import ablation, config, rerun, results, study
+from mfjax.studies import options as command_line
+from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, MOST_LENGTH, MOST_SEED, Checked, option
+from mfjax.studies.records import Splits, nothing_seen
+from mfjax.studies.study import Outcome
+from mfjax.studies.task import Task, last_ratings, positive_task
 from mfjax.types import Factors
 
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from experiments.engine import ablation, results, study
-from experiments.engine.results import Row
-from experiments.engine.study import Outcome, Values
-from experiments.engine.task import Task
-from experiments.reports.sections import Section
 from mfjax.data.movielens import Dataset
 from mfjax.data.splits import Split
+from mfjax.reports.sections import Section
+from mfjax.studies import ablation, results, study
+from mfjax.studies.results import Row
+from mfjax.studies.study import Outcome, Values
+from mfjax.studies.task import Task
 
 MOVIES = {"ml-1m": 3883}
 """Movies of a release where more are listed than rated; the published coverage is a share of all that are listed."""

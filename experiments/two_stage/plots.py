@@ -11,10 +11,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from experiments.engine.task import Task
-from experiments.reports.item_space import ItemSpace
 from experiments.two_stage.published_runs import TrainingCurve
 from mfjax.files import atomic_path
+from mfjax.reports.item_space import ItemSpace
+from mfjax.studies.task import Task
 
 
 def item_spaces(path: Path, task: Task, spaces: dict[str, ItemSpace]) -> Path:

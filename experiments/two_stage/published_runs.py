@@ -5,8 +5,6 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from experiments.engine import study
-from experiments.engine.task import Task
 from experiments.ml100k.models import (
     ALS_PUBLISHED,
     ALS_PUBLISHED_STEPS,
@@ -14,8 +12,10 @@ from experiments.ml100k.models import (
     BPR_PUBLISHED_EPOCHS,
     BPR_PUBLISHED_SAMPLER,
 )
-from experiments.reports.item_space import ItemSpace, principal_components
 from mfjax import als, ranking
+from mfjax.reports.item_space import ItemSpace, principal_components
+from mfjax.studies import study
+from mfjax.studies.task import Task
 
 
 def als_items(task: Task) -> np.ndarray:

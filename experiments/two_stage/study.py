@@ -11,11 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.benchmark.latency import latency
-from experiments.engine import extras, results, study
-from experiments.engine import options as command_line
-from experiments.engine.options import MOST, MOST_LENGTH, Checked, option
-from experiments.engine.records import Splits, check_lists
-from experiments.engine.task import Task, last_positive, test_task
 from experiments.ml100k.models import MODELS
 from experiments.two_stage import published_runs
 from mfjax import compilation
@@ -23,6 +18,11 @@ from mfjax.data import movielens
 from mfjax.data.splits import TIES, Ties
 from mfjax.recommend import two_stage
 from mfjax.statistics import bootstrap
+from mfjax.studies import extras, results, study
+from mfjax.studies import options as command_line
+from mfjax.studies.options import MOST, MOST_LENGTH, Checked, option
+from mfjax.studies.records import Splits, check_lists
+from mfjax.studies.task import Task, last_positive, test_task
 from mfjax.types import Factors, Scorer
 
 

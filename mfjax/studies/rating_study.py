@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfjax import compilation
-from mfjax import statistics
+from mfjax.statistics import bootstrap_means
 from mfjax.studies import extras
 from mfjax.studies.rating_models import RatingModel, predict
 from mfjax.studies.rating_task import RatingTask
@@ -142,7 +142,7 @@ def _rows(
     return rows
 
 
-_bootstrap = compilation.jit(statistics.bootstrap_means, static_argnames="num_resamples")
+_bootstrap = compilation.jit(bootstrap_means, static_argnames="num_resamples")
 
 
 def _test_counts(tasks: Sequence[RatingTask], name: str) -> np.ndarray:

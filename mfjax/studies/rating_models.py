@@ -9,6 +9,7 @@ from typing import TypeVar
 import jax
 import numpy as np
 
+from mfjax.studies import unsolved
 from mfjax.studies.rating_task import Cut, RatingTask
 from mfjax.types import Factors, Interactions, Key
 
@@ -52,7 +53,8 @@ def choose(
     span = float(values.min()), float(values.max())
 
     def error(setting: Setting) -> float:
-        models = [fit(jax.random.key(start), task.inner, setting) for start in range(starts)]
+        with unsolved.no_news():
+            models = [fit(jax.random.key(start), task.inner, setting) for start in range(starts)]
         predictions = np.stack([predict(model, task.validation, clip=span) for model in models])
         return float(np.mean((predictions - task.validation.values[None]) ** 2))
 

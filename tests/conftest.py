@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -18,6 +19,20 @@ if os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") == "1":
     os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
 # JAX begins here, with one CPU device, whatever experiments the tests run.
 jax.devices()
+
+
+MOST_MAPPED = 15_000
+"""Regions of memory, of the 65,530 that Linux gives a process: every compiled program takes a few, and the compiler
+crashes when there are none left."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs() -> Iterator[None]:
+    """Let go of compiled programs after a file of tests, once there are many."""
+    yield
+    regions = Path("/proc/self/maps")
+    if regions.is_file() and len(regions.read_bytes().splitlines()) > MOST_MAPPED:
+        jax.clear_caches()
 
 
 @pytest.fixture

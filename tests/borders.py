@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 REFUSED = object()
 
 
-def answer(call: Callable[[], Any]) -> Any:
-    """Return what `call` returns, or REFUSED for a ValueError of mfjax; every other exception goes on."""
+def ours(call: Callable[[], Any]) -> Any:
+    """Return what `call` returns, or the ValueError that mfjax raised; every other exception goes on."""
     try:
         return call()
     except ValueError as error:
@@ -22,7 +22,13 @@ def answer(call: Callable[[], Any]) -> Any:
         assert "/mfjax/" in frames[-1].filename, f"from {frames[-1].filename}: {error}"
         name, _, told = str(error).partition(": ")
         assert name and told, f"no argument, or nothing said about it: {error}"
-        return REFUSED
+        return error
+
+
+def answer(call: Callable[[], Any]) -> Any:
+    """Return what `call` returns, or REFUSED for a ValueError of mfjax; every other exception goes on."""
+    found = ours(call)
+    return REFUSED if isinstance(found, ValueError) else found
 
 
 def in_any_form(values: list, dtype: Any = None) -> st.SearchStrategy[Any]:

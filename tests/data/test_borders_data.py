@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import decimal
 import math
-import traceback
 from collections import defaultdict
 
 import hypothesis.extra.numpy as drawn_arrays
@@ -34,19 +33,9 @@ from mfjax.data import (
 from mfjax.data.arrays import DUPLICATES
 from mfjax.data.splits import TIES
 from mfjax.types import Interactions, Vocabulary
+from tests.borders import ours
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=200)
-
-
-def ours(call):
-    """Return what the call returns, or the ValueError that mfjax raised; anything else goes through."""
-    try:
-        return call()
-    except ValueError as error:
-        last = traceback.extract_tb(error.__traceback__)[-1].filename
-        assert "/mfjax/" in last, f"{last}: {error}"
-        assert ":" in str(error)
-        return error
 
 
 def merged(rows, policy):

@@ -16,7 +16,7 @@ from experiments.ml100k.study import Options
 from mfjax.search import cells
 from mfjax.studies import ablation
 from mfjax.studies.options import parse
-from tests.experiments.test_experiments import folder, small  # noqa: F401  (a fixture)
+from tests.experiments.test_experiments import small
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ SWEEP = ("als.reg=0.1,1", "als.steps=2,3")
 
 
 @pytest.fixture(scope="module")
-def swept(folder, tmp_path_factory):  # noqa: F811
+def swept(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("swept")
     rows = ml100k.run(small(folder, sweep=SWEEP, compare=("als", "popularity"), out=out, k=(5,)))
     return out, rows
@@ -37,7 +37,7 @@ def test_a_sweep_has_a_row_for_every_setting_and_no_seconds(swept):
     assert {(row.seconds_first, row.seconds_warm) for row in rows} == {(None, None)}
 
 
-def test_a_setting_has_the_bits_of_the_plain_run(folder):  # noqa: F811
+def test_a_setting_has_the_bits_of_the_plain_run(folder):
     defaults = FAMILIES["als"].defaults
     plain = ml100k.run(small(folder, models=("als",), timings=False))
     (word,) = [f"als.alpha={defaults['alpha']:g}"]
@@ -73,7 +73,7 @@ def test_a_manifest_repeats_its_rows_and_files_byte_for_byte(swept, tmp_path, ca
         assert (out / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
-def test_the_manifest_of_a_plain_run_keeps_its_seconds(folder, tmp_path, capsys):  # noqa: F811
+def test_the_manifest_of_a_plain_run_keeps_its_seconds(folder, tmp_path, capsys):
     first = ml100k.run(small(folder, models=("popularity",), out=tmp_path / "first"))
     ml100k.main(["--config", str(tmp_path / "first" / "results.json"), "--out", str(tmp_path / "second")])
     assert "byte for byte" in capsys.readouterr().out
@@ -81,13 +81,13 @@ def test_the_manifest_of_a_plain_run_keeps_its_seconds(folder, tmp_path, capsys)
     assert rows[0]["seconds_first"] == first[0].seconds_first
 
 
-def test_other_rows_are_said_to_be_other(folder, tmp_path, capsys):  # noqa: F811
+def test_other_rows_are_said_to_be_other(folder, tmp_path, capsys):
     ml100k.run(small(folder, models=("popularity",), out=tmp_path))
     ml100k.main(["--config", str(tmp_path / "results.json"), "--k", "3"])
     assert re.search(r"The rows are NOT those of .*, which ran with python", capsys.readouterr().out)
 
 
-def test_other_data_is_refused(folder, tmp_path):  # noqa: F811
+def test_other_data_is_refused(folder, tmp_path):
     ml100k.run(small(folder, models=("popularity",), out=tmp_path))
     path = tmp_path / "results.json"
     path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))

@@ -21,12 +21,12 @@ from mfjax.data import movielens
 from mfjax.ranking import sampling
 from mfjax.studies import records, study
 from mfjax.studies import task as tasks
-from tests.experiments.test_experiments import folder, small  # noqa: F401  (a fixture)
+from tests.experiments.test_experiments import small
 
 pytestmark = pytest.mark.slow
 
 
-def split_of(folder):  # noqa: F811
+def split_of(folder):
     ratings = movielens.load("ml-100k", folder).interactions
     return tasks.last_positive(ratings, min_rating=4.0, ties="file-order", key=None)
 
@@ -35,12 +35,12 @@ def manifest_of(path) -> dict:
     return json.loads(path.read_text())["manifest"]
 
 
-def losses(folder, **changes) -> ranking_losses.Options:  # noqa: F811
+def losses(folder, **changes) -> ranking_losses.Options:
     defaults = {"losses": ("bpr", "warp"), "epochs": 2, "seeds": 2, "data_dir": folder, "progress": False}
     return ranking_losses.Options(**(defaults | changes))
 
 
-def test_the_manifest_of_ranking_losses_says_what_was_used(folder, tmp_path):  # noqa: F811
+def test_the_manifest_of_ranking_losses_says_what_was_used(folder, tmp_path):
     ranking_losses.run(losses(folder, out=tmp_path))
     manifest = manifest_of(tmp_path / "ranking_losses.json")
     split = split_of(folder)
@@ -60,7 +60,7 @@ def test_the_manifest_of_ranking_losses_says_what_was_used(folder, tmp_path):  #
         np.testing.assert_array_equal(found[name], again[name])
 
 
-def test_two_stage_and_benchmark_have_split_checksums(folder, tmp_path, monkeypatch):  # noqa: F811
+def test_two_stage_and_benchmark_have_split_checksums(folder, tmp_path, monkeypatch):
     two_stage.run(
         two_stage.Options(pairs=("popularity:ease",), candidates=(5,), seeds=1, data_dir=folder, progress=False,
                           out=tmp_path)
@@ -80,14 +80,14 @@ def test_two_stage_and_benchmark_have_split_checksums(folder, tmp_path, monkeypa
         assert list(manifest["splits"]) == [f"top-10 {one['name']}" for one in sources]
 
 
-def test_the_settings_that_a_search_has_chosen_are_recorded(folder, tmp_path):  # noqa: F811
+def test_the_settings_that_a_search_has_chosen_are_recorded(folder, tmp_path):
     rows = ml100k.run(small(folder, models=("ease",), tune=2, out=tmp_path))
     manifest = manifest_of(tmp_path / "results.json")
     assert rows[0].model == f"ease[reg={manifest['settings']['ease']['reg']:g}]"
     assert "search: settings by first_seed" in manifest["keys"]
 
 
-def test_every_split_is_checked_for_leaks(folder, monkeypatch):  # noqa: F811
+def test_every_split_is_checked_for_leaks(folder, monkeypatch):
     def leaks(split):
         raise ValueError("split: leaks")
 

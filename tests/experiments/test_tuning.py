@@ -13,18 +13,18 @@ from experiments.ml100k.models import FAMILIES
 from mfjax.data import movielens
 from mfjax.studies import tuning
 from mfjax.studies.task import last_positive
-from tests.experiments.test_experiments import folder, small  # noqa: F401  (a fixture)
+from tests.experiments.test_experiments import small
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def train(folder):  # noqa: F811
+def train(folder):
     ratings = movielens.load("ml-100k", folder).interactions
     return last_positive(ratings, min_rating=4.0, ties="file-order", key=None).train
 
 
-def test_the_best_setting_joins_the_table_and_a_manifest_repeats_it(folder, tmp_path, capsys):  # noqa: F811
+def test_the_best_setting_joins_the_table_and_a_manifest_repeats_it(folder, tmp_path, capsys):
     options = small(folder, models=("ease", "popularity"), tune=3, out=tmp_path / "first")
     rows = ml100k.run(options)
     models = list(dict.fromkeys(row.model for row in rows))
@@ -70,6 +70,6 @@ def test_the_gradient_walks_uphill(train):
         ({"models": ("ease",), "tune_method": "gradient"}, "tune: the gradient is that of least squares"),
     ],
 )
-def test_what_can_not_be_tuned_says_why(changes, message, folder):  # noqa: F811
+def test_what_can_not_be_tuned_says_why(changes, message, folder):
     with pytest.raises(ValueError, match=re.escape(message)):
         ml100k.run(small(folder, tune=2, **changes))

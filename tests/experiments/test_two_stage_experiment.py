@@ -10,12 +10,11 @@ import pytest
 from experiments.two_stage import study as two_stage
 from experiments.two_stage.study import Options
 from mfjax.reports.item_space import principal_components
-from tests.experiments.test_experiments import folder  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.slow
 
 
-def test_lines_and_plots_are_written(folder, tmp_path, capsys):  # noqa: F811
+def test_lines_and_plots_are_written(folder, tmp_path, capsys):
     options = Options(
         pairs=("popularity:als",), candidates=(5, 30), seeds=1, out=tmp_path, data_dir=folder, progress=False
     )

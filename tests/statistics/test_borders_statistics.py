@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import traceback
 
 import hypothesis.extra.numpy as drawn_arrays
 import jax
@@ -15,22 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfjax import statistics
+from tests.borders import ours
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=300)
 
 # One shape and one number of resamples a program, so that all draws share what is compiled.
 USERS, RESAMPLES = 9, 40
-
-
-def ours(call):
-    """Return what the call returns, or the ValueError that mfjax raised; anything else goes through."""
-    try:
-        return call()
-    except ValueError as error:
-        last = traceback.extract_tb(error.__traceback__)[-1].filename
-        assert "/mfjax/" in last, f"{last}: {error}"
-        assert ":" in str(error)
-        return error
 
 
 FINITE = st.one_of(st.floats(-1, 1, width=32), st.sampled_from([0.0, 0.25, 0.5, 1.0]))

@@ -96,7 +96,9 @@ def bootstrap(
     values = _checked("values", key, values, num_resamples, block_size)
     means = bootstrap_means(key, values, num_resamples=num_resamples, block_size=block_size)
     ends = jnp.quantile(means, jnp.array([(1 - level) / 2, (1 + level) / 2], jnp.float32), axis=-1)
-    return Interval(jnp.mean(values, axis=-1, dtype=jnp.float32), ends[0], ends[1])
+    # Interpolating between equal means rounds either way, so that the lower end could come out above the upper.
+    low, high = jnp.sort(ends, axis=0)
+    return Interval(jnp.mean(values, axis=-1, dtype=jnp.float32), low, high)
 
 
 def check_level(level: float | Array) -> None:

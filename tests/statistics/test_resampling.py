@@ -28,6 +28,12 @@ def test_blocks_change_no_resample_and_rows_share_them(key):
     np.testing.assert_allclose(shifted - other, 1, rtol=1e-5)
 
 
+def test_the_ends_of_an_interval_of_equal_values_are_in_order():
+    values = jnp.full(9, 7.798803, jnp.float32)
+    found = jax.jit(lambda key: statistics.bootstrap(key, values, num_resamples=40))(jax.random.key(0))
+    assert found.low <= found.high
+
+
 def test_interval_agrees_with_scipy(key):
     values = np.random.default_rng(10).beta(0.5, 3, 400)
     found = statistics.bootstrap(key, jnp.asarray(values), num_resamples=5000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -13,6 +13,9 @@ from mfjax import checks
 
 Array = jax.Array
 Key = jax.Array
+
+TimeUnit = Literal["s", "ms", "us", "ns"]
+"""The unit of timestamps: seconds, milliseconds, microseconds or nanoseconds."""
 
 Scorer = Callable[[Array], Array]
 """User ids int32 [batch] -> scores float32 [batch, num_items].
@@ -145,9 +148,11 @@ class Interactions:
     Attributes:
         users, items: int32 [n], contiguous ids below `num_users`, `num_items`.
         values: float32 [n], ratings or counts; ones where the source has none.
-        timestamps: int64 [n], seconds, or None.
+        timestamps: int64 [n], in `time_unit` since 1970 (UTC), or None.
         num_users, num_items: sizes of the id spaces, which a split keeps.
         user_vocabulary, item_vocabulary: maps to and from raw ids, or None when ids are the raw ids.
+        time_unit: "s", "ms", "us" or "ns". Readers take the coarsest unit that holds every time exactly.
+        weights: float32 [n], how sure each value is, or None.
     """
 
     users: np.ndarray
@@ -158,6 +163,8 @@ class Interactions:
     timestamps: np.ndarray | None = None
     user_vocabulary: Vocabulary | None = None
     item_vocabulary: Vocabulary | None = None
+    time_unit: TimeUnit = "s"
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.users)
@@ -179,10 +186,9 @@ class Interactions:
             else:
                 checks.shape("rows", rows, (None,), "pass a list of rows")
                 checks.count("rows", rows, most=max(len(self) - 1, 0), remedy="pass rows that there are")
-        timestamps = None if self.timestamps is None else self.timestamps[rows]
-        return replace(
-            self, users=self.users[rows], items=self.items[rows], values=self.values[rows], timestamps=timestamps
-        )
+        columns = ("users", "items", "values", "timestamps", "weights")
+        found = {name: getattr(self, name) for name in columns}
+        return replace(self, **{name: None if column is None else column[rows] for name, column in found.items()})
 
     def with_values(self, values) -> Interactions:
         """Return the same pairs with other values (a scalar or [n]). Raises ValueError for what are no numbers."""

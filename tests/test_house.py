@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("mfjax", "experiments", "paper_repro")
-GROUND = ("types", "checks", "files", "compilation", "factorisations")
+GROUND = ("types", "vocabularies", "checks", "files", "compilation", "factorisations")
 ROOMS = (
     "data",
     "histories",

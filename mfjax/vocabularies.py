@@ -165,7 +165,7 @@ def _typed(name: str, cells: np.ndarray) -> np.ndarray:
     if kind == "O" or (kind == "T" and hasattr(cells.dtype, "na_object")):
         cells = _of_objects(name, cells.astype(object))
     elif kind in "UT":
-        cells = cells.astype(TEXT, copy=False)
+        cells = _of_text(name, cells)
     elif kind == "f" and not np.isfinite(cells).all():
         row = np.argmax(~np.isfinite(cells).reshape(-1))
         raise ValueError(f"{name}: row {row} has no id; drop the row or give it an id")
@@ -189,10 +189,7 @@ def _of_objects(name: str, cells: np.ndarray) -> np.ndarray:
             f"{name}: row {row} holds {cell!r:.80}; ids are all integers or all strings: drop the row or convert it"
         )
     if is_text:
-        try:
-            return cells.astype(TEXT)
-        except UnicodeEncodeError as error:
-            raise ValueError(f"{name}: {error.object!r:.80} is no Unicode text; drop the row or convert it") from None
+        return _of_text(name, cells)
     integers = [int(cell) for cell in flat]
     lowest = min(integers)
     dtype, most = (np.int64, 2**63) if lowest < 0 or max(integers) < 2**63 else (np.uint64, 2**64)
@@ -201,6 +198,22 @@ def _of_objects(name: str, cells: np.ndarray) -> np.ndarray:
         beside = " beside a negative id" if lowest < 0 and 0 <= integers[row] < 2**64 else ""
         raise ValueError(f"{name}: row {row} holds {integers[row]}, beyond 64 bits{beside}; pass such ids as strings")
     return np.array(integers, dtype).reshape(cells.shape)
+
+
+def _of_text(name: str, cells: np.ndarray) -> np.ndarray:
+    try:
+        return cells.astype(TEXT, copy=False)
+    except (UnicodeEncodeError, TypeError):
+        row = next(row for row, one in enumerate(cells.reshape(-1, 1)) if not _is_unicode(one))
+        raise ValueError(f"{name}: row {row} holds half a surrogate pair; drop the row or convert it") from None
+
+
+def _is_unicode(cells: np.ndarray) -> bool:
+    try:
+        cells.astype(TEXT)
+    except (UnicodeEncodeError, TypeError):
+        return False
+    return True
 
 
 def _kinds(cells: np.ndarray) -> set[type]:

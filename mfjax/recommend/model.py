@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mfjax import checks, compilation
-from mfjax.data.arrays import Duplicates, from_arrays, id_column
+from mfjax import checks, compilation, vocabularies
+from mfjax.data.arrays import Duplicates, from_arrays
 from mfjax.histories import Ragged, agreement, ragged
 from mfjax.recommend import lists
 from mfjax.recommend.scores import score
@@ -246,22 +246,16 @@ def fit(
 
 def _find(vocabulary: Vocabulary, side: str, raw_ids: Any, unknown: Unknown) -> tuple[np.ndarray, np.ndarray]:
     checks.choice("unknown", unknown, get_args(Unknown))
-    if isinstance(raw_ids, (list, tuple)):
-        # As objects: numpy would make strings of [1, "1"], and drop a NUL at a string's end.
-        raw_ids = np.fromiter(raw_ids, object, len(raw_ids))
-    raw_ids = id_column(f"{side}s", raw_ids)
-    try:
-        ids, known = vocabulary.find(raw_ids)
-    except ValueError:
-        first = np.asarray(raw_ids[0]).item()
-        raise ValueError(
-            f"{side}s: {first!r} is of dtype {raw_ids.dtype}, but the {side} ids of this model are "
-            f"{vocabulary.raw.dtype}; convert it"
-        ) from None
+    asked = vocabularies.raw_ids(f"{side}s", raw_ids)
+    kind = vocabularies.kind_of(vocabulary.raw)
+    if asked.size and vocabularies.kind_of(asked) != kind:
+        first = asked[:1].tolist()[0]
+        raise ValueError(f"{side}s: {first!r:.80}, but the {side} ids of this model are {kind}; convert it")
+    ids, known = vocabulary.find(asked)
     if unknown == "error" and not known.all():
-        first = np.asarray(raw_ids[~known][0]).item()
+        unknowns = asked[~known].tolist()
         raise ValueError(
-            f"{side}s: {side} {first!r} is unknown ({(~known).sum()} of {known.size} pairs); drop it, or pass "
+            f"{side}s: {side} {unknowns[0]!r:.80} is unknown ({len(unknowns)} of {known.size} pairs); drop it, or pass "
             "unknown='bias' to predict from what is known"
         )
     return ids, known

@@ -21,6 +21,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from mfjax.saving import texts
+from mfjax.vocabularies import TEXT
+
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), type(NotImplemented), range, np.dtype)
 _METHODS = (types.FunctionType, staticmethod, classmethod, property, functools.cached_property)
 _SAID_OF_CLASSES = {"__module__", "__doc__", "__qualname__", "__firstlineno__", "__static_attributes__"}
@@ -133,7 +136,10 @@ class _Reader:
             kind, value = str(jax.random.key_impl(value)), jax.random.key_data(value)
         array = np.asarray(value)
         yield from (kind, str(array.dtype), str(array.shape))
-        yield self.of(array.tolist()) if array.dtype.hasobject else array.tobytes()
+        if array.dtype == TEXT:
+            yield from (part.tobytes() for part in texts.packed("text", array.reshape(-1)).values())
+        else:
+            yield self.of(array.tolist()) if array.dtype.hasobject else array.tobytes()
 
     def function(self, function: types.FunctionType) -> Iterator[str | bytes]:
         yield "function"

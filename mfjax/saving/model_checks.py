@@ -89,7 +89,7 @@ def _factors(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:
 
 def _vocabulary(name: str, raw: np.ndarray, count: int) -> None:
     _require(raw.shape == (count,), f"{name}: shape {raw.shape}, where the factors have {count} rows")
-    _require(raw.dtype.kind in "iuU", f"{name}: dtype {raw.dtype} is not of raw ids")
+    _require(raw.dtype.kind in "iuUT", f"{name}: dtype {raw.dtype} is not of raw ids")
     _require((raw[1:] > raw[:-1]).all(), f"{name}: is not sorted and distinct")
 
 

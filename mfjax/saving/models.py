@@ -11,19 +11,21 @@ import numpy as np
 from mfjax import checks
 from mfjax.histories import Ragged
 from mfjax.recommend import Model
-from mfjax.saving import container, model_checks
+from mfjax.saving import container, model_checks, texts
 from mfjax.saving.trees import check_kind, on_device, plain
 from mfjax.types import Factors, Vocabulary
+from mfjax.vocabularies import TEXT
 
 _LISTS = ("offsets", "ids", "values")
+_VOCABULARIES = ("user_vocabulary", "item_vocabulary")
 
 
 def save(path: str | os.PathLike, model: Model) -> None:
     """Write a model to one file, without pickle, whole or not at all.
 
     Raises:
-        ValueError: for raw ids that are objects, a config or manifest that JSON can not hold, or a model that `load`
-            would refuse, such as one whose factors are not finite.
+        ValueError: for a config or manifest that JSON can not hold, or a model that `load` would refuse, such as one
+            whose factors are not finite.
 
     Example:
         >>> import tempfile
@@ -54,6 +56,9 @@ def save(path: str | os.PathLike, model: Model) -> None:
         "manifest": plain(model.manifest),
     }
     model_checks.check("model", arrays, header)
+    for name in _VOCABULARIES:
+        if arrays[name].dtype == TEXT:
+            arrays |= texts.packed(name, arrays.pop(name))
     container.write(path, arrays, header)
 
 
@@ -66,11 +71,23 @@ def load(path: str | os.PathLike) -> Model:
     """
     arrays, header = container.read(path)
     check_kind(path, header, "model")
+    _unpack(path, arrays)
     model_checks.check(str(path), arrays, header)
     try:
         return _model(arrays, header)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _unpack(path: str | os.PathLike, arrays: dict[str, np.ndarray]) -> None:
+    """Put vocabularies of text in the place of what they were packed into."""
+    for name in _VOCABULARIES:
+        # A file of an earlier mfjax holds text in one array, every id as wide as the longest.
+        if name not in arrays and texts.parts(name) <= arrays.keys():
+            try:
+                arrays[name] = texts.unpacked(name, {part: arrays.pop(part) for part in texts.parts(name)})
+            except ValueError as error:
+                raise ValueError(f"{path}: damaged inside, {error}; save it again") from None
 
 
 def _model(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Model:

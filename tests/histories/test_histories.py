@@ -153,9 +153,9 @@ def test_histories_are_the_same_under_x64():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda v: v.encode([1]), "raw_ids: 1 is of dtype int64, but the ids of this vocabulary are <U1; convert it"),
-        (lambda v: v.find(["a", None]), "raw_ids: None; ids are all integers or all strings"),
-        (lambda v: v.find([True]), "raw_ids: True; ids are all integers or all strings"),
+        (lambda v: v.encode([1]), "raw_ids: 1, but the ids of this vocabulary are text; convert it"),
+        (lambda v: v.find(["a", None]), "raw_ids: row 1 holds None; ids are all integers or all strings"),
+        (lambda v: v.find([True]), "raw_ids: dtype bool; convert ids to integers or strings"),
         (lambda v: v.find(np.array([1.0])), "raw_ids: dtype float64; convert ids to integers or strings"),
         (lambda v: v.decode([True, False]), "ids: is a mask"),
         (lambda v: v.decode(0.5), "ids: has the dtype float64"),

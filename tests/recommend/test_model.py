@@ -97,7 +97,7 @@ def test_a_model_of_biases_alone_needs_no_factors():
         (lambda model: model.recommend("zoe"), "users: user .*zoe.* is unknown"),
         (
             lambda model: model.predict("ann", "7"),
-            "items: .*7.* is of dtype <U1, but the item ids of this model are int64",
+            "items: '7', but the item ids of this model are integers; convert it",
         ),
         (
             lambda model: model.predict("ann", 7, unknown="zero"),
@@ -147,7 +147,7 @@ def test_columns_of_pandas_are_raw_ids(model, kind):
         ),
         (
             lambda model: model.predict(1, 7),
-            r"users: 1 is of dtype int64, but the user ids .*convert it",
+            r"users: 1, but the user ids of this model are text; convert it",
         ),
         (lambda model: model.recommend(["ann", "bob"]), "user: several users; pass one raw id, for many take"),
         (lambda model: model.recommend("ann", k=0), "k: 0 is not a whole number of at least 1"),

@@ -22,6 +22,7 @@ from mfjax.recommend import Model
 from mfjax.saving import checkpoint, container
 from mfjax.search import Choice, Uniform, sweep, tune
 from mfjax.types import Factors, Interactions, Vocabulary
+from mfjax.vocabularies import TEXT
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=150)
 
@@ -234,8 +235,20 @@ BAD_MODELS = [
     ("factors.items", lambda x: x[:, :1], "factors.items: 1 numbers a row, users 2"),
     ("factors.item_biases", lambda x: x[:3], r"factors.item_biases: shape \(3,\) is not \(4,\)"),
     ("factors.users", lambda x: x.astype(np.int32), "factors.users: dtype int32 is not of real numbers"),
-    ("user_vocabulary", lambda x: x[:2], r"user_vocabulary: shape \(2,\), where the factors have 3 rows"),
-    ("user_vocabulary", lambda x: x[::-1], "user_vocabulary: is not sorted and distinct"),
+    (
+        "user_vocabulary.offsets",
+        lambda x: x[[0, 1, 3]],
+        r"user_vocabulary: shape \(2,\), where the factors have 3 rows",
+    ),
+    ("user_vocabulary.offsets", lambda x: x[:3], "damaged inside, user_vocabulary.offsets: do not rise from 0 to 9"),
+    ("user_vocabulary.offsets", lambda x: x[[0, 2, 1, 3]], "damaged inside, user_vocabulary.offsets: do not rise fr"),
+    ("user_vocabulary.offsets", lambda x: x - 1, "damaged inside, user_vocabulary.offsets: do not rise fr"),
+    ("user_vocabulary.offsets", lambda x: x[:0], "damaged inside, user_vocabulary.offsets: do not rise fr"),
+    ("user_vocabulary.offsets", lambda x: x * 1.0, r"damaged inside, user_vocabulary.offsets: float64\[4\] is no list"),
+    ("user_vocabulary.utf8", lambda x: x[:, None], r"damaged inside, user_vocabulary.utf8: uint8\[9, 1\] is no list"),
+    ("user_vocabulary.utf8", lambda x: x | 128, "damaged inside, user_vocabulary.utf8: is no UTF-8"),
+    ("user_vocabulary.utf8", lambda x: x[::-1], "user_vocabulary: is not sorted and distinct"),
+    ("user_vocabulary", lambda x: np.array(["a", "b", "c"]), "'user_vocabulary.offsets' is no part of a model"),
     ("item_vocabulary", lambda x: x * 0, "item_vocabulary: is not sorted and distinct"),
     ("item_vocabulary", lambda x: x * 0.5, "item_vocabulary: dtype float64 is not of raw ids"),
     ("seen.offsets", lambda x: x[::-1], "seen.offsets: do not rise from 0"),
@@ -253,9 +266,50 @@ def test_a_model_is_looked_at_as_a_whole(tmp_path, name, make, message):
     path = tmp_path / "model"
     saving.save(path, a_model())
     arrays, header = container.read(path)
-    container.write(path, {**arrays, name: make(arrays[name])}, header)
+    container.write(path, {**arrays, name: make(arrays.get(name))}, header)
     with pytest.raises(ValueError, match=rf"model: {message}"):
         saving.load(path)
+
+
+def test_text_ids_of_an_earlier_file_are_read(tmp_path):
+    """All were as wide as the longest."""
+    path, model = tmp_path / "model", a_model()
+    saving.save(path, model)
+    arrays, header = container.read(path)
+    for part in ("user_vocabulary.utf8", "user_vocabulary.offsets"):
+        del arrays[part]
+    container.write(path, {**arrays, "user_vocabulary": np.array(["ann", "bob", "cyd"])}, header)
+    loaded = saving.load(path)
+    assert loaded.user_vocabulary.raw.dtype == TEXT
+    assert loaded.user_vocabulary.raw.tolist() == ["ann", "bob", "cyd"]
+    assert loaded.predict("bob", 30) == model.predict("bob", 30)
+
+
+@quick
+@given(st.sets(st.text(max_size=5), min_size=1))
+def test_text_ids_come_back_as_they_were(tmp_path_factory, raw_ids):
+    path = tmp_path_factory.getbasetemp() / "texts.mfjax"
+    users = Vocabulary.of(sorted(raw_ids))
+    factors = Factors(jnp.zeros((len(users), 1)), jnp.zeros((1, 1)))
+    saving.save(path, Model(factors=factors, user_vocabulary=users, item_vocabulary=Vocabulary.of([2**64 - 1])))
+    loaded = saving.load(path)
+    assert loaded.user_vocabulary.raw.tolist() == sorted(raw_ids)
+    assert loaded.item_vocabulary.raw.tolist() == [2**64 - 1]
+    written = path.read_bytes()
+    saving.save(path, loaded)
+    assert path.read_bytes() == written
+
+
+def test_a_file_grows_with_its_text_alone(tmp_path):
+    sizes = []
+    for longest in ("x", "x" * 4000):
+        users = Vocabulary.of([*map(str, range(10_000)), longest])
+        factors = Factors(jnp.zeros((len(users), 1)), jnp.zeros((1, 1)))
+        saving.save(
+            tmp_path / "model", Model(factors=factors, user_vocabulary=users, item_vocabulary=Vocabulary.of([1]))
+        )
+        sizes.append((tmp_path / "model").stat().st_size)
+    assert sizes[1] - sizes[0] < 4100
 
 
 def test_a_model_that_is_not_finite_is_not_saved(tmp_path):

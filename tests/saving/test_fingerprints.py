@@ -17,6 +17,8 @@ import pytest
 from mfjax import als, saving
 from mfjax.als import objectives
 from mfjax.saving import fingerprint
+from mfjax.types import Vocabulary
+from mfjax.vocabularies import TEXT
 
 FACTOR = 2.0
 
@@ -69,6 +71,7 @@ EQUAL = {
     "configs": lambda: als.Config(dim=3, reg=0.1),
     "optimisers": lambda: optax.adam(0.1),
     "arrays": lambda: [np.arange(3), jnp.ones((2, 2)), jnp.bfloat16(2)],
+    "texts": lambda: Vocabulary.of(["ann", "long " * 9, "a\0"]),
     "keys": lambda: jax.random.split(jax.random.key(3)),
     "generators": lambda: np.random.default_rng(0),
     "objects": lambda: Plain([1, {2, "b"}]),
@@ -114,6 +117,8 @@ DIFFERENT = [
     (np.zeros(2, np.float32), np.zeros(2, np.int32)),
     (np.zeros((2, 3)), np.zeros((3, 2))),
     (np.array([{}], object), np.array([{1}], object)),
+    (np.array(["ab", "c"], TEXT), np.array(["a", "bc"], TEXT)),
+    (np.array(["long " * 9, "a"], TEXT), np.array(["long " * 9, "b"], TEXT)),
     (jax.random.key(0), jax.random.key(1)),
     (jax.random.key(0, impl="rbg"), jax.random.key(0, impl="unsafe_rbg")),
     (als.Config(dim=3), als.Config(dim=4)),

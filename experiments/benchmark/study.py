@@ -13,8 +13,8 @@ from pathlib import Path
 
 from experiments.benchmark import peers
 from experiments.benchmark.tasks import TASKS, Case, Timing, held_out
-from mfjax import checks, devices
-from mfjax.data import movielens, sources, synthetic, tables
+from mfjax import checks, data, devices
+from mfjax.data import movielens, sources, synthetic
 from mfjax.data.movielens import Dataset
 from mfjax.data.releases import RELEASES
 from mfjax.studies import options, results
@@ -84,9 +84,8 @@ def run(options_: Options) -> list[Timing]:
 
 def _datasets(options_: Options) -> list[Dataset]:
     if options_.interactions is not None:
-        read = tables.read_parquet if options_.interactions.suffix == ".parquet" else tables.read_csv
         path = options_.interactions
-        return [_made(path.stem, read(path), str(path), sources.digest(path))]
+        return [_made(path.stem, data.read(path), str(path), sources.digest(path))]
     return [_dataset(name, options_.data_dir) for name in options_.data]
 
 

@@ -5,10 +5,11 @@ are, `leaks` proves that nothing leaks, `recency` weighs a user's latest items, 
 """
 
 from mfjax.data import leaks, movielens, recency, splits, synthetic
-from mfjax.data.arrays import from_arrays
+from mfjax.data.arrays import from_arrays, from_sparse
 from mfjax.data.filters import compact, k_core
 from mfjax.data.leaks import check_no_leak
 from mfjax.data.movielens import Dataset, load, load_ml1m, load_ml100k, load_ratings_csv
+from mfjax.data.reading import read, read_split
 from mfjax.data.splits import (
     HeldOut,
     Split,
@@ -20,7 +21,9 @@ from mfjax.data.splits import (
     strong_generalisation,
     temporal,
 )
-from mfjax.data.tables import from_frame, from_sparse, read_csv, read_parquet
+
+read_csv = read_parquet = from_frame = read
+"""`read`, under the names that other libraries have for it."""
 
 __all__ = [
     "Dataset",
@@ -43,8 +46,10 @@ __all__ = [
     "load_ratings_csv",
     "movielens",
     "random_split",
+    "read",
     "read_csv",
     "read_parquet",
+    "read_split",
     "recency",
     "splits",
     "strong_generalisation",

@@ -15,9 +15,9 @@ import numpy as np
 
 from mfjax import checks
 from mfjax.data import sources
-from mfjax.data.arrays import DUPLICATES, Duplicates
+from mfjax.data.reading import read
 from mfjax.data.releases import GENRES, RELEASES, find
-from mfjax.data.tables import read_csv, read_parquet
+from mfjax.data.repeats import DUPLICATES, Duplicates
 from mfjax.types import Interactions
 
 
@@ -44,10 +44,10 @@ class Dataset:
     source: str
 
 
-# Ratings file -> its movie file, separator, and columns of user, item, rating, time. A "::" is two separators ":".
+# Ratings file -> its movie file, separator, and columns of user, item, rating, time.
 _LAYOUTS: dict[str, tuple[str, str, tuple]] = {
     "u.data": ("u.item", "\t", (0, 1, 2, 3)),
-    "ratings.dat": ("movies.dat", ":", (0, 2, 4, 6)),
+    "ratings.dat": ("movies.dat", "::", (0, 1, 2, 3)),
     "ratings.csv": ("movies.csv", ",", ("userId", "movieId", "rating", "timestamp")),
 }
 
@@ -118,9 +118,9 @@ def _read(name: str, path: Path, source: str, duplicates: Duplicates) -> Dataset
     movies, separator, names = _LAYOUTS.get(path.name, _LAYOUTS["ratings.csv"])
     columns = dict(zip(("user", "item", "value", "timestamp"), names, strict=True))
     if path.suffix == ".parquet":
-        interactions = read_parquet(path, **columns, duplicates=duplicates)
+        interactions = read(path, **columns, duplicates=duplicates)
     else:
-        interactions = read_csv(path, **columns, separator=separator, duplicates=duplicates)
+        interactions = read(path, **columns, separator=separator, duplicates=duplicates)
     titles, years, genres = _about(interactions, path.with_name(movies))
     return Dataset(name, interactions, titles, years, genres, sources.digest(path), source)
 

@@ -1,0 +1,152 @@
+"""Raw ids of a column -> ids 0..count-1 and their vocabulary.
+
+One rule for every source: a typed column keeps its type; a column of a text file is integers only if writing each of
+them back gives the text of its row, so "007" stays text. Memory is in proportion to the text.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mfjax.data.rows import RowError, first, refuse_missing
+from mfjax.types import Vocabulary
+
+IdKind = Literal["integers", "text"]
+"""What raw ids are."""
+
+
+class Encoded(NamedTuple):
+    """Ids int32 [n] of a column, and the vocabulary that they index."""
+
+    ids: np.ndarray
+    vocabulary: Vocabulary
+
+
+def encode(column: pa.ChunkedArray, *, untyped: bool = False, kind: IdKind | None = None) -> Encoded:
+    """Return the ids of a column of raw ids by a vocabulary of those that occur, sorted ascending.
+
+    Args:
+        column: integers, text, or a dictionary of either, without nulls.
+        untyped: whether text may spell integers, see `Rows`.
+        kind: what untyped text must be; None for integers where every one can be written back.
+
+    Raises:
+        RowError: for a missing id, empty text, or text that is no integer where `kind` asks for integers.
+        ValueError: for a column of another type.
+    """
+    refuse_missing(column, "id")
+    if pa.types.is_integer(_value_type(column)) and not pa.types.is_dictionary(column.type):
+        return _of_integers(column.to_numpy())
+    distinct, codes = _distinct(column)
+    if pa.types.is_integer(distinct.type):
+        return _ranked(distinct.to_numpy(), codes)
+    if (empty := pc.equal(pc.binary_length(distinct), 0).to_numpy(zero_copy_only=False)).any():
+        raise RowError(first(codes == first(empty)), "is empty; drop the row or give it an id")
+    integers = _spelt_integers(distinct) if untyped and kind != "text" else None
+    if integers is not None:
+        return _ranked(integers, codes)
+    if untyped and kind == "integers":
+        wrong = next(code for code, text in enumerate(distinct) if _spelt_integers(pa.array([text.as_py()])) is None)
+        raise RowError(
+            first(codes == wrong),
+            f"holds {distinct[wrong].as_py()!r}, which is not how an integer of 64 bits is written; "
+            "mend or drop the row, or pass ids='text'",
+        )
+    return _ranked_text(distinct, codes)
+
+
+def below(column: pa.ChunkedArray, count: int, name: str) -> np.ndarray:
+    """Return a column of integers in 0..count-1 as ids int32 [n].
+
+    Raises:
+        RowError: for an id outside.
+        ValueError: for a column that is not of integers.
+    """
+    refuse_missing(column, "id")
+    if not pa.types.is_integer(column.type):
+        raise ValueError(f"ids of the type {column.type}, but ids below {name} are integers; leave {name} out")
+    raw = column.to_numpy()
+    bad = (raw < 0) | (raw >= count)
+    if bad.any():
+        raise RowError(
+            first(bad),
+            f"holds id {raw[first(bad)]}, outside 0..{count - 1}; raise {name}, "
+            "or leave it out to have raw ids mapped by a vocabulary",
+        )
+    return raw.astype(np.int32)
+
+
+def _value_type(column: pa.ChunkedArray) -> pa.DataType:
+    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+
+
+def _distinct(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
+    """Return distinct raw ids in the order of their first rows, and the place of every row's among them int32 [n]."""
+    kind = _value_type(column)
+    if pa.types.is_string_view(kind):
+        column = column.cast(pa.large_string())
+        kind = column.type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if not (is_text or pa.types.is_integer(kind)):
+        raise ValueError(
+            f"ids of the type {kind} are neither integers nor text; convert them, e.g. with .astype(np.int64)"
+        )
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    coded = coded.unify_dictionaries()
+    if coded.num_chunks == 0:
+        return pa.array([], kind), np.zeros(0, np.int32)
+    dictionary = coded.chunk(0).dictionary
+    codes = np.concatenate([chunk.indices.to_numpy().astype(np.int32, copy=False) for chunk in coded.chunks])
+    used = np.zeros(len(dictionary), bool)
+    used[codes] = True
+    if not used.all():  # a category without a row, or whose rows a filter dropped
+        codes = (np.cumsum(used) - 1).astype(np.int32)[codes]
+        dictionary = dictionary.filter(pa.array(used))
+    return dictionary, codes
+
+
+def _spelt_integers(distinct: pa.Array) -> np.ndarray | None:
+    """Return the integers (int64, else uint64) whose decimal text `distinct` is, or None where some are not."""
+    for kind in (pa.int64(), pa.uint64()):
+        try:
+            integers = pc.cast(distinct, kind)
+        except pa.ArrowInvalid:
+            continue
+        if pc.cast(integers, distinct.type).equals(distinct):
+            return integers.to_numpy()
+    return None
+
+
+def _of_integers(raw: np.ndarray) -> Encoded:
+    raw = raw.astype(np.uint64 if raw.dtype == np.uint64 else np.int64, copy=False)
+    if raw.dtype == np.uint64 and raw.max(initial=0) < 2**63:
+        raw = raw.astype(np.int64)
+    low, high = (int(raw.min()), int(raw.max())) if len(raw) else (0, 0)
+    if high < 2**63 and high - low < 4 * len(raw) + 1024:
+        # Integers that lie close together need no sort: mark those present and count the marks.
+        offsets = raw - low
+        present = np.zeros(high - low + 1, bool)
+        present[offsets] = True
+        rank = (np.cumsum(present) - 1).astype(np.int32)
+        return Encoded(rank[offsets], Vocabulary(np.flatnonzero(present) + low))
+    distinct, inverse = np.unique(raw, return_inverse=True)
+    return Encoded(inverse.astype(np.int32), Vocabulary(distinct))
+
+
+def _ranked(distinct: np.ndarray, codes: np.ndarray) -> Encoded:
+    """Return ids by the order of distinct integers; a dictionary may hold one twice."""
+    rank = _of_integers(distinct)
+    return Encoded(rank.ids[codes], rank.vocabulary)
+
+
+def _ranked_text(distinct: pa.Array, codes: np.ndarray) -> Encoded:
+    # Arrow sorts by the bytes of UTF-8, which is the order of code points.
+    order = pc.sort_indices(distinct).to_numpy()
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    raw = np.array(distinct.take(pa.array(order)).to_pylist(), np.dtypes.StringDType())
+    return Encoded(rank[codes], Vocabulary(raw))

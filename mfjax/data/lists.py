@@ -1,0 +1,73 @@
+"""Lines of a user and its items (`user item item ...`), as LightGCN and its successors publish their splits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from mfjax.data import lines
+from mfjax.data.columns import Columns
+from mfjax.data.lines import BLOCK, UNIT_SEPARATOR, Dialect, Lines
+from mfjax.data.opening import Place
+from mfjax.data.rows import Rows
+from mfjax.data.text import Text
+
+
+def rows(path: Place, columns: Columns, text: Text) -> Rows:
+    """Return the pairs of a file of lists, in the order of the file; a user without items has no pair.
+
+    The separator is any run of blanks and tabs unless `text` says another.
+
+    Raises:
+        ValueError: for columns that are named, and a file without a pair.
+    """
+    if named := {**columns.selectors, **({} if columns.where is None else {"where": columns.where})}:
+        raise ValueError(
+            f"{next(iter(named))}: {next(iter(named.values()))!r}, but lists have no columns; leave it out"
+        )
+    dialect = Dialect(UNIT_SEPARATOR, False, False, text.comment, text.skip_lines, text.encoding or "utf-8")
+    split = fields(path, dialect, text.separator)
+    lengths = pc.list_value_length(split).to_numpy(zero_copy_only=False).astype(np.int64)
+    cells = split.flatten()
+    firsts = np.zeros(len(cells), bool)
+    firsts[np.r_[0, np.cumsum(lengths)[:-1]][lengths > 0]] = True
+    users = cells.filter(pa.array(firsts)).take(
+        pa.array(np.repeat(np.arange((lengths > 0).sum()), lengths[lengths > 0] - 1))
+    )
+    items = cells.filter(pa.array(~firsts))
+    of_row = np.repeat(np.arange(len(lengths)), np.maximum(lengths - 1, 0))
+
+    def place(row: int) -> str:
+        wanted = int(of_row[row])
+        return f"{path}, line {next(number for at, (number, _) in enumerate(lines.numbered(path, dialect)) if at == wanted)},"
+
+    parts = {"user": pa.chunked_array([users]), "item": pa.chunked_array([items])}
+    return Rows(parts, columns.labels, place, untyped=True)  # type: ignore[arg-type]
+
+
+def fields(path: Place, dialect: Dialect, separator: str | None = None) -> pa.ListArray:
+    """Return the fields of every line of a text file that is not empty.
+
+    Raises:
+        ValueError: for a file without a line, or one in another encoding.
+    """
+    source = Lines(path, dialect)
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.PythonFile(source, mode="r"),
+            pyarrow.csv.ReadOptions(column_names=["line"], block_size=4 * BLOCK),
+            pyarrow.csv.ParseOptions(delimiter=UNIT_SEPARATOR, quote_char=False),
+            pyarrow.csv.ConvertOptions(column_types={"line": pa.large_string()}, strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"source: {path}: {error!s:.150}; pass its encoding, or another file") from None
+    finally:
+        source.close()
+    found = pa.concat_arrays(table.column("line").chunks) if len(table) else pa.array([], pa.large_string())
+    found = pc.utf8_trim_whitespace(found)
+    found = found.filter(pc.greater(pc.binary_length(found), 0))
+    if separator in (None, "whitespace", lines.WHITESPACE):
+        return pc.utf8_split_whitespace(found)
+    return pc.split_pattern(found, separator)

@@ -1,0 +1,105 @@
+"""Where bytes are: files, folders, zip archives and what is compressed, opened by their first bytes and not by suffix."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+
+from mfjax import checks
+
+Place = Path | zipfile.Path
+"""A file or folder, on the disk or in a zip archive: both have `name`, `open`, `is_dir` and `/`."""
+
+# What the modules that decompress raise for bytes that are damaged or end too early.
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowInvalid)
+
+# Files with these suffixes (before that of a compression) are taken for tables in a folder.
+TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".parquet", ".pq", ".json", ".jsonl", ".ndjson")
+
+
+def place(source: Any) -> Place:
+    """Return a file or folder that is there; the name of a zip archive becomes the folder in it.
+
+    Raises:
+        FileNotFoundError: for what is not there.
+        ValueError: for what is no path, and for a damaged archive.
+    """
+    if isinstance(source, zipfile.Path):
+        if not source.exists():
+            raise FileNotFoundError(f"source: {source} is not in the archive; look at its names (zipfile.ZipFile)")
+        return source
+    checks.kind("source", source, (str, os.PathLike), "pass a file, a folder or a frame")
+    path = Path(source)
+    if not path.exists():
+        raise FileNotFoundError(f"source: {path} is not there; pass the name of a file or a folder")
+    if path.is_file() and _starts(path).startswith(b"PK\x03\x04"):
+        try:
+            return zipfile.Path(path)
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"source: {path} is a damaged zip archive ({error}); fetch it again") from None
+    return path
+
+
+def files_in(folder: Place) -> list[Place]:
+    """Return the tables of a folder and the folders in it, by name. Hidden ones and "_SUCCESS" are left out."""
+    found: list[Place] = []
+    entries = cast(Iterable[Place], folder.iterdir())
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        if entry.name.startswith((".", "_")):
+            continue
+        if entry.is_dir():
+            found.extend(files_in(entry))
+        elif suffix(entry) in TABLES:
+            found.append(entry)
+    return found
+
+
+def suffix(path: Place) -> str:
+    """Return the last suffix in lower case, or the one before it where the last names a compression.
+
+    Example:
+        >>> suffix(Path("ratings.CSV.gz"))
+        '.csv'
+    """
+    suffixes = [each.lower() for each in Path(path.name).suffixes]
+    while suffixes and suffixes[-1] in (".gz", ".bz2", ".xz", ".zst", ".lz4"):
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def opened(path: Place) -> BinaryIO:
+    """Return the decompressed bytes of a file: gzip, bzip2, xz, zstandard and lz4 are told by their first bytes."""
+    first = _starts(path)
+    if first.startswith(b"PK\x03\x04"):
+        raise ValueError(f"source: {path} is a zip archive in another; unpack it")
+    file = cast(BinaryIO, path.open("rb"))
+    if first.startswith(b"\x1f\x8b"):
+        return cast(BinaryIO, gzip.open(file))
+    if first.startswith(b"BZh"):
+        return cast(BinaryIO, bz2.open(file))
+    if first.startswith(b"\xfd7zXZ\x00"):
+        return cast(BinaryIO, lzma.open(file))
+    for magic, codec in ((b"\x28\xb5\x2f\xfd", "zstd"), (b"\x04\x22\x4d\x18", "lz4")):
+        if first.startswith(magic):
+            return cast(BinaryIO, io.BufferedReader(cast(Any, pa.CompressedInputStream(pa.PythonFile(file), codec))))
+    return file
+
+
+def is_parquet(path: Place) -> bool:
+    """Return whether a file begins as Parquet does."""
+    return _starts(path) == b"PAR1"
+
+
+def _starts(path: Place) -> bytes:
+    with cast(BinaryIO, path.open("rb")) as file:
+        return file.read(6) if not path.name.endswith((".parquet", ".pq")) else file.read(4)

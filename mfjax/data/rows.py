@@ -1,0 +1,64 @@
+"""Columns on their way to Interactions: Arrow columns with the parts that they play, and where each row came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+Part = Literal["user", "item", "value", "timestamp", "weight"]
+"""What a column is to the interactions."""
+
+PARTS: tuple[Part, ...] = ("user", "item", "value", "timestamp", "weight")
+
+
+class RowError(ValueError):
+    """A row that can not be taken, and why. Whoever knows the source turns the row into a place in it.
+
+    Attributes:
+        row: of the column that was looked at, from 0.
+        told: what is wrong and what to do, such as "holds -1; drop the row".
+    """
+
+    def __init__(self, row: int, told: str) -> None:
+        super().__init__(f"row {row} {told}")
+        self.row, self.told = int(row), told
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Columns of one length by the part that they play.
+
+    Attributes:
+        columns: Arrow columns [n]: user and item always, the others where the source has them.
+        labels: part -> what error messages call its column.
+        place: row -> where it is, such as "row 3" or "ratings.csv, line 4,".
+        untyped: whether the source has text only, so that text which spells integers may be integers.
+    """
+
+    columns: Mapping[Part, pa.ChunkedArray]
+    labels: Mapping[Part, str]
+    place: Callable[[int], str] = field(default="row {}".format)
+    untyped: bool = False
+
+    def __len__(self) -> int:
+        return len(self.columns["user"])
+
+    def wrong(self, part: Part, error: RowError) -> ValueError:
+        """Return the error that names the column, the place of the row, and the remedy."""
+        return ValueError(f"{self.labels[part]}: {self.place(error.row)} {error.told}")
+
+
+def first(mask: np.ndarray) -> int:
+    """Return the first row where a mask is True."""
+    return int(np.argmax(mask))
+
+
+def refuse_missing(column: pa.ChunkedArray, what: str) -> None:
+    """Raise RowError for the first row of a column that is null."""
+    if column.null_count:
+        row = first(column.is_null().to_numpy())
+        raise RowError(row, f"has no {what}; drop the row or give it one")

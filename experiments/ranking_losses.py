@@ -19,7 +19,7 @@ import numpy as np
 
 from experiments.ml100k.settings import NUM_NEGATIVES, TUNED
 from mfjax import compilation, ranking
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.data.splits import TIES, Ties
 from mfjax.ranking import sampling
 from mfjax.statistics import bootstrap
@@ -55,7 +55,7 @@ _bootstrap = compilation.jit(bootstrap)
 def run(options: Options) -> list[dict[str, Any]]:
     """Run the comparison, print its tables, write its results, and return a row per pair and metric."""
     command_line.begin(options)
-    dataset = movielens.load("ml-100k", options.data_dir)
+    dataset = datasets.load("ml-100k", options.data_dir)
     splits = Splits()
     split = last_positive(dataset.interactions, min_rating=4.0, ties=options.ties, key=None)
     task = test_task(splits.add("all", split))

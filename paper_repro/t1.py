@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.ml100k.models import MODELS
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.data.splits import Ties
 from mfjax.studies import study
 from mfjax.studies.study import Outcome
@@ -30,7 +30,7 @@ PUBLISHED_NDCG = {"random": 0.0036, "popularity": 0.0399, "als": 0.0675, "bpr": 
 
 def measure(options: Options) -> list[Check]:
     """Return every figure of the table that the models so far can give."""
-    ratings = movielens.load("ml-100k", options.data_dir).interactions
+    ratings = datasets.load("ml-100k", options.data_dir).interactions
     seeds = range(options.seeds)
 
     asked: dict[str, Any] = {"catalogue": MODELS, "cutoffs": (10,), "progress": options.progress}

@@ -31,7 +31,7 @@ from mfjax import als
 from mfjax.als import objectives
 from mfjax.als.objectives import Objective
 from mfjax.baselines.ratings import global_mean, item_bias
-from mfjax.data import movielens, splits
+from mfjax.data import datasets, splits
 from mfjax.data.splits import Ties, host_rng
 from mfjax.metrics.ratings import inverse_popularity, sign_accuracy, weighted_rmse
 from mfjax.studies import extras
@@ -54,7 +54,7 @@ RatingFit = Callable[[int, Cut], Factors]
 
 def measure(options: Options) -> list[Check]:
     """Return every figure of the post, both repairs, and what biases add."""
-    ratings = movielens.load("ml-100k", options.data_dir).interactions
+    ratings = datasets.load("ml-100k", options.data_dir).interactions
     task = time_split(ratings, ties=PUBLISHED_TIES)
     seeds = range(options.seeds)
     signed = ratings.with_values(np.where(ratings.values >= 4, 1.0, -1.0))

@@ -9,8 +9,8 @@ import numpy as np
 
 from experiments.ml1m import models, tables
 from mfjax import recommend
-from mfjax.data import movielens
-from mfjax.data.movielens import Dataset
+from mfjax.data import datasets
+from mfjax.data.datasets import Dataset
 from mfjax.data.splits import Split
 from mfjax.reports import buckets
 from mfjax.reports.buckets import Bucket
@@ -62,7 +62,7 @@ COMPARED = ("popularity", "item-knn", "item-knn-published", "ease", "als", "als-
 
 def measure(options: Options) -> list[Check]:
     """Return every figure of the table."""
-    dataset = movielens.load("ml-1m", options.data_dir)
+    dataset = datasets.load("ml-1m", options.data_dir)
 
     @cache
     def task() -> tuple[Split, Task]:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from mfjax import histories, ranking
-from mfjax.data import movielens, splits
+from mfjax.data import datasets, splits
 from mfjax.evaluation import evaluate
 from mfjax.ranking import sampling
 from mfjax.ranking.sampling import FalseNegatives
@@ -32,7 +32,7 @@ SMALLER_GAIN = (
 
 def measure(options: Options) -> list[Check]:
     """Return precision@10 under both rules, and under exact sampling from the unseen items."""
-    ratings = movielens.load("ml-100k", options.data_dir).interactions
+    ratings = datasets.load("ml-100k", options.data_dir).interactions
     found: dict[FalseNegatives, list[float]] = {"keep": [], "skip": [], "exclude": []}
     seeds = extras.bar(range(options.seeds), unit="split", disable=not options.progress, leave=False)
     for seed in seeds:

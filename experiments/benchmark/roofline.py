@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from experiments.benchmark import timing
 from experiments.benchmark.tasks import Case, ours
 from mfjax import devices
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.studies import options, results
 from mfjax.studies.options import MOST, MOST_DIM, Checked, option
 
@@ -62,7 +62,7 @@ def run(options_: Options) -> Roofline:
     """Measure, print the table, and return the figures."""
     options.begin(options_)
     devices.use_cores(1)
-    dataset = movielens.load(options_.data, options_.data_dir)
+    dataset = datasets.load(options_.data, options_.data_dir)
     case = Case(dataset.name, dataset.interactions, options_.dim, options_.repeats, False)
     model = ours(case, case.config())
     seconds = timing.in_turns({"sweep": partial(model.sweep, model.state)}, case.repeats)["sweep"].warm

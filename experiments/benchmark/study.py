@@ -14,8 +14,8 @@ from pathlib import Path
 from experiments.benchmark import peers
 from experiments.benchmark.tasks import TASKS, Case, Timing, held_out
 from mfjax import checks, data, devices
-from mfjax.data import movielens, sources, synthetic
-from mfjax.data.movielens import Dataset
+from mfjax.data import datasets, sources, synthetic
+from mfjax.data.datasets import Dataset
 from mfjax.data.releases import RELEASES
 from mfjax.studies import options, results
 from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, Checked, option
@@ -59,11 +59,11 @@ def run(options_: Options) -> list[Timing]:
     if not peers.available():
         print('No peers: python -m pip install -e ".[peers]" for implicit and irspack.\n')
     lines: list[Timing] = []
-    datasets, splits = _datasets(options_), Splits()
+    taken, splits = _datasets(options_), Splits()
     if "top-10" in options_.tasks:
-        for dataset in datasets:
+        for dataset in taken:
             splits.add(f"top-10 {dataset.name}", held_out(dataset.interactions))
-    for dataset in datasets:
+    for dataset in taken:
         for dim in options_.dims:
             case = Case(dataset.name, dataset.interactions, dim, options_.repeats, options_.memory)
             for task in options_.tasks:
@@ -74,10 +74,10 @@ def run(options_: Options) -> list[Timing]:
         from experiments.benchmark import plots  # needs matplotlib
 
         recorded = options.to_json(options_)
-        manifest = results.manifest("experiments.benchmark", datasets, splits.checksums, KEYS, recorded)
+        manifest = results.manifest("experiments.benchmark", taken, splits.checksums, KEYS, recorded)
         document = {"rows": [asdict(line) for line in lines], "manifest": manifest}
         written = [results.write_json(options_.out / "benchmark.json", document)]
-        written += plots.write(options_.out, lines, {one.name: len(one.interactions) for one in datasets})
+        written += plots.write(options_.out, lines, {one.name: len(one.interactions) for one in taken})
         print("wrote " + ", ".join(map(str, written)))
     return lines
 
@@ -92,7 +92,7 @@ def _datasets(options_: Options) -> list[Dataset]:
 def _dataset(name: str, folder: Path | None) -> Dataset:
     count = _count(name)
     if count is None:
-        return movielens.load(name, folder)
+        return datasets.load(name, folder)
     made_up = synthetic.of_size(0, count)
     total = hashlib.sha256(made_up.users.tobytes() + made_up.items.tobytes())
     return _made(name, made_up, f"mfjax.data.synthetic.of_size(0, {count})", total.hexdigest())

@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 
 from experiments.explicit_ml100k.models import OWN, PEERS, RATING_MODELS
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.data.splits import TIES, Ties
 from mfjax.studies import options as command_line
 from mfjax.studies import results
@@ -67,7 +67,7 @@ class Options(Checked):
 def run(options: Options) -> list[results.Row]:
     """Run the experiment, print its tables, write its results and plot, and return its rows."""
     command_line.begin(options, *_modules(options))
-    dataset = movielens.load("ml-100k", options.data_dir)
+    dataset = datasets.load("ml-100k", options.data_dir)
     names = options.names()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     rows: list[results.Row] = []

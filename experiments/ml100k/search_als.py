@@ -15,7 +15,7 @@ import numpy as np
 
 from mfjax import als
 from mfjax.als import objectives
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.studies import options as command_line
 from mfjax.studies import study, unsolved
 from mfjax.studies.models import fit_als
@@ -81,7 +81,7 @@ def score(config: als.Config, num_steps: int, tasks: Sequence[Task]) -> float:
 def run(options: Options) -> list:
     """Return the trials, best first, and print the best."""
     command_line.begin(options, "tqdm", "optuna")
-    validation = tasks(movielens.load("ml-100k", options.data_dir).interactions, options.splits)
+    validation = tasks(datasets.load("ml-100k", options.data_dir).interactions, options.splits)
 
     def try_one(trial) -> float:
         config, num_steps = draw(trial, validation[0])

@@ -18,7 +18,7 @@ import numpy as np
 from experiments.ml100k.search_als import tasks
 from experiments.ml100k.settings import RankingSetting, setting
 from mfjax import ranking, recommend
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.ranking.losses import LOSSES
 from mfjax.studies import options as command_line
 from mfjax.studies.options import MOST, MOST_SEED, MOST_SPLITS, Checked, option
@@ -81,7 +81,7 @@ def curve(setting: RankingSetting, task: Task, seed: int, every: int) -> list[fl
 def run(options: Options) -> list:
     """Return the trials, best first, and print the best."""
     command_line.begin(options, "optuna")
-    validation = tasks(movielens.load("ml-100k", options.data_dir).interactions, options.splits)
+    validation = tasks(datasets.load("ml-100k", options.data_dir).interactions, options.splits)
 
     def try_one(trial) -> float:
         chosen = setting(options.loss, num_epochs=options.epochs, **draw(trial, options.loss))

@@ -12,7 +12,7 @@ import jax
 
 from experiments.ml100k.models import FAMILIES, MODELS
 from mfjax import devices
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.data.splits import TIES, Ties
 from mfjax.studies import ablation, config, rerun, results, study, tuning
 from mfjax.studies import options as command_line
@@ -101,7 +101,7 @@ def run(options: Options) -> list[results.Row]:
     options = replace(options, cores=jax.device_count())
     axes = ablation.parse(options.sweep, FAMILIES)
     repeated = options.config if config.is_manifest(options.config) else None
-    dataset = movielens.load("ml-100k", options.data_dir)
+    dataset = datasets.load("ml-100k", options.data_dir)
     if repeated is not None:
         rerun.check_data(repeated, dataset.checksum)
     seeds = range(options.first_seed, options.first_seed + options.seeds)

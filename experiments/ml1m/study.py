@@ -14,7 +14,7 @@ from experiments.ml1m import models, search, tables
 from experiments.ml1m.findings import Findings
 from experiments.ml1m.models import NAMES, SEARCHED
 from mfjax import devices, saving
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.data.splits import TIES, Ties
 from mfjax.recommend import Model
 from mfjax.reports import buckets, inspection
@@ -96,7 +96,7 @@ def run(options: Options) -> Findings:
     # The cores are those that there are: last bits of ALS depend on their number, so a run that repeats this one asks.
     options = replace(options, k=tuple(sorted({*options.k, 10})), cores=jax.device_count())
     repeated = options.config if config.is_manifest(options.config) else None
-    dataset = movielens.load(options.dataset, options.data_dir)
+    dataset = datasets.load(options.dataset, options.data_dir)
     if repeated is not None:
         rerun.check_data(repeated, dataset.checksum)
     splits = Splits()

@@ -14,7 +14,7 @@ from experiments.benchmark.latency import latency
 from experiments.ml100k.models import MODELS
 from experiments.two_stage import published_runs
 from mfjax import compilation
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.data.splits import TIES, Ties
 from mfjax.recommend import two_stage
 from mfjax.statistics import bootstrap
@@ -92,7 +92,7 @@ def run(options: Options) -> list[Line]:
     """Run the experiment, print its table, write its results and plots, and return its lines."""
     command_line.begin(options, *(["matplotlib"] if options.out is not None else []))
     pairs = [_pair(text) for text in options.pairs]
-    dataset = movielens.load("ml-100k", options.data_dir)
+    dataset = datasets.load("ml-100k", options.data_dir)
     splits = Splits()
     split = last_positive(dataset.interactions, min_rating=4.0, ties=options.ties, key=None)
     task = test_task(splits.add("all", split))
@@ -173,7 +173,7 @@ def table(lines: Sequence[Line], k: int) -> str:
     return results.align(rows, left=2)
 
 
-def _write(options: Options, dataset: movielens.Dataset, splits: Splits, task: Task, lines: Sequence[Line]) -> None:
+def _write(options: Options, dataset: datasets.Dataset, splits: Splits, task: Task, lines: Sequence[Line]) -> None:
     from experiments.two_stage import plots  # needs matplotlib
 
     folder = options.out

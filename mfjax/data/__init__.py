@@ -1,14 +1,14 @@
 """Reading, filtering and splitting interactions on the host.
 
-`movielens` reads the published sets, `splits` holds out by time or at random and says which rules for equal times there
+`datasets` loads the published sets, `splits` holds out by time or at random and says which rules for equal times there
 are, `leaks` proves that nothing leaks, `recency` weighs a user's latest items, `synthetic` makes interactions up.
 """
 
-from mfjax.data import leaks, movielens, recency, splits, synthetic
+from mfjax.data import datasets, leaks, recency, splits, synthetic
 from mfjax.data.arrays import from_arrays, from_sparse
+from mfjax.data.datasets import Dataset, load
 from mfjax.data.filters import compact, k_core
 from mfjax.data.leaks import check_no_leak
-from mfjax.data.movielens import Dataset, load, load_ml1m, load_ml100k, load_ratings_csv
 from mfjax.data.reading import read, read_split
 from mfjax.data.splits import (
     HeldOut,
@@ -32,6 +32,7 @@ __all__ = [
     "StrongSplit",
     "check_no_leak",
     "compact",
+    "datasets",
     "from_arrays",
     "from_frame",
     "from_sparse",
@@ -41,10 +42,6 @@ __all__ = [
     "leaks",
     "leave_last_out",
     "load",
-    "load_ml1m",
-    "load_ml100k",
-    "load_ratings_csv",
-    "movielens",
     "random_split",
     "read",
     "read_csv",

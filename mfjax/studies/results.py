@@ -19,7 +19,7 @@ PACKAGES = ("mfjax", "jax", "jaxlib", "numpy", "scipy", "optax")
 
 
 class Source(Protocol):
-    """What was read or made up, such as a `mfjax.data.movielens.Dataset`.
+    """What was read or made up, such as a `mfjax.data.datasets.Dataset`.
 
     Attributes:
         name: of the data.

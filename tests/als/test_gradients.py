@@ -12,7 +12,7 @@ import pytest
 
 from mfjax import als, histories
 from mfjax.als import objectives
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.types import Interactions
 
 # What is held here is mathematics: compiled as is quickest, for gradients are large programs.
@@ -165,7 +165,7 @@ def test_fold_in_and_loss_have_derivatives(pairs):
 @pytest.mark.parametrize("options", [{"cg_steps": 1}, {}, {"cg_steps": 3}, {"cg_steps": 8}, {"solver": "cholesky"}])
 def test_movielens(options, data_dir):
     """200 users of MovieLens-100K, 16 steps of dim 8, d / d log reg at 0 and 2, d / d log alpha."""
-    ratings = movielens.load_ml100k(data_dir).interactions
+    ratings = datasets.load("ml-100k", data_dir).interactions
     ratings = ratings.select(ratings.users < 200)
     known = np.random.default_rng(0).random(len(ratings)) < 0.9
     train, hidden = ratings.select(known).with_values(1.0), ratings.select(~known)

@@ -80,9 +80,9 @@ def test_same_key_same_bits_and_vmap(data, key):
 
 
 def test_singular_values_of_real_ratings_equal_scipy(data_dir, key):
-    from mfjax.data import movielens
+    from mfjax.data import datasets
 
-    ratings = movielens.load("ml-100k", data_dir).interactions
+    ratings = datasets.load("ml-100k", data_dir).interactions
     found = decompose(key, histories.build(ratings), dim=10, num_iterations=15)
     means = np.bincount(ratings.users, ratings.values) / ratings.user_counts()
     matrix = scipy.sparse.coo_array((ratings.values - means[ratings.users], (ratings.users, ratings.items))).tocsr()

@@ -16,8 +16,7 @@ from mfjax.data import (
     k_core,
     k_folds,
     leave_last_out,
-    load_ml1m,
-    load_ml100k,
+    load,
     random_split,
     strong_generalisation,
     temporal,
@@ -302,7 +301,7 @@ def popularity_hits(split, k=10):
     ("ties", "hits"), [("file-order", 74), ("reverse", 79), ("item-id", 55), ("item-id-descending", 94)]
 )
 def test_popularity_hits_of_the_published_tie_rules(data_dir, ties, hits):
-    ratings = load_ml100k(data_dir).interactions
+    ratings = load("ml-100k", data_dir).interactions
     positives = compact(ratings.select(ratings.values >= 4))
     assert (len(positives), positives.num_users, positives.num_items) == (55_375, 942, 1447)
     split = leave_last_out(positives, ties=ties)
@@ -312,7 +311,7 @@ def test_popularity_hits_of_the_published_tie_rules(data_dir, ties, hits):
 
 
 def test_published_global_cut(data_dir):
-    split = global_time_cut(load_ml100k(data_dir).interactions, 80_000)
+    split = global_time_cut(load("ml-100k", data_dir).interactions, 80_000)
     assert len(np.unique(split.train.users)) == 751
     enough = split.test.select(split.train.user_counts()[split.test.users] >= 10)
     assert (len(enough), len(np.unique(enough.users))) == (2875, 107)
@@ -323,7 +322,7 @@ def test_published_global_cut(data_dir):
 def test_published_temporal_split(data_dir):
     if not (data_dir / "ml-1m" / "ratings.dat").is_file():
         pytest.skip(f"no ml-1m in {data_dir}")
-    split = temporal(load_ml1m(data_dir).interactions, test=5, validation=1)
+    split = temporal(load("ml-1m", data_dir).interactions, test=5, validation=1)
     assert (len(split.train), len(split.validation), len(split.test)) == (963_969, 6_040, 30_200)
     check_no_leak(split)
     positives = split.train.select(split.train.values >= 4)

@@ -14,7 +14,7 @@ from experiments.explicit_ml100k.peers import surprise_svd
 from mfjax import als, histories, recommend
 from mfjax.als import objectives
 from mfjax.baselines.ratings import user_item_bias
-from mfjax.data import movielens, splits
+from mfjax.data import datasets, splits
 from mfjax.recommend import model
 from mfjax.studies.rating_models import predict
 from mfjax.studies.rating_task import Cuts, time_split
@@ -158,7 +158,7 @@ def test_a_biased_model_predicts_from_raw_ids(pairs):
 
 @pytest.fixture(scope="module")
 def task(data_dir):
-    return time_split(movielens.load("ml-100k", data_dir).interactions)
+    return time_split(datasets.load("ml-100k", data_dir).interactions)
 
 
 def test_the_published_table(data_dir, task):

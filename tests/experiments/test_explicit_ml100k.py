@@ -13,7 +13,7 @@ from experiments.explicit_ml100k import curves, models
 from experiments.explicit_ml100k import study as explicit_ml100k
 from experiments.explicit_ml100k.study import Options
 from mfjax import als
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.studies import rating_task
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def ratings(folder):
-    return movielens.load("ml-100k", folder).interactions
+    return datasets.load("ml-100k", folder).interactions
 
 
 def small(folder, **changes) -> Options:

@@ -16,7 +16,7 @@ from experiments.ml1m import models, tables
 from experiments.ml1m import study as ml1m
 from experiments.ml1m.study import Options
 from mfjax import saving
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.reports import buckets, inspection
 from mfjax.reports.figures import spread
 from mfjax.studies import options, records, study
@@ -137,7 +137,7 @@ def test_the_page_loads_in_a_browser(written, tmp_path):
 
 
 def test_contributions_add_up_to_the_score(folder):
-    dataset = movielens.load(folder)
+    dataset = datasets.load(folder)
     split = last_ratings(dataset.interactions, ties="file-order", key=None)
     task = positive_task(split, split.test, min_rating=4.0)
     model = models.catalogue({})["als-recent"]
@@ -159,7 +159,7 @@ def test_buckets_are_means_of_their_users(folder):
 
 
 def test_a_model_that_repeats_what_was_seen_is_found_out(folder):
-    dataset = movielens.load(folder)
+    dataset = datasets.load(folder)
     split = last_ratings(dataset.interactions, ties="file-order", key=None)
     task = positive_task(split, split.test, min_rating=4.0)
     shared = models.catalogue({})
@@ -171,7 +171,7 @@ def test_a_model_that_repeats_what_was_seen_is_found_out(folder):
 
 
 def test_titles_are_found_by_their_parts(folder):
-    dataset = movielens.load(folder)
+    dataset = datasets.load(folder)
     items = inspection.Titles(dataset, np.arange(NUM_ITEMS))
     assert items.find("Film & Co 3") == 3
     assert items.find("film & co 3 (1953)") == 3
@@ -221,7 +221,7 @@ def test_labels_are_apart_and_in_order():
 def test_counts_of_the_published_protocol(data_dir):
     if not (data_dir / "ml-1m" / "ratings.dat").is_file():
         pytest.skip(f"no MovieLens-1M in {data_dir}")
-    dataset = movielens.load("ml-1m", data_dir)
+    dataset = datasets.load("ml-1m", data_dir)
     split = last_ratings(dataset.interactions, ties="file-order", key=None)
     task = positive_task(split, split.test, min_rating=4.0)
     assert tables.sizes(dataset, split, task) == (

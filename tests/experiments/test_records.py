@@ -17,7 +17,7 @@ from experiments.ml100k import study as ml100k
 from experiments.ml100k.settings import TUNED
 from experiments.two_stage import study as two_stage
 from mfjax import ranking
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.ranking import sampling
 from mfjax.studies import records, study
 from mfjax.studies import task as tasks
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 
 def split_of(folder):
-    ratings = movielens.load("ml-100k", folder).interactions
+    ratings = datasets.load("ml-100k", folder).interactions
     return tasks.last_positive(ratings, min_rating=4.0, ties="file-order", key=None)
 
 
@@ -45,7 +45,7 @@ def test_the_manifest_of_ranking_losses_says_what_was_used(folder, tmp_path):
     manifest = manifest_of(tmp_path / "ranking_losses.json")
     split = split_of(folder)
     assert manifest["splits"] == {"all": split.checksum()}
-    assert manifest["data"]["sha256"] == movielens.load("ml-100k", folder).checksum
+    assert manifest["data"]["sha256"] == datasets.load("ml-100k", folder).checksum
     assert manifest["keys"].startswith("start, order and negatives: key(seed)")
     assert set(manifest["settings"]) == {"bpr", "warp"}
     # From the manifest alone: the same values to the bit.

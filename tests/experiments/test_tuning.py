@@ -10,7 +10,7 @@ import pytest
 
 from experiments.ml100k import study as ml100k
 from experiments.ml100k.models import FAMILIES
-from mfjax.data import movielens
+from mfjax.data import datasets
 from mfjax.studies import tuning
 from mfjax.studies.task import last_positive
 from tests.experiments.test_experiments import small
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def train(folder):
-    ratings = movielens.load("ml-100k", folder).interactions
+    ratings = datasets.load("ml-100k", folder).interactions
     return last_positive(ratings, min_rating=4.0, ties="file-order", key=None).train
 
 

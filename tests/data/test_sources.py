@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mfjax.data import load_ml1m, load_ml100k, releases, sources
+from mfjax.data import load, releases, sources
 from mfjax.data.sources import SourceError
 
 RATINGS = b"196\t242\t3\t881250949\n186\t302\t4\t891717742\n196\t302\t5\t881250949\n"
@@ -97,7 +97,7 @@ def test_data_dir_comes_first_and_need_not_be_official(cache, tmp_path, caplog):
     folder.mkdir(parents=True)
     (folder / "u.data").write_bytes(RATINGS)
     for data_dir in (folder, folder.parent):
-        dataset = load_ml100k(data_dir)
+        dataset = load("ml-100k", data_dir)
         assert dataset.source == f"local folder {folder} (u.data is not the official file)"
         assert dataset.checksum == sha256(RATINGS)
         assert (dataset.titles, dataset.years, dataset.genres) == (None, None, None)
@@ -106,11 +106,11 @@ def test_data_dir_comes_first_and_need_not_be_official(cache, tmp_path, caplog):
 
 
 def test_grouplens_then_cache(grouplens, cache, capfd):
-    first = load_ml100k()
+    first = load("ml-100k")
     assert first.source.endswith("ml-100k.zip, verified (official u.data)")
     assert "trying file:" in capfd.readouterr().err
     grouplens.unlink()
-    second = load_ml100k()
+    second = load("ml-100k")
     assert (second.source, second.checksum) == (first.source, first.checksum)
     assert capfd.readouterr().err == ""
     assert second.titles.tolist() == ["Kolya (1996)", "L\u00e9on: Pros (Le) (1994)"]
@@ -119,7 +119,7 @@ def test_grouplens_then_cache(grouplens, cache, capfd):
 
 
 def test_wheel_gives_what_grouplens_gives(grouplens, cache, index):
-    dataset = load_ml100k()
+    dataset = load("ml-100k")
     assert (cache / "ml-100k" / "u.data").read_bytes() == RATINGS
     assert dataset.source.startswith("wheel recbole==1.2.1, verified")
     assert dataset.source.endswith("(official u.data)")
@@ -130,48 +130,48 @@ def test_wheel_gives_what_grouplens_gives(grouplens, cache, index):
 @pytest.mark.parametrize("name", ["u.data", "u.item", sources.MANIFEST])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_broken_cache_is_fetched_again(grouplens, cache, capfd, name, damage):
-    load_ml100k()
+    load("ml-100k")
     path = cache / "ml-100k" / name
     path.unlink() if damage == "gone" else path.write_bytes(path.read_bytes()[:10])
-    assert len(load_ml100k().interactions) == 3
+    assert len(load("ml-100k").interactions) == 3
     assert ("broken cache" in capfd.readouterr().err) or (name, damage) == (sources.MANIFEST, "gone")
 
 
 def test_nothing_anywhere_ends_in_one_message(cache):
     with pytest.raises(FileNotFoundError) as caught:
-        load_ml100k()
+        load("ml-100k")
     message = str(caught.value)
     for tried in ("nothing cached", "ml-100k.zip", "recbole==1.2.1"):
         assert tried in message
     assert "--data-dir" in message
     assert "MFJAX_CACHE" in message
     with pytest.raises(FileNotFoundError, match="no wheel holds ml-1m"):
-        load_ml1m()
+        load("ml-1m")
 
 
 def test_a_folder_that_was_named_is_the_only_source(grouplens, cache, tmp_path):
-    load_ml100k()  # it is in the cache now
+    load("ml-100k")  # it is in the cache now
     with pytest.raises(FileNotFoundError, match=r"data_dir: .*elsewhere holds neither u\.data nor ml-100k/u\.data"):
-        load_ml100k(tmp_path / "elsewhere")
+        load("ml-100k", tmp_path / "elsewhere")
 
 
 def test_unwritable_cache_is_one_of_the_things_tried(grouplens, cache):
     cache.write_text("a file where the folder should be")
     with pytest.raises(FileNotFoundError, match="ml-100k was found nowhere"):
-        load_ml100k()
+        load("ml-100k")
 
 
 def test_wrong_archive_is_refused(grouplens, cache, monkeypatch):
     monkeypatch.setitem(releases.RELEASES, "ml-100k", releases.Release("u.data", "u.item", "0" * 32))
     with pytest.raises(FileNotFoundError, match="do not have the published checksum 0000"):
-        load_ml100k()
+        load("ml-100k")
     assert not list(cache.rglob("u.*"))
 
 
 def test_wrong_wheel_is_refused(index, cache):
     index[next(iter(index))] = b"other rows"
     with pytest.raises(FileNotFoundError, match=r"ml-100k\.inter does not have the checksum"):
-        load_ml100k()
+        load("ml-100k")
     assert not list(cache.rglob("u.*"))
 
 
@@ -206,17 +206,17 @@ def test_an_archive_with_any_byte_changed_gives_the_bytes_or_says_so(tmp_path, c
 @pytest.mark.parametrize("name", ["u.data", "u.item", sources.MANIFEST])
 @pytest.mark.parametrize("empty", [True, False])
 def test_folders_in_place_of_cached_files(grouplens, cache, name, empty):
-    load_ml100k()
+    load("ml-100k")
     path = cache / "ml-100k" / name
     path.unlink()
     path.mkdir()
     if empty:
-        assert len(load_ml100k().interactions) == 3
+        assert len(load("ml-100k").interactions) == 3
         assert path.is_file()
     else:
         (path / "mine").write_text("not ours to remove")
         with pytest.raises(FileNotFoundError, match=rf"{name}: is a folder where a file .* delete it"):
-            load_ml100k()
+            load("ml-100k")
 
 
 MANIFESTS = [
@@ -235,9 +235,9 @@ MANIFESTS = [
 
 @pytest.mark.parametrize("text", MANIFESTS, ids=lambda text: text[:20])
 def test_manifests_of_any_kind_are_fetched_again(grouplens, cache, text):
-    load_ml100k()
+    load("ml-100k")
     (cache / "ml-100k" / sources.MANIFEST).write_text(text)
-    assert load_ml100k().source.endswith("ml-100k.zip, verified (official u.data)")
+    assert load("ml-100k").source.endswith("ml-100k.zip, verified (official u.data)")
 
 
 def test_silent_server_fails_fast(tmp_path, monkeypatch):
@@ -312,5 +312,5 @@ def test_a_killed_download_takes_pip_along_and_its_folder_goes_with_the_next(gro
         assert time.monotonic() < deadline, "pip goes on alone"
         time.sleep(0.05)
     assert logs[0].exists()
-    load_ml100k()
+    load("ml-100k")
     assert not list(cache.glob(".*"))

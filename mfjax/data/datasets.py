@@ -98,22 +98,6 @@ def load(name_or_path: str | Path, data_dir: str | Path | None = None, *, duplic
     return _read(name, path, f"local file {path}", duplicates)
 
 
-def load_ml100k(data_dir: str | Path | None = None) -> Dataset:
-    """Return MovieLens-100K: 943 users, 1682 items, 100,000 ratings. See `load`."""
-    return load("ml-100k", data_dir)
-
-
-def load_ml1m(data_dir: str | Path | None = None) -> Dataset:
-    """Return MovieLens-1M: 6040 users, 3706 items with a rating, 1,000,209 ratings. See `load`."""
-    return load("ml-1m", data_dir)
-
-
-def load_ratings_csv(folder: str | Path) -> Dataset:
-    """Return a folder of `ratings.csv` and, if it is there, `movies.csv` (latest-small, 20M, 25M, 32M). See `load`."""
-    checks.kind("folder", folder, (str, os.PathLike), "pass the name of a folder")
-    return load(Path(folder) / "ratings.csv")
-
-
 def _read(name: str, path: Path, source: str, duplicates: Duplicates) -> Dataset:
     movies, separator, names = _LAYOUTS.get(path.name, _LAYOUTS["ratings.csv"])
     columns = dict(zip(("user", "item", "value", "timestamp"), names, strict=True))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mfjax.data import load, load_ml1m, load_ml100k, load_ratings_csv
+from mfjax.data import load
 
 CSV = "userId,movieId,rating,timestamp\n7,50,4.5,1000\n7,2,0.5,999\n5,50,3.0,1000\n"
 MOVIES = (
@@ -26,7 +26,7 @@ def folder(tmp_path):
 
 
 def test_ratings_csv(folder):
-    dataset = load_ratings_csv(folder)
+    dataset = load(folder)
     pairs = dataset.interactions
     assert (dataset.name, dataset.source) == ("ml-tiny", f"local file {folder / 'ratings.csv'}")
     assert pairs.user_vocabulary.decode(pairs.users).tolist() == [7, 7, 5]
@@ -108,7 +108,7 @@ def test_duplicates_policy_reaches_the_reader(tmp_path):
 
 
 def test_ml100k(data_dir):
-    dataset = load_ml100k(data_dir)
+    dataset = load("ml-100k", data_dir)
     pairs = dataset.interactions
     assert (len(pairs), pairs.num_users, pairs.num_items) == (100_000, 943, 1682)
     assert dataset.source.endswith("(official u.data)")
@@ -121,5 +121,5 @@ def test_ml100k(data_dir):
 def test_ml1m(data_dir):
     if not (data_dir / "ml-1m" / "ratings.dat").is_file():
         pytest.skip(f"no ml-1m in {data_dir}")
-    pairs = load_ml1m(data_dir).interactions
+    pairs = load("ml-1m", data_dir).interactions
     assert (len(pairs), pairs.num_users, pairs.num_items) == (1_000_209, 6040, 3706)

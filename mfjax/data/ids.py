@@ -41,22 +41,29 @@ def encode(column: pa.ChunkedArray, *, untyped: bool = False, kind: IdKind | Non
     refuse_missing(column, "id")
     if pa.types.is_integer(_value_type(column)) and not pa.types.is_dictionary(column.type):
         return _of_integers(column.to_numpy())
-    distinct, codes = _distinct(column)
+    chunks = _coded(column)
+    of_chunks = pa.chunked_array([chunk.dictionary for chunk in chunks]).dictionary_encode().chunks
+    distinct = of_chunks[0].dictionary
+    places = [each.indices.to_numpy() for each in of_chunks]
     if pa.types.is_integer(distinct.type):
-        return _ranked(distinct.to_numpy(), codes)
-    if (empty := pc.equal(pc.binary_length(distinct), 0).to_numpy(zero_copy_only=False)).any():
-        raise RowError(first(codes == first(empty)), "is empty; drop the row or give it an id")
+        return _ranked(chunks, places, distinct.to_numpy())
+    if pc.any(pc.equal(pc.binary_length(distinct), 0)).as_py():
+        raise RowError(_row_of(chunks, ""), "is empty; drop the row or give it an id")
     integers = _spelt_integers(distinct) if untyped and kind != "text" else None
     if integers is not None:
-        return _ranked(integers, codes)
+        return _ranked(chunks, places, integers)
     if untyped and kind == "integers":
-        wrong = next(code for code, text in enumerate(distinct) if _spelt_integers(pa.array([text.as_py()])) is None)
+        wrong = next(text.as_py() for text in distinct if _spelt_integers(pa.array([text.as_py()])) is None)
         raise RowError(
-            first(codes == wrong),
-            f"holds {distinct[wrong].as_py()!r}, which is not how an integer of 64 bits is written; "
-            "mend or drop the row, or pass ids='text'",
+            _row_of(chunks, wrong),
+            f"holds {wrong!r}, which is not how an integer of 64 bits is written; mend or drop the row, or pass ids='text'",
         )
-    return _ranked_text(distinct, codes)
+    # Arrow sorts by the bytes of UTF-8, which is the order of code points.
+    order = pc.sort_indices(distinct).to_numpy()
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    raw = np.array(distinct.take(pa.array(order)).to_pylist(), np.dtypes.StringDType())
+    return Encoded(_placed(chunks, places, rank), Vocabulary(raw))
 
 
 def below(column: pa.ChunkedArray, count: int, name: str) -> np.ndarray:
@@ -84,29 +91,50 @@ def _value_type(column: pa.ChunkedArray) -> pa.DataType:
     return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
 
 
-def _distinct(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
-    """Return distinct raw ids in the order of their first rows, and the place of every row's among them int32 [n]."""
+def _coded(column: pa.ChunkedArray) -> list[pa.DictionaryArray]:
+    """Return the chunks of a column as places in a dictionary of their own, of the ids that occur in them."""
     kind = _value_type(column)
     if pa.types.is_string_view(kind):
         column = column.cast(pa.large_string())
         kind = column.type
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if not (is_text or pa.types.is_integer(kind)):
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
         raise ValueError(
             f"ids of the type {kind} are neither integers nor text; convert them, e.g. with .astype(np.int64)"
         )
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    coded = coded.unify_dictionaries()
-    if coded.num_chunks == 0:
-        return pa.array([], kind), np.zeros(0, np.int32)
-    dictionary = coded.chunk(0).dictionary
-    codes = np.concatenate([chunk.indices.to_numpy().astype(np.int32, copy=False) for chunk in coded.chunks])
-    used = np.zeros(len(dictionary), bool)
-    used[codes] = True
-    if not used.all():  # a category without a row, or whose rows a filter dropped
-        codes = (np.cumsum(used) - 1).astype(np.int32)[codes]
-        dictionary = dictionary.filter(pa.array(used))
-    return dictionary, codes
+    return [_used(chunk) for chunk in coded.chunks] or [pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), [])]
+
+
+def _used(chunk: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return a chunk without the ids that no row has: categories, or those whose rows a filter dropped."""
+    places = chunk.indices.to_numpy()
+    used = np.zeros(len(chunk.dictionary), bool)
+    used[places] = True
+    if used.all():
+        return chunk
+    places = (np.cumsum(used) - 1).astype(np.int32)[places]
+    return pa.DictionaryArray.from_arrays(pa.array(places), chunk.dictionary.filter(pa.array(used)))
+
+
+def _placed(chunks: list[pa.DictionaryArray], places: list[np.ndarray], ids: np.ndarray) -> np.ndarray:
+    """Return the ids int32 [n] of rows: `ids` of the distinct raw ids, `places` of a chunk's raw ids among these."""
+    found = np.empty(sum(map(len, chunks)), np.int32)
+    start = 0
+    for chunk, place in zip(chunks, places, strict=True):
+        found[start : start + len(chunk)] = ids[place][chunk.indices.to_numpy()]
+        start += len(chunk)
+    return found
+
+
+def _row_of(chunks: list[pa.DictionaryArray], raw_id: str) -> int:
+    """Return the first row that holds a raw id."""
+    start = 0
+    for chunk in chunks:
+        place = chunk.dictionary.index(raw_id).as_py()
+        if place >= 0:
+            return start + first(chunk.indices.to_numpy() == place)
+        start += len(chunk)
+    raise AssertionError(raw_id)
 
 
 def _spelt_integers(distinct: pa.Array) -> np.ndarray | None:
@@ -137,16 +165,6 @@ def _of_integers(raw: np.ndarray) -> Encoded:
     return Encoded(inverse.astype(np.int32), Vocabulary(distinct))
 
 
-def _ranked(distinct: np.ndarray, codes: np.ndarray) -> Encoded:
-    """Return ids by the order of distinct integers; a dictionary may hold one twice."""
-    rank = _of_integers(distinct)
-    return Encoded(rank.ids[codes], rank.vocabulary)
-
-
-def _ranked_text(distinct: pa.Array, codes: np.ndarray) -> Encoded:
-    # Arrow sorts by the bytes of UTF-8, which is the order of code points.
-    order = pc.sort_indices(distinct).to_numpy()
-    rank = np.empty(len(order), np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    raw = np.array(distinct.take(pa.array(order)).to_pylist(), np.dtypes.StringDType())
-    return Encoded(rank[codes], Vocabulary(raw))
+def _ranked(chunks: list[pa.DictionaryArray], places: list[np.ndarray], integers: np.ndarray) -> Encoded:
+    rank = _of_integers(integers)
+    return Encoded(_placed(chunks, places, rank.ids), rank.vocabulary)

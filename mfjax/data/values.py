@@ -32,10 +32,22 @@ def read(column: pa.ChunkedArray) -> np.ndarray:
         column = column.cast(pa.float64())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise ValueError(f"a column of the type {kind} is not of numbers; pass ratings or counts")
-    given = column.to_numpy()
+    numbers = np.empty(len(column), np.float32)
+    start = 0
+    for chunk in column.chunks:  # chunk by chunk: the passes over one stay in the cache
+        try:
+            _checked(chunk.to_numpy(zero_copy_only=False), numbers[start : start + len(chunk)])
+        except RowError as error:
+            raise RowError(start + error.row, error.told) from None
+        start += len(chunk)
+    return numbers
+
+
+def _checked(given: np.ndarray, numbers: np.ndarray) -> None:
+    """Write given numbers into `numbers`, float32."""
     exact = given if given.dtype.kind in "iu" else given.astype(np.float64, copy=False)
     with np.errstate(over="ignore"):
-        numbers = exact.astype(np.float32)
+        numbers[:] = exact
     for bad, what in (
         (~np.isfinite(numbers), "not finite; drop the row or mend it"),
         (exact < 0, "negative; drop or shift it (signed values are set afterwards, by Interactions.with_values)"),
@@ -43,7 +55,6 @@ def read(column: pa.ChunkedArray) -> np.ndarray:
     ):
         if bad.any():
             raise RowError(first(bad), f"holds {given[first(bad)]}, {what}")
-    return numbers
 
 
 def of_events(column: pa.ChunkedArray, values: Mapping) -> np.ndarray:
@@ -91,10 +102,8 @@ def _is_cut(exact: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Return where float32 lost more than a rounding: whole numbers that changed, and numbers below its least."""
     cut = numbers != exact
     if exact.dtype.kind in "iu":
-        if cut.any() or (exact > 2**24).any():
-            cut = numbers.astype(np.float64) != exact.astype(np.float64)
-            far = np.flatnonzero(exact > 2**53)  # where float64 rounds as well
-            cut[far] = [int(numbers[row]) != int(exact[row]) for row in far]
+        far = np.flatnonzero(exact > 2**53)  # where float64, in which numpy compares them, rounds as well
+        cut[far] = [int(numbers[row]) != int(exact[row]) for row in far]
         return cut
     if cut.any():
         cut &= (exact < 2**53) & (exact == np.floor(exact))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +12,13 @@ import numpy as np
 from mfjax import checks
 
 TEXT = np.dtypes.StringDType()
-"""How raw ids that are text are held: each takes the bytes that it needs, and keeps its NULs and spaces."""
+"""How raw ids that are text are held: each takes the bytes that it needs, and keeps its NULs and spaces.
 
-_MANY = 4096
+Compare, sort and search such arrays as Python's or Arrow's texts: numpy (2.0 to 2.4) compares them up to a first NUL,
+so that its `==`, `sort` and `unique` err, and `searchsorted` reads the texts of one array in the memory of another.
+"""
+
+_PART = 2**16
 
 
 def raw_ids(name: str, column: Any) -> np.ndarray:
@@ -73,14 +79,17 @@ class Vocabulary:
                 f"raw: {raw.dtype}{list(raw.shape)} is no list of integers or strings; pass Vocabulary.of(raw_ids)"
             )
         raw = _typed("raw", _cells("raw", raw))
-        if not (raw[1:] > raw[:-1]).all():
+        if not rises(raw):
             raise ValueError("raw: the raw ids are not sorted and distinct; pass Vocabulary.of(raw_ids)")
         object.__setattr__(self, "raw", raw)
 
     @classmethod
     def of(cls, raw_ids: Any) -> Vocabulary:
         """Return the vocabulary of raw ids in any order, repeats allowed. Raises ValueError as `find`."""
-        return cls(np.unique(_typed("raw_ids", _cells("raw_ids", raw_ids))))
+        raw = _typed("raw_ids", _cells("raw_ids", raw_ids))
+        if raw.dtype != TEXT:
+            return cls(np.unique(raw))
+        return cls(np.array(sorted(set(raw.reshape(-1).tolist())), object).astype(TEXT))
 
     def __len__(self) -> int:
         return len(self.raw)
@@ -103,8 +112,10 @@ class Vocabulary:
                 f"raw_ids: {asked.reshape(-1)[:1].tolist()[0]!r:.80}, but the ids of this vocabulary are "
                 f"{kind_of(self.raw)}; convert it"
             )
-        if asked.dtype == TEXT and asked.size >= _MANY:
-            return _looked_up(self.raw, asked)
+        if asked.dtype == TEXT:
+            ids = (_looked_up if asked.size > 1000 + len(self) // 10 else _bisected)(self.raw, asked.reshape(-1))
+            ids = ids.reshape(asked.shape)
+            return np.maximum(ids, 0), ids >= 0
         # In one dtype: numpy compares int64 and uint64 as floats.
         alike = asked.astype(self.raw.dtype, copy=False)
         ids = np.minimum(np.searchsorted(self.raw, alike), len(self) - 1)
@@ -133,6 +144,14 @@ class Vocabulary:
 def kind_of(raw: np.ndarray) -> str:
     """Return "text" or "integers", whichever raw ids are."""
     return "text" if raw.dtype == TEXT else "integers"
+
+
+def rises(raw: np.ndarray) -> bool:
+    """Return whether raw ids [n] are sorted and distinct."""
+    if raw.dtype != TEXT:
+        return bool((raw[1:] > raw[:-1]).all())
+    parts = (raw[start : start + _PART + 1].tolist() for start in range(0, len(raw), _PART))
+    return all(all(map(operator.lt, part, part[1:])) for part in parts)
 
 
 def _cells(name: str, column: Any) -> np.ndarray:
@@ -201,28 +220,39 @@ def _of_objects(name: str, cells: np.ndarray) -> np.ndarray:
 
 
 def _of_text(name: str, cells: np.ndarray) -> np.ndarray:
+    if cells.dtype == TEXT:
+        return cells
     try:
-        return cells.astype(TEXT, copy=False)
-    except (UnicodeEncodeError, TypeError):
+        # By way of objects: numpy cuts a fixed-width text at its first NUL.
+        return cells.astype(object).astype(TEXT)
+    except ValueError:
         row = next(row for row, one in enumerate(cells.reshape(-1, 1)) if not _is_unicode(one))
-        raise ValueError(f"{name}: row {row} holds half a surrogate pair; drop the row or convert it") from None
+        raise ValueError(f"{name}: row {row} is no Unicode text (half a surrogate pair); drop or convert it") from None
 
 
 def _is_unicode(cells: np.ndarray) -> bool:
     try:
-        cells.astype(TEXT)
-    except (UnicodeEncodeError, TypeError):
+        return cells.astype(object).astype(TEXT).size > 0
+    except ValueError:
         return False
-    return True
 
 
 def _kinds(cells: np.ndarray) -> set[type]:
     return set(map(type, cells.reshape(-1)))
 
 
-def _looked_up(raw: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `Vocabulary.find` does, through a table of all ids."""
-    table = dict(zip(raw.tolist(), range(len(raw)), strict=True))
-    ids = np.fromiter((table.get(one, -1) for one in asked.reshape(-1).tolist()), np.int32, asked.size)
-    ids = ids.reshape(asked.shape)
-    return np.maximum(ids, 0), ids >= 0
+def _bisected(raw: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Return the ids of texts int32 [n], -1 for an unknown one."""
+    places = ((bisect.bisect_left(raw, one), one) for one in asked)
+    found = [place if place < len(raw) and raw[place] == one else -1 for place, one in places]
+    return np.array(found, np.int32)
+
+
+def _looked_up(raw: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Return the same by a table of all ids: faster for many texts."""
+    import pyarrow
+    import pyarrow.compute
+
+    # By way of objects: not every pyarrow takes `TEXT`.
+    texts, ids = (pyarrow.array(one.astype(object), pyarrow.large_string()) for one in (asked, raw))
+    return pyarrow.compute.index_in(texts, ids).fill_null(-1).to_numpy(zero_copy_only=False)

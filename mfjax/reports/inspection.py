@@ -19,6 +19,7 @@ from mfjax.studies.models import Recommender
 from mfjax.studies.study import Outcome
 from mfjax.studies.task import Task
 from mfjax.types import Array, Factors, Interactions
+from mfjax.vocabularies import kind_of
 
 SHOWN = 10
 """Entries of a history, a list or a neighbourhood."""
@@ -68,8 +69,7 @@ def find_user(dataset: Dataset, raw: str) -> int:
     vocabulary = dataset.interactions.user_vocabulary
     assert vocabulary is not None
     try:
-        typed = np.asarray([raw]).astype(vocabulary.raw.dtype)
-        return int(vocabulary.encode(typed)[0])
+        return int(vocabulary.encode([raw if kind_of(vocabulary.raw) == "text" else int(raw)])[0])
     except ValueError:
         known = ", ".join(map(str, vocabulary.raw[:3].tolist()))
         raise ValueError(f"user: {raw!r} is no user of {dataset.name}; its raw ids are such as {known}") from None

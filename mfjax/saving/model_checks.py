@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mfjax.vocabularies import rises
+
 _FIELDS = {"kind", "seen", "rating_range", "objective", "config", "manifest"}
 _TABLES = ("factors.users", "factors.items")
 _OTHERS = ("factors.user_biases", "factors.item_biases", "factors.offset")
@@ -90,7 +92,7 @@ def _factors(arrays: Mapping[str, np.ndarray]) -> tuple[int, int]:
 def _vocabulary(name: str, raw: np.ndarray, count: int) -> None:
     _require(raw.shape == (count,), f"{name}: shape {raw.shape}, where the factors have {count} rows")
     _require(raw.dtype.kind in "iuUT", f"{name}: dtype {raw.dtype} is not of raw ids")
-    _require((raw[1:] > raw[:-1]).all(), f"{name}: is not sorted and distinct")
+    _require(rises(raw), f"{name}: is not sorted and distinct")
 
 
 def _seen(arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int], num_users: int, num_items: int) -> None:

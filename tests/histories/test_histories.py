@@ -9,7 +9,7 @@ import pytest
 from mfjax import histories
 from mfjax.data import synthetic
 from mfjax.histories import packing
-from mfjax.types import Interactions, Vocabulary
+from mfjax.types import Interactions
 
 
 def power_law_pairs(num_users=300, num_items=200, seed=0) -> Interactions:
@@ -111,19 +111,6 @@ def test_bad_input_names_the_row_and_the_remedy(changes, options, message):
         histories.side(Interactions(**columns, num_users=3, num_items=4), **options)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda v: v.encode(["a", "z"]), "raw_ids: .*'z'.* is not in the vocabulary of 2 ids"),
-        (lambda v: v.decode([2]), r"ids: id 2 is outside 0\.\.1"),
-        (lambda v: v.decode([-1]), r"ids: id -1 is outside 0\.\.1"),
-    ],
-)
-def test_vocabulary_names_what_it_does_not_know(call, message):
-    with pytest.raises(ValueError, match=message):
-        call(Vocabulary.of(["b", "a"]))
-
-
 def test_sides_share_the_shape_of_a_chunk_unless_one_would_grow_too_much():
     shared = histories.build(synthetic.power_law(0, num_users=300, num_items=250, num_interactions=20_000))
     users, items = (side.blocks[0] for side in (shared.users, shared.items))
@@ -148,26 +135,3 @@ def test_histories_are_the_same_under_x64():
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda v: v.encode([1]), "raw_ids: 1, but the ids of this vocabulary are text; convert it"),
-        (lambda v: v.find(["a", None]), "raw_ids: row 1 holds None; ids are all integers or all strings"),
-        (lambda v: v.find([True]), "raw_ids: dtype bool; convert ids to integers or strings"),
-        (lambda v: v.find(np.array([1.0])), "raw_ids: dtype float64; convert ids to integers or strings"),
-        (lambda v: v.decode([True, False]), "ids: is a mask"),
-        (lambda v: v.decode(0.5), "ids: has the dtype float64"),
-    ],
-)
-def test_vocabularies_convert_nothing(call, message):
-    with pytest.raises(ValueError, match=message):
-        call(Vocabulary.of(["b", "a"]))
-
-
-def test_integers_of_different_types_are_compared_as_integers():
-    """numpy compares int64 and uint64 as floats, in which 2^53 and 2^53 + 1 are one."""
-    vocabulary = Vocabulary.of(np.array([2**53, -5], np.int64))
-    ids, known = vocabulary.find(np.array([2**53, 2**53 + 1, 2**64 - 5], np.uint64))
-    assert (ids.tolist(), known.tolist()) == ([1, 0, 0], [True, False, False])

@@ -1,4 +1,4 @@
-"""Columns with a part each -> Interactions: the one place where rows are checked, mapped to ids and freed of repeats."""
+"""Columns with a part each -> Interactions: the one place where rows are checked, mapped and freed of repeats."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from mfjax.data.ids import IdKind
 from mfjax.data.repeats import DUPLICATES, Duplicates, merge
 from mfjax.data.rows import Part, RowError, Rows, first
 from mfjax.types import Interactions, TimeUnit, Vocabulary
+from mfjax.vocabularies import kind_of
 
 Unknown = Literal["error", "drop"]
 """What becomes of a row whose id a given vocabulary does not have."""
@@ -59,11 +60,19 @@ class Reading:
                 checks.kind(name, getattr(self, name), Vocabulary, "pass Vocabulary.of(raw_ids)")
 
 
-def assemble(rows: Rows, how: Reading, *, num_users: int | None = None, num_items: int | None = None) -> Interactions:
+def assemble(
+    rows: Rows,
+    how: Reading,
+    *,
+    num_users: int | None = None,
+    num_items: int | None = None,
+    merging: bool = True,
+) -> Interactions:
     """Return the Interactions of rows, in their order.
 
     Args:
         num_users, num_items: sizes of the id space of ids that already are 0..count-1; no vocabulary is made.
+        merging: False leaves repeated pairs as they are, for a part of a source that is read in parts.
 
     Raises:
         ValueError: naming the column, the place of the row and the remedy.
@@ -93,8 +102,9 @@ def assemble(rows: Rows, how: Reading, *, num_users: int | None = None, num_item
         known = np.ones(len(rows), bool)
         known &= True if known_users is None else known_users
         known &= True if known_items is None else known_items
-        return _merged(rows, interactions.select(known), np.flatnonzero(known), how)
-    return _merged(rows, interactions, None, how)
+        interactions, kept = interactions.select(known), np.flatnonzero(known)
+        return _merged(rows, interactions, kept, how) if merging else interactions
+    return _merged(rows, interactions, None, how) if merging else interactions
 
 
 def _read(rows: Rows, part: Part, reader) -> Any:
@@ -128,19 +138,18 @@ def _encoded(
         place, known = given.find(raw)
     except ValueError:
         raise ValueError(
-            f"{rows.labels[part]}: dtype {raw.dtype}, but the vocabulary's ids are {given.raw.dtype}; convert one of them"
+            f"{rows.labels[part]}: {kind_of(raw)}, but the vocabulary's ids are {kind_of(given.raw)}; convert one of them"
         ) from None
     if known.all():
         return place[found.ids], None, given
     rows_known = known[found.ids]
     if how.unknown == "error":
         row = first(~rows_known)
-        raw_id = raw[found.ids[row]]
         raise rows.wrong(
             part,
             RowError(
                 row,
-                f"holds {raw_id.item() if isinstance(raw_id, np.generic) else raw_id!r}, which is not in the vocabulary "
+                f"holds {raw[found.ids[row : row + 1]].tolist()[0]!r}, which is not in the vocabulary "
                 f"({int((~rows_known).sum())} such rows); pass unknown='drop', or read the files together (read_split)",
             ),
         )

@@ -1,4 +1,4 @@
-"""The bytes of a text file on their way to Arrow's parser: decoded, without comments, with one separator, quotes checked.
+"""The bytes of a text file on their way to Arrow's parser: decoded, without comments, with one separator.
 
 Arrow's parser is given whole lines of UTF-8 with a separator of one byte. What it would take in silence is looked for
 here: a quote that swallows lines, and text in another encoding.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from mfjax.data.opening import DAMAGED, Place, opened
+from mfjax.data.opening import DAMAGED, Place, damaged, opened
 
 BLOCK = 1 << 24
 
@@ -111,18 +112,33 @@ def numbered(path: Place, dialect: Dialect) -> Iterator[tuple[int, bytes]]:
 
 
 def fields(line: bytes, dialect: Dialect) -> list[str]:
-    """Return the fields of a record, as the parser splits it."""
-    text = line.decode(errors="replace")
-    if not dialect.quoting:
-        return text.split(dialect.delimiter)
-    return next(csv.reader([text], delimiter=dialect.delimiter), [])
+    """Return the fields of a record of `numbered`, as the parser splits it."""
+    return split(line.decode(errors="replace"), dialect.delimiter, dialect.quoting)
+
+
+def split(text: str, separator: str, quoting: bool) -> list[str]:
+    """Return the fields of a line.
+
+    Example:
+        >>> split("1::Toy Story", "::", False), split('1,"a, b"', ",", True), split(" 1  2 ", WHITESPACE, False)
+        (['1', 'Toy Story'], ['1', 'a, b'], ['1', '2'])
+    """
+    if separator == WHITESPACE:
+        return re.split(r"[ \t]+", text.strip(" \t"))
+    if quoting and '"' in text:
+        one = separator if len(separator) == 1 else UNIT_SEPARATOR
+        try:
+            return next(csv.reader(io.StringIO(text.replace(separator, one), newline=""), delimiter=one), [])
+        except csv.Error:
+            pass  # a field of more than 131,072 characters
+    return text.split(separator)
 
 
 def check_quotes(block: bytes, line: int, path: Place, dialect: Dialect) -> None:
     """Raise ValueError for a quoted field that does not end in its line, or goes on after its closing quote.
 
-    A block is looked at as a whole: a quote that opens follows a separator or a line's start, and one that closes stands
-    before a separator or a line's end. Only lines where some quote does neither are parsed one by one.
+    A block is looked at as a whole: a quote that opens follows a separator or a line's start, and one that closes
+    stands before a separator or a line's end. Only lines where some quote does neither are parsed one by one.
     """
     text = np.frombuffer(b"\n" + block + b"\n", np.uint8)
     quotes = np.flatnonzero(text == ord('"'))
@@ -141,7 +157,9 @@ def check_quotes(block: bytes, line: int, path: Place, dialect: Dialect) -> None
         try:
             record = _with_one_separator(found, path, dialect).decode(errors="replace")
             next(csv.reader([record], delimiter=dialect.delimiter, strict=True), None)
-        except csv.Error:
+        except csv.Error as error:
+            if "field larger" in str(error):
+                continue
             raise ValueError(
                 f"source: {path}, line {line + number}: a double quote opens a field that does not end as one "
                 f"({found[:60].decode(errors='replace')!r}); mend the line, or pass quoting=False where quotes are "
@@ -159,7 +177,7 @@ def _decoded(path: Place, dialect: Dialect) -> Iterator[bytes]:
             try:
                 raw = file.read(BLOCK)
             except DAMAGED as error:
-                raise ValueError(f"source: {path} is damaged ({error}); fetch it again") from None
+                raise damaged(path, error) from None
             block = raw if decoder is None else _converted(decoder, raw, path, number, dialect.encoding)
             if is_first:
                 block = block.removeprefix(codecs.BOM_UTF8)

@@ -1,4 +1,4 @@
-"""Where bytes are: files, folders, zip archives and what is compressed, opened by their first bytes and not by suffix."""
+"""Where bytes are: files, folders and zip archives. What is compressed is told by its first bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ Place = Path | zipfile.Path
 """A file or folder, on the disk or in a zip archive: both have `name`, `open`, `is_dir` and `/`."""
 
 # What the modules that decompress raise for bytes that are damaged or end too early.
-DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowInvalid)
+DAMAGED = (
+    OSError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    pa.ArrowInvalid,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+)
 
 # Files with these suffixes (before that of a compression) are taken for tables in a folder.
 TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".parquet", ".pq", ".json", ".jsonl", ".ndjson")
@@ -46,7 +55,7 @@ def place(source: Any) -> Place:
         try:
             return zipfile.Path(path)
         except zipfile.BadZipFile as error:
-            raise ValueError(f"source: {path} is a damaged zip archive ({error}); fetch it again") from None
+            raise damaged(path, error) from None
     return path
 
 
@@ -97,9 +106,17 @@ def opened(path: Place) -> BinaryIO:
 
 def is_parquet(path: Place) -> bool:
     """Return whether a file begins as Parquet does."""
-    return _starts(path) == b"PAR1"
+    return _starts(path).startswith(b"PAR1")
+
+
+def damaged(path: Place, error: Exception) -> ValueError:
+    """Return the error of a file whose bytes can not be had."""
+    return ValueError(f"source: {path} is damaged or locked ({error!s:.100}); fetch it again")
 
 
 def _starts(path: Place) -> bytes:
-    with cast(BinaryIO, path.open("rb")) as file:
-        return file.read(6) if not path.name.endswith((".parquet", ".pq")) else file.read(4)
+    try:
+        with cast(BinaryIO, path.open("rb")) as file:
+            return file.read(6)
+    except DAMAGED as error:
+        raise damaged(path, error) from None

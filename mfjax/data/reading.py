@@ -15,10 +15,10 @@ from mfjax.data import frames, lists, opening, text, typed
 from mfjax.data.assembly import Reading, Unknown, assemble, in_one_unit
 from mfjax.data.columns import Columns, Selector
 from mfjax.data.ids import IdKind, encode
+from mfjax.data.layouts import Text
 from mfjax.data.opening import Place
 from mfjax.data.repeats import Duplicates
 from mfjax.data.rows import Part, RowError, Rows
-from mfjax.data.text import Text
 from mfjax.types import Interactions, TimeUnit, Vocabulary
 
 FileLayout = Literal["table", "lists", "qrels"]
@@ -79,7 +79,8 @@ def read(
         vocabularies: Interactions (or a Dataset) whose ids these get too, or a pair of Vocabulary.
         user_vocabulary, item_vocabulary: the same, each for itself.
         unknown: what becomes of a row with an id that a given vocabulary lacks: "error" or "drop".
-        layout: of the lines of a text file: "table", "lists" (`user item item ...`) or "qrels" (`user 0 item relevance`).
+        layout: of the lines of a text file: "table", "lists" (`user item item ...`) or "qrels"
+            (`user 0 item relevance`).
         separator: of fields: one character or several, or "whitespace" for runs of blanks and tabs; None for the one of
             tab, "::", ";", "|", "," and blank that splits all first lines alike.
         header: whether the first line names the columns; None for yes where columns are asked for by name, and where a
@@ -106,11 +107,11 @@ def read(
         (['007', '7'], [1.0, 5.0])
     """
     options = {name: option for name, option in locals().items() if name != "source"}
-    how, columns, dialect, layout = _options(**options)
+    how, columns, dialect, layout = options_of(**options)
     return assemble(rows_of(source, columns, dialect, layout, events=values is not None), how)
 
 
-def _options(
+def options_of(
     *, layout: FileLayout = "table", vocabularies: Any = None, **options: Any
 ) -> tuple[Reading, Columns, Text, FileLayout]:
     """Return the options of `read`, each with the part of reading that it belongs to."""
@@ -138,11 +139,11 @@ def rows_of(
     checks.choice("layout", layout, ("table", "lists", "qrels"))
     if hasattr(source, "tocoo"):
         raise ValueError("source: a matrix of scipy.sparse; pass it to data.from_sparse")
-    if not _is_path(source) and not isinstance(source, (list, tuple)):
+    if not is_path(source) and not isinstance(source, (list, tuple)):
         if not frames.is_frame(source):
             raise ValueError(
-                f"source: a {type(source).__name__} is no file and no frame; pass a path, a frame, a dict of columns, or "
-                "arrays to data.from_arrays"
+                f"source: a {type(source).__name__} is no file and no frame; pass a path, a frame, a dict of columns, "
+                "or arrays to data.from_arrays"
             )
         return frames.rows(source, columns)
     places = [opening.place(each) for each in (source if isinstance(source, (list, tuple)) else [source])]
@@ -168,18 +169,24 @@ def joined(parts: Sequence[Rows]) -> Rows:
         at = max(number for number in range(len(parts)) if starts[number] <= row)
         return parts[at].place(row - starts[at])
 
-    columns: dict[Part, pa.ChunkedArray] = {}
-    for name in parts[0].columns:
-        tables = [pa.table({name: part.columns[name]}) for part in parts]
-        try:
-            table = pa.concat_tables(tables, promote_options="permissive")
-        except pa.ArrowException:
-            kinds = sorted({str(part.columns[name].type) for part in parts})
-            raise ValueError(
-                f"{parts[0].labels[name]}: of the types {', '.join(kinds)} in the files; write all of one type"
-            ) from None
-        columns[name] = table.column(name)
+    columns = {name: _one_type(parts, name) for name in parts[0].columns}
     return Rows(columns, parts[0].labels, place, parts[0].untyped)
+
+
+def _one_type(parts: Sequence[Rows], name: Part) -> pa.ChunkedArray:
+    """Return a column of several sources; of text files its text where some have numbers of another kind."""
+    columns = [part.columns[name] for part in parts]
+    kinds = {str(column.type) for column in columns}
+    if len(kinds) > 1 and all(part.untyped for part in parts):
+        columns = [column.cast(pa.string()) for column in columns]
+    try:
+        return pa.concat_tables([pa.table({name: column}) for column in columns], promote_options="permissive").column(
+            0
+        )
+    except pa.ArrowException:
+        raise ValueError(
+            f"{parts[0].labels[name]}: of the types {', '.join(sorted(kinds))} in the files; write all of one type"
+        ) from None
 
 
 def read_split(sources: Mapping[str, Any], **options: Any) -> dict[str, Interactions]:
@@ -207,7 +214,7 @@ def read_split(sources: Mapping[str, Any], **options: Any) -> dict[str, Interact
     for name in ("vocabularies", "user_vocabulary", "item_vocabulary"):
         if options.get(name) is not None:
             raise ValueError(f"{name}: the parts make one of their own; use read for each part instead")
-    taken = _options(**options)
+    taken = options_of(**options)
     rows = {name: rows_of(source, *taken[1:], events=taken[0].values is not None) for name, source in sources.items()}
     together = joined(list(rows.values()))
     user_vocabulary, item_vocabulary = (vocabulary_of(together, part, taken[0].ids) for part in ("user", "item"))
@@ -240,7 +247,8 @@ def _pair_of(given: Any, user: Vocabulary | None, item: Vocabulary | None) -> tu
     return given[0], given[1]
 
 
-def _is_path(source: Any) -> bool:
+def is_path(source: Any) -> bool:
+    """Return whether a source is the name of a file or a folder."""
     return isinstance(source, (str, os.PathLike, zipfile.Path))
 
 

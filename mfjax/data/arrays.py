@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any, Protocol
 
 import numpy as np
@@ -136,7 +137,7 @@ def any_column(name: str, given: Any) -> pa.ChunkedArray:
     try:
         return column(name, given)
     except ValueError:
-        if getattr(given, "dtype", None) == object:
+        if len(given) and isinstance(np.asarray(given, object)[0], (str, int)):
             return _ids(name, given)  # which names the row
         raise
 
@@ -156,11 +157,35 @@ def column(name: str, given: Any) -> pa.ChunkedArray:
         raise ValueError(f"{name}: dtype {array.dtype} is not of numbers; pass ratings, counts or times")
     if array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
-    members = array.tolist() if array.dtype.kind in "OST" else _native(array)
+    members: Any = array.tolist() if array.dtype.kind in "OST" else _native(array)
+    if array.dtype == object and any(issubclass(kind, datetime.date) for kind in set(map(type, members))):
+        members = _alike(name, members)
     try:
         return pa.chunked_array([pa.array(members, from_pandas=True)])
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"{name}: {error!s:.150}; pass numbers, and drop the rows that have none") from None
+
+
+def _alike(name: str, members: list) -> list:
+    """Return Python's or pandas' dates or times, None for NaT, for Arrow: it would cut a time among dates to its date,
+    take a time without a zone among those with one for UTC, and cut nanoseconds.
+    """
+    members = [None if cell is None or cell != cell else cell for cell in members]
+    wanted = next(((row, _kind(cell)) for row, cell in enumerate(members) if cell is not None), None)
+    for row, cell in enumerate(members):
+        if wanted is not None and cell is not None and _kind(cell) != wanted[1]:
+            raise ValueError(
+                f"{name}: row {row} holds {_kind(cell)}, {cell!s:.60}, but row {wanted[0]} {wanted[1]}; write all alike"
+            )
+    if any(getattr(cell, "nanosecond", 0) for cell in members):  # pandas' times
+        return [None if cell is None else cell.to_datetime64().astype("datetime64[ns]") for cell in members]
+    return members
+
+
+def _kind(cell: Any) -> str:
+    if isinstance(cell, datetime.datetime):
+        return "a time without a zone" if cell.tzinfo is None else "a time with a zone"
+    return "a date" if isinstance(cell, datetime.date) else f"a {type(cell).__name__}"
 
 
 def _native(array: np.ndarray) -> np.ndarray:
@@ -194,7 +219,7 @@ def _datetimes(name: str, given: np.ndarray) -> pa.Array:
     # A day or a year far away wraps in seconds, and a picosecond is cut by nanoseconds.
     lost = ~np.isnat(given) & (np.isnat(wanted) | (wanted.astype(given.dtype) != given))
     if unit in _COARSE:
-        lost |= (wanted < np.datetime64(0, "s")) != (given < np.datetime64(0, unit))
+        lost |= (wanted < np.datetime64(0, "s")) != (given < np.zeros((), given.dtype))
     if lost.any():
         row = first(lost)
         raise ValueError(f"{name}: row {row} holds {given[row]}, which 64 bits can not hold; drop the row")

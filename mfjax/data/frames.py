@@ -48,10 +48,11 @@ def _table(frame: Any, columns: Columns) -> tuple[pa.Table, list[str]]:
     if isinstance(frame, np.ndarray) and frame.dtype.names:
         frame = {name: frame[name] for name in frame.dtype.names}
     if isinstance(frame, Mapping):
-        made = {str(name): arrays.any_column(str(name), column) for name, column in frame.items()}
-        if len({len(column) for column in made.values()}) > 1:
-            raise ValueError(f"source: columns of {[len(column) for column in made.values()]} rows; pass one length")
-        return pa.table(made), list(made)
+        names = [str(name) for name in frame]
+        columns_made = [arrays.any_column(name, column) for name, column in zip(names, frame.values(), strict=True)]
+        if len({len(column) for column in columns_made}) > 1:
+            raise ValueError(f"source: columns of {[len(column) for column in columns_made]} rows; pass one length")
+        return pa.Table.from_arrays(columns_made, names), names
     if isinstance(frame, pa.RecordBatch):
         frame = pa.Table.from_batches([frame])
     if isinstance(frame, pa.RecordBatchReader):

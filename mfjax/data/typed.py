@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import BinaryIO, cast
 
 import pyarrow as pa
@@ -15,6 +16,8 @@ from mfjax.data.rows import Part, Rows
 
 _HEAD = 1 << 20
 
+_IDS: tuple[Part, ...] = ("user", "item")
+
 
 def parquet(path: Place, columns: Columns) -> Rows:
     """Return the columns of a Parquet file.
@@ -26,8 +29,10 @@ def parquet(path: Place, columns: Columns) -> Rows:
         with cast(BinaryIO, path.open("rb")) as file, pyarrow.parquet.ParquetFile(file) as opened_file:
             names = opened_file.schema_arrow.names
             found = columns.locate(names, str(path))
-            wanted = None if columns.where is not None else [names[position] for position in found.values()]
-            table = opened_file.read(columns=wanted)
+            wanted = {names[position] for position in found.values()}
+            # Of columns with one name Arrow would read any one: then all are read.
+            every = columns.where is not None or any(names.count(name) > 1 for name in wanted)
+            table = opened_file.read(columns=None if every else sorted(wanted))
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"source: {path} is no whole Parquet file ({error!s:.120}); write it again") from None
     return _rows(path, table, names, columns, found)
@@ -42,38 +47,55 @@ def json_lines(path: Place, columns: Columns) -> Rows:
     try:
         with opened(path) as file:
             head = file.read(_HEAD)
-            names = _names(head)
-            found = columns.locate(names, str(path))
-            file.seek(0)
-            table = _read_json(file, head, [names[position] for position in found.values()], columns.where is not None)
+        whole = head[: head.rfind(b"\n") + 1] if len(head) == _HEAD else head
+        known = pyarrow.json.read_json(io.BytesIO(whole)).schema
+        found = columns.locate(known.names, str(path))
+        kinds = {known.names[position]: _kind(part, known.types[position]) for part, position in found.items()}
+        table = _read_widening(path, kinds, {known.names[found[part]] for part in _IDS}, columns.where is not None)
     except (pa.ArrowException, *DAMAGED) as error:
         raise ValueError(f"source: {path}: {error!s:.150}; pass a file of one JSON object a line") from None
-    return _rows(path, table, names, columns, found)
+    return _rows(path, table, known.names, columns, found)
 
 
 def _rows(path: Place, table: pa.Table, names: list[str], columns: Columns, found: dict[Part, int]) -> Rows:
     table, kept = filtered(table, columns.where)
-    parts: dict[Part, pa.ChunkedArray] = {part: table.column(names[position]) for part, position in found.items()}
+    parts: dict[Part, pa.ChunkedArray] = {
+        part: table.column(names[position] if names.count(names[position]) == 1 else position)
+        for part, position in found.items()
+    }
     return Rows(parts, columns.labels, lambda row: f"{path}, row {row if kept is None else kept[row]},")
 
 
-def _names(head: bytes) -> list[str]:
-    """Return the names of the first objects, in the order of their first occurrence."""
-    whole = head[: head.rfind(b"\n") + 1] if len(head) == _HEAD else head
-    return pyarrow.json.read_json(io.BytesIO(whole)).column_names
+def _kind(part: Part, kind: pa.DataType) -> pa.DataType:
+    """Return the type to read a column as: text that looks like a time is text, an id beyond 2^63 is no fraction."""
+    if pa.types.is_timestamp(kind):
+        return pa.string()
+    return pa.uint64() if part in _IDS and pa.types.is_floating(kind) else kind
 
 
-def _read_json(file: BinaryIO, head: bytes, wanted: list[str], every: bool) -> pa.Table:
-    """Read the wanted fields, text that looks like a time as text: an id may look like one."""
-    whole = head[: head.rfind(b"\n") + 1] if len(head) == _HEAD else head
-    kinds = pyarrow.json.read_json(io.BytesIO(whole)).schema
-    schema = pa.schema(
-        [
-            pa.field(name, pa.string() if pa.types.is_timestamp(kinds.field(name).type) else kinds.field(name).type)
-            for name in dict.fromkeys(wanted)
-        ]
-    )
+def _read_widening(path: Place, kinds: dict[str, pa.DataType], ids: set[str], every: bool) -> pa.Table:
+    """Read as `_read_json`; where the first lines have whole numbers or none, and later ones others, as those."""
+    wider = {name: _wider(kind, name in ids) for name, kind in kinds.items()}
+    error: pa.ArrowInvalid | None = None
+    for widened in (set(), set(kinds) - ids, ids, set(kinds)):
+        try:
+            return _read_json(path, {name: (wider if name in widened else kinds)[name] for name in kinds}, every)
+        except pa.ArrowInvalid as wrong:
+            error = error or wrong
+    assert error is not None
+    raise error
+
+
+def _wider(kind: pa.DataType, is_id: bool) -> pa.DataType:
+    if is_id:
+        return pa.uint64() if pa.types.is_int64(kind) else kind
+    return pa.float64() if pa.types.is_int64(kind) or pa.types.is_null(kind) else kind
+
+
+def _read_json(path: Place, kinds: Mapping[str, pa.DataType], every: bool) -> pa.Table:
+    """Read the fields that have kinds, and all others where `every` says so."""
     options = pyarrow.json.ParseOptions(
-        explicit_schema=schema, unexpected_field_behavior="infer" if every else "ignore"
+        explicit_schema=pa.schema(list(kinds.items())), unexpected_field_behavior="infer" if every else "ignore"
     )
-    return pyarrow.json.read_json(pa.PythonFile(file, mode="r"), parse_options=options)
+    with opened(path) as file:
+        return pyarrow.json.read_json(pa.PythonFile(file, mode="r"), parse_options=options)

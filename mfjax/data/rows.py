@@ -59,6 +59,8 @@ def first(mask: np.ndarray) -> int:
 
 def refuse_missing(column: pa.ChunkedArray, what: str) -> None:
     """Raise RowError for the first row of a column that is null."""
+    if pa.types.is_dictionary(column.type) and any(chunk.dictionary.null_count for chunk in column.chunks):
+        column = column.cast(column.type.value_type)  # the null may be in the dictionary
     if column.null_count:
         row = first(column.is_null().to_numpy())
         raise RowError(row, f"has no {what}; drop the row or give it one")

@@ -67,7 +67,11 @@ def of_events(column: pa.ChunkedArray, values: Mapping) -> np.ndarray:
     checks.kind("values", values, Mapping, 'pass such as {"view": 1, "purchase": 5}')
     checks.number("values", list(values.values()), least=0, remedy="give each event its value")
     refuse_missing(column, "event")
-    known = {str(event): number for event, number in values.items()}
+    try:
+        numbers = read(pa.chunked_array([pa.array(map(float, values.values()), pa.float64())]))
+    except RowError as error:
+        raise ValueError(f"values: {list(values)[error.row]!r} {error.told}") from None
+    known = dict(zip(map(str, values), numbers, strict=True))
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     coded = coded.unify_dictionaries()
     events = [str(event) for event in coded.chunk(0).dictionary.to_pylist()] if coded.num_chunks else []
@@ -77,12 +81,14 @@ def of_events(column: pa.ChunkedArray, values: Mapping) -> np.ndarray:
         row = first(np.isnan(numbers))
         raise RowError(
             row,
-            f"holds {events[codes[row]]!r}, which values does not name ({', '.join(known)}); name it, or drop it by where",
+            f"holds {events[codes[row]]!r}, which values does not name ({', '.join(known)}); "
+            "name it, or drop it by where",
         )
     return numbers
 
 
 def _of_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    column = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
     try:
         return pc.cast(column, pa.float64())
     except pa.ArrowInvalid:

@@ -74,7 +74,8 @@ class Columns:
             elif isinstance(selector, int) and (positions_first or str(selector) not in names):
                 if selector >= len(names):
                     raise ValueError(
-                        f"{part}: {source} has no column {selector}, its {len(names)} are: {_listed(names)}; count from 0"
+                        f"{part}: {source} has no column {selector}, its {len(names)} are: {_listed(names)}; "
+                        "count from 0"
                     )
                 found[part] = selector
             else:

@@ -56,7 +56,8 @@ def encode(column: pa.ChunkedArray, *, untyped: bool = False, kind: IdKind | Non
         wrong = next(text.as_py() for text in distinct if _spelt_integers(pa.array([text.as_py()])) is None)
         raise RowError(
             _row_of(chunks, wrong),
-            f"holds {wrong!r}, which is not how an integer of 64 bits is written; mend or drop the row, or pass ids='text'",
+            f"holds {wrong!r}, which is not how an integer of 64 bits is written; "
+            "mend or drop the row, or pass ids='text'",
         )
     # Arrow sorts by the bytes of UTF-8, which is the order of code points.
     order = pc.sort_indices(distinct).to_numpy()

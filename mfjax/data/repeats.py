@@ -13,9 +13,10 @@ from mfjax.data.rows import RowError, first
 from mfjax.types import Interactions
 
 Duplicates = Literal["error", "first", "last", "sum", "mean", "max", "count"]
-"""What a repeated pair becomes: refused ("error"); its earliest ("first") or latest ("last") row; or the latest row with
-the "sum", "mean" or "max" of the values, or the "count" of the rows. Earlier and later are by time, and by the order of
-the rows for equal times or without times. Weights are merged as values are; with "count" the latest row's stays.
+"""What a repeated pair becomes: refused ("error"); its earliest ("first") or latest ("last") row; or the latest row
+with the "sum", "mean" or "max" of the values, or the "count" of the rows. Earlier and later are by time, and by the
+order of the rows for equal times or without times. Weights are merged as values are; with "count" the latest row's
+stays.
 """
 
 DUPLICATES: tuple[Duplicates, ...] = get_args(Duplicates)
@@ -50,13 +51,14 @@ def merge(interactions: Interactions, duplicates: Duplicates) -> Interactions:
             "drop them, or pass duplicates='last', 'sum', 'mean', 'max' or 'count'",
         )
     kept = order[starts if duplicates == "first" else starts + sizes - 1]
-    merged = {"values": _merged(interactions.values[order], starts, sizes, kept, duplicates)}
-    if interactions.weights is not None:
+    values, weights = _merged(interactions.values[order], starts, sizes, kept, duplicates), interactions.weights
+    if weights is not None:
         rule = "last" if duplicates == "count" else duplicates
-        merged["weights"] = _merged(interactions.weights[order], starts, sizes, kept, rule)
+        weights = _merged(weights[order], starts, sizes, kept, rule)
     _logger.warning("%d of %d rows repeat a pair and were merged (duplicates=%r)", repeats, len(pairs), duplicates)
     place = np.argsort(kept)
-    return replace(interactions.select(kept[place]), **{name: column[place] for name, column in merged.items()})
+    weights = None if weights is None else weights[place]
+    return replace(interactions.select(kept[place]), values=values[place], weights=weights)
 
 
 def _pairs(interactions: Interactions) -> np.ndarray:

@@ -138,7 +138,7 @@ def _encoded(
         place, known = given.find(raw)
     except ValueError:
         raise ValueError(
-            f"{rows.labels[part]}: {kind_of(raw)}, but the vocabulary's ids are {kind_of(given.raw)}; convert one of them"
+            f"{rows.labels[part]}: {kind_of(raw)}, but the ids of the vocabulary are {kind_of(given.raw)}; convert one"
         ) from None
     if known.all():
         return place[found.ids], None, given

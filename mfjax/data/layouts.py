@@ -158,9 +158,9 @@ def _separator(head: Sequence[str], text: Text, path: Place) -> str:
     if (usual := {".csv": ",", ".tsv": "\t"}.get(suffix(path))) is not None:
         return usual  # some line is broken, which the parser tells
     raise ValueError(
-        f"separator: no one of {', '.join(map(repr, SEPARATORS))} splits the first lines of {path} into the same number "
-        f"of fields (the first is {head[0]!r:.60}); pass the file's separator, or layout='lists' where a line is a user "
-        "and its items"
+        f"separator: no one of {', '.join(map(repr, SEPARATORS))} splits the first lines of {path} into the same "
+        f"number of fields (the first is {head[0]!r:.60}); pass the file's separator, or layout='lists' where a line "
+        "is a user and its items"
     )
 
 
@@ -196,8 +196,8 @@ def _has_header(sample: Sequence[Sequence[str]], columns: Columns, path: Place) 
     if not numbers and not usual:
         return False
     raise ValueError(
-        f"header: the first line of {path} ({', '.join(first[at] for at in asked.values())}) may name the columns or be "
-        "a row; pass header=True or header=False"
+        f"header: the first line of {path} ({', '.join(first[at] for at in asked.values())}) may name the columns or "
+        "be a row; pass header=True or header=False"
     )
 
 

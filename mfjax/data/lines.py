@@ -10,7 +10,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,9 @@ UNIT_SEPARATOR = "\x1f"
 
 WHITESPACE = r"\s+"
 """The separator that is any run of blanks and tabs, written as pandas has it."""
+
+
+Blocks = Generator[bytes, None, None]
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,7 @@ def check_quotes(block: bytes, line: int, path: Place, dialect: Dialect) -> None
             ) from None
 
 
-def _decoded(path: Place, dialect: Dialect) -> Iterator[bytes]:
+def _decoded(path: Place, dialect: Dialect) -> Blocks:
     """Return a file as blocks of whole lines in UTF-8, line breaks as "\\n" (or "\\r\\n")."""
     utf8 = codecs.lookup(dialect.encoding).name == "utf-8"
     decoder = None if utf8 else codecs.getincrementaldecoder(dialect.encoding)()
@@ -207,7 +210,7 @@ def _converted(decoder: codecs.IncrementalDecoder, raw: bytes, path: Place, numb
         ) from None
 
 
-def _skipped(blocks: Iterator[bytes], lines: int) -> Iterator[bytes]:
+def _skipped(blocks: Blocks, lines: int) -> Blocks:
     for block in blocks:
         start = 0
         while lines and start < len(block):

@@ -52,7 +52,7 @@ def line_of(path: Place, layout: Layout, row: int) -> int:
 
 
 def types_of(layout: Layout, found: Mapping[Part, int], events: bool) -> dict[int, pa.DataType]:
-    """Return the types, by position, in which columns are parsed: ids and events as text, others by their first rows."""
+    """Return the types, by position, that columns are parsed as: ids and events text, others by the first rows."""
     as_text = ("user", "item", "value") if events else ("user", "item")
     return {at: TEXT if part in as_text else _sampled(layout, at) for part, at in found.items()}
 

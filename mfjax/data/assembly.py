@@ -102,6 +102,11 @@ def assemble(
         known = np.ones(len(rows), bool)
         known &= True if known_users is None else known_users
         known &= True if known_items is None else known_items
+        if not known.any():
+            raise ValueError(
+                f"{rows.labels['user']}, {rows.labels['item']}: no row has a user and an item of the vocabularies; "
+                "pass vocabularies of the same ids"
+            )
         interactions, kept = interactions.select(known), np.flatnonzero(known)
         return _merged(rows, interactions, kept, how) if merging else interactions
     return _merged(rows, interactions, None, how) if merging else interactions
@@ -127,15 +132,14 @@ def _encoded(
             return _read(rows, part, lambda: ids.below(column, count, f"num_{part}s")), None, None
         if count != len(given):
             raise ValueError(f"num_{part}s: {count}, but {part}_vocabulary has {len(given)} ids; pass one of the two")
-    kind = how.ids
-    if given is not None and len(given):
-        kind = "integers" if given.raw.dtype.kind in "iu" else "text"
+    # Of a text file, ids that a vocabulary of text gets stay text, and those that one of integers gets may spell none.
+    kind = how.ids if given is None or not len(given) else "text" if kind_of(given.raw) == "text" else None
     found = _read(rows, part, lambda: ids.encode(column, untyped=rows.untyped, kind=kind))
     if given is None:
         return found.ids, None, found.vocabulary
     raw = found.vocabulary.raw
     try:
-        place, known = given.find(raw)
+        place, known = ids.find(given, raw, untyped=rows.untyped)
     except ValueError:
         raise ValueError(
             f"{rows.labels[part]}: {kind_of(raw)}, but the ids of the vocabulary are {kind_of(given.raw)}; convert one"
@@ -177,8 +181,12 @@ def _merged(rows: Rows, interactions: Interactions, kept: np.ndarray | None, how
     try:
         return merge(interactions, how.duplicates)
     except RowError as error:
-        row = error.row if kept is None else int(kept[error.row])
-        raise ValueError(f"{rows.labels['user']}, {rows.labels['item']}: {rows.place(row)} {error.told}") from None
+
+        def place(row: int) -> str:
+            return rows.place(row if kept is None else int(kept[row]))
+
+        told = error.told if error.earlier is None else f"repeats the pair of {place(error.earlier)} {error.told}"
+        raise ValueError(f"{rows.labels['user']}, {rows.labels['item']}: {place(error.row)} {told}") from None
 
 
 def in_one_unit(parts: Mapping[str, Interactions]) -> dict[str, Interactions]:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from mfjax.data.rows import RowError, first, refuse_missing
 from mfjax.types import Vocabulary
+from mfjax.vocabularies import TEXT, kind_of
 
 IdKind = Literal["integers", "text"]
 """What raw ids are."""
@@ -63,7 +64,7 @@ def encode(column: pa.ChunkedArray, *, untyped: bool = False, kind: IdKind | Non
     order = pc.sort_indices(distinct).to_numpy()
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
-    raw = np.array(distinct.take(pa.array(order)).to_pylist(), np.dtypes.StringDType())
+    raw = np.array(distinct.take(pa.array(order)).to_pylist(), TEXT)
     return Encoded(_placed(chunks, places, rank), Vocabulary(raw))
 
 
@@ -86,6 +87,19 @@ def below(column: pa.ChunkedArray, count: int, name: str) -> np.ndarray:
             "or leave it out to have raw ids mapped by a vocabulary",
         )
     return raw.astype(np.int32)
+
+
+def find(vocabulary: Vocabulary, raw: np.ndarray, *, untyped: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return ids int32 and `known` bool [n] of raw ids, see `Vocabulary.find`.
+
+    Untyped text is looked up among integers as they are written: "7" may be known, "007" and "x" are not.
+    """
+    if not (untyped and kind_of(raw) == "text" and kind_of(vocabulary.raw) == "integers"):
+        return vocabulary.find(raw)
+    written = vocabulary.raw.astype(TEXT)
+    order = np.argsort(written).astype(np.int32)
+    place, known = Vocabulary(written[order]).find(raw)
+    return np.where(known, order[place], 0), known
 
 
 def _value_type(column: pa.ChunkedArray) -> pa.DataType:

@@ -47,8 +47,8 @@ def merge(interactions: Interactions, duplicates: Duplicates) -> Interactions:
         earlier, later = order[starts[group]], order[starts[group] + 1]
         raise RowError(
             later,
-            f"repeats the pair of row {earlier} ({repeats} repeats in all); "
-            "drop them, or pass duplicates='last', 'sum', 'mean', 'max' or 'count'",
+            f"({repeats} repeats in all); drop them, or pass duplicates='last', 'sum', 'mean', 'max' or 'count'",
+            earlier=int(earlier),
         )
     kept = order[starts if duplicates == "first" else starts + sizes - 1]
     values, weights = _merged(interactions.values[order], starts, sizes, kept, duplicates), interactions.weights

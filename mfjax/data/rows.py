@@ -21,11 +21,12 @@ class RowError(ValueError):
     Attributes:
         row: of the column that was looked at, from 0.
         told: what is wrong and what to do, such as "holds -1; drop the row".
+        earlier: the row whose pair is repeated, where this is what is wrong.
     """
 
-    def __init__(self, row: int, told: str) -> None:
+    def __init__(self, row: int, told: str, earlier: int | None = None) -> None:
         super().__init__(f"row {row} {told}")
-        self.row, self.told = int(row), told
+        self.row, self.told, self.earlier = int(row), told, earlier
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,10 +11,10 @@ import pyarrow.csv
 
 from mfjax.data import lines
 from mfjax.data.columns import Columns
+from mfjax.data.layouts import Text
 from mfjax.data.lines import BLOCK, UNIT_SEPARATOR, Dialect, Lines
 from mfjax.data.opening import Place
 from mfjax.data.rows import Rows
-from mfjax.data.text import Text
 
 
 def rows(path: Place, columns: Columns, text: Text) -> Rows:
@@ -23,10 +25,12 @@ def rows(path: Place, columns: Columns, text: Text) -> Rows:
     Raises:
         ValueError: for columns that are named, and a file without a pair.
     """
-    if named := {**columns.selectors, **({} if columns.where is None else {"where": columns.where})}:
-        raise ValueError(
-            f"{next(iter(named))}: {next(iter(named.values()))!r}, but lists have no columns; leave it out"
-        )
+    named: list[tuple[str, object]] = list(columns.selectors.items())
+    if columns.where is not None:
+        named.append(("where", columns.where))
+    if named:
+        name, selector = named[0]
+        raise ValueError(f"{name}: {selector!r}, but lists have no columns; leave it out")
     dialect = Dialect(UNIT_SEPARATOR, False, False, text.comment, text.skip_lines, text.encoding or "utf-8")
     split = fields(path, dialect, text.separator)
     lengths = pc.list_value_length(split).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -40,8 +44,8 @@ def rows(path: Place, columns: Columns, text: Text) -> Rows:
     of_row = np.repeat(np.arange(len(lengths)), np.maximum(lengths - 1, 0))
 
     def place(row: int) -> str:
-        wanted = int(of_row[row])
-        return f"{path}, line {next(number for at, (number, _) in enumerate(lines.numbered(path, dialect)) if at == wanted)},"
+        whole = (number for number, line in lines.numbered(path, dialect) if line.strip())
+        return f"{path}, line {next(itertools.islice(whole, int(of_row[row]), None))},"
 
     parts = {"user": pa.chunked_array([users]), "item": pa.chunked_array([items])}
     return Rows(parts, columns.labels, place, untyped=True)  # type: ignore[arg-type]
@@ -66,8 +70,8 @@ def fields(path: Place, dialect: Dialect, separator: str | None = None) -> pa.Li
     finally:
         source.close()
     found = pa.concat_arrays(table.column("line").chunks) if len(table) else pa.array([], pa.large_string())
-    found = pc.utf8_trim_whitespace(found)
+    found = pc.ascii_trim_whitespace(found)
     found = found.filter(pc.greater(pc.binary_length(found), 0))
     if separator in (None, "whitespace", lines.WHITESPACE):
-        return pc.utf8_split_whitespace(found)
+        return pc.ascii_split_whitespace(found)
     return pc.split_pattern(found, separator)

@@ -12,6 +12,7 @@ from mfjax.histories import ragged
 from mfjax.recommend import Model
 from mfjax.recommend.model import fit
 from mfjax.types import Factors, Interactions, Vocabulary
+from tests.test_vocabularies import COLUMNS_OF_TEXT
 
 USERS = {"ann": [1.0, 0.0], "bob": [0.0, 2.0]}
 ITEMS = {7: [1.0, 1.0], 20: [3.0, -1.0], 300: [0.5, 0.5]}
@@ -42,6 +43,20 @@ def test_one_pair_and_a_batch(model):
     assert (batch.num_unknown_users, batch.num_unknown_items) == (0, 0)
     assert [model.predict(user, item) for user, item in zip(users, items, strict=True)] == wanted
     assert model.predict_batch([], []).values.shape == (0,)
+
+
+@pytest.mark.parametrize("source", COLUMNS_OF_TEXT)
+def test_a_model_takes_columns_of_every_kind(source):
+    users, items, ratings = ["ann", "ann", "a\0 long user's name", "ann"], ["x", "y", "x", "z\0"], [5.0, 3.0, 4.0, 1.0]
+    column = COLUMNS_OF_TEXT[source]
+    model = fit(column(users), column(items), ratings, user_item_bias)
+    wanted = fit(users, items, ratings, user_item_bias).predict_batch(users, items).values
+    np.testing.assert_array_equal(model.predict_batch(column(users), column(items)).values, wanted)
+    np.testing.assert_array_equal(model.predict_batch(users, items).values, wanted)
+    assert model.rmse(column(users), column(items), ratings) == pytest.approx(
+        float(np.sqrt(np.mean((wanted - ratings) ** 2)))
+    )
+    assert sorted(model.recommend(users[2])[0].tolist()) == ["y", "z\0"]
 
 
 def test_unknown_ids_give_what_the_biases_say_and_are_counted(model):

@@ -10,6 +10,7 @@ from mfjax.data.datasets import Dataset, load
 from mfjax.data.filters import compact, k_core
 from mfjax.data.leaks import check_no_leak
 from mfjax.data.reading import read, read_split
+from mfjax.data.runs import write_qrels, write_run
 from mfjax.data.splits import (
     HeldOut,
     Split,
@@ -21,6 +22,7 @@ from mfjax.data.splits import (
     strong_generalisation,
     temporal,
 )
+from mfjax.data.writing import to_arrow, to_frame, write
 
 read_csv = read_parquet = from_frame = read
 """`read`, under the names that other libraries have for it."""
@@ -52,4 +54,9 @@ __all__ = [
     "strong_generalisation",
     "synthetic",
     "temporal",
+    "to_arrow",
+    "to_frame",
+    "write",
+    "write_qrels",
+    "write_run",
 ]

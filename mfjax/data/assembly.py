@@ -102,7 +102,7 @@ def assemble(
         known = np.ones(len(rows), bool)
         known &= True if known_users is None else known_users
         known &= True if known_items is None else known_items
-        if not known.any():
+        if merging and not known.any():
             raise ValueError(
                 f"{rows.labels['user']}, {rows.labels['item']}: no row has a user and an item of the vocabularies; "
                 "pass vocabularies of the same ids"

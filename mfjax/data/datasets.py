@@ -1,38 +1,47 @@
-"""MovieLens: 100K, 1M and every folder of `ratings.csv`, with the titles, years and genres of the items.
-
-Source: Harper & Konstan, The MovieLens Datasets: History and Context (2015).
-"""
+"""Published sets by name, and any set by its path: interactions, how they come split, what their items are called."""
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import os
-import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from mfjax import checks
-from mfjax.data import sources
-from mfjax.data.reading import read
-from mfjax.data.releases import GENRES, RELEASES, find
-from mfjax.data.repeats import DUPLICATES, Duplicates
+from mfjax.data import candidates, heads, locating, opening, releases, titles
+from mfjax.data.candidates import Candidates
+from mfjax.data.columns import Columns
+from mfjax.data.locating import Located
+from mfjax.data.opening import Place
+from mfjax.data.reading import read, read_split
+from mfjax.data.recipes import NEGATIVES, SETS, WHOLE
+from mfjax.data.rows import Part
+from mfjax.data.text import Text
+from mfjax.data.titles import Titles
 from mfjax.types import Interactions
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A named set of ratings, with what its source knows about the items.
+    """A named set of interactions, with what its source knows about the items.
 
     Attributes:
         name: "ml-100k", "ml-1m", ... or the name of the folder or file.
-        interactions: every rating, in file order, with vocabularies of the raw integer ids that have a rating.
-        titles: str [num_items] as the source writes them, "" where it has none, or None without a movie file.
+        interactions: every interaction, in the order of the files, with vocabularies of the raw ids. A set that comes
+            split has its parts here one after the other.
+        titles: str [num_items] as the source writes them, "" where it has none, or None without a file of items.
         years: int32 [num_items] of release, 0 where unknown, or None.
         genres: one tuple of names per item, or None.
-        checksum: sha256 of the bytes of the ratings file.
-        source: where the files came from, and whether the ratings file is the official one.
+        checksum: sha256 of the bytes of the files of interactions, one after the other.
+        source: where the files came from, and whether the file of interactions is the official one.
+        parts: "train", "test", ... -> the interactions of a part, over one id space; empty where the set does not come
+            split.
+        candidates: the items among which each test of `parts["test"]` is ranked, where the source lists them, or None.
+        notes: what is worth knowing about the files.
     """
 
     name: str
@@ -42,100 +51,143 @@ class Dataset:
     genres: tuple[tuple[str, ...], ...] | None
     checksum: str
     source: str
+    parts: Mapping[str, Interactions] = field(default_factory=dict)
+    candidates: Candidates | None = None
+    notes: tuple[str, ...] = ()
 
 
-# Ratings file -> its movie file, separator, and columns of user, item, rating, time.
-_LAYOUTS: dict[str, tuple[str, str, tuple]] = {
-    "u.data": ("u.item", "\t", (0, 1, 2, 3)),
-    "ratings.dat": ("movies.dat", "::", (0, 1, 2, 3)),
-    "ratings.csv": ("movies.csv", ",", ("userId", "movieId", "rating", "timestamp")),
-}
+def load(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = None, **options: Any) -> Dataset:
+    """Return a published set by its name, or any set by the path of its folder, file or zip archive.
 
-_NO_GENRES = "(no genres listed)"
+    A name is one of `recipes.SETS`, such as "ml-100k", "ml-25m", "gowalla", "ncf-ml-1m", "lastfm", "amazon-2014". Its
+    files are taken from `data_dir`, and from nowhere else where one is named: a folder or archive that holds them, one
+    named after the set in it, or the file itself. Without `data_dir` they are taken from the cache, or where the
+    licence allows are fetched (from GroupLens over https, ml-100k also from the wheel recbole of the package index).
+    What is fetched is verified before it is cached, and the cache each time it is read. A file of the caller's own need
+    not be the official one: `source` says whether it is.
 
+    A path is read where it is. A set is recognised by the names of its files and columns; whatever else is read by
+    `data.read`, the columns by their usual names, which `source` says. A zip archive is read as it was downloaded.
 
-def load(name_or_path: str | Path, data_dir: str | Path | None = None, *, duplicates: Duplicates = "error") -> Dataset:
-    """Return a release by its name ("ml-100k", "ml-1m", "ml-25m", ...) or any ratings folder or file by its path.
-
-    A release is taken from `data_dir` (the folder itself or one named after the release in it), and from nowhere else
-    where one is named; without it from the cache, else from GroupLens over https, else (ml-100k) from the wheel recbole
-    of the package index. What is fetched is verified before it is cached, and the cache each time it is read. A file
-    of the caller's own need not be the official one: `source` says whether it is. A path is read where it is:
-    `u.data`, `ratings.dat`, or a CSV or Parquet file with the columns userId, movieId, rating and timestamp.
+    Args:
+        name_or_path: "ml-1m", "data/gowalla", "ml-25m.zip", "mine/ratings.parquet".
+        data_dir: where the files of a named set are.
+        options: of `data.read`, in place of the recipe's: `duplicates`, `where`, `values`, ...
 
     Raises:
         FileNotFoundError: listing all that was tried and what to do.
-        ValueError: naming the row that can not be read.
+        ValueError: naming the row that can not be read, or the files or sets that may be meant, and the remedy.
 
     Example:
         >>> load("ml-100k").interactions.num_users  # doctest: +SKIP
         943
     """
     for name, folder in (("name_or_path", name_or_path), ("data_dir", "" if data_dir is None else data_dir)):
-        checks.kind(name, folder, (str, os.PathLike), "pass the name of a release, a folder or a file")
-    checks.choice("duplicates", duplicates, DUPLICATES)
-    # A Path that is there is one, even where it has the name of a release.
-    is_there = isinstance(name_or_path, os.PathLike) and Path(name_or_path).exists()
-    if str(name_or_path) in RELEASES and not is_there:
+        checks.kind(name, folder, (str, os.PathLike), "pass the name of a set, a folder or a file")
+    # A Path that is there is one, even where it has the name of a set.
+    is_there = isinstance(name_or_path, os.PathLike) and _exists(name_or_path)
+    if str(name_or_path) in SETS and not is_there:
         name = str(name_or_path)
-        where, source = find(name, data_dir)
-        return _read(name, where / RELEASES[name].ratings, source, duplicates)
+        located, source = releases.find(name, None if data_dir is None else Path(data_dir))
+        return _made(name, located, source, options)
     if data_dir is not None:
         raise ValueError(
-            f"data_dir: {data_dir} is where a release is ({', '.join(RELEASES)}), and {name_or_path} is a path of its "
-            "own; leave one of the two out"
+            f"data_dir: {data_dir} is where a set is ({', '.join(SETS)}), and {name_or_path} is a path of its own; "
+            "leave one of the two out"
         )
-    path = Path(name_or_path)
-    if path.is_dir():
-        candidates = [path / layout for layout in _LAYOUTS if (path / layout).is_file()]
-        path = next(iter(candidates + sorted(path.glob("*.parquet"))), path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{name_or_path}: neither a release ({', '.join(RELEASES)}) nor a ratings file, nor a folder that holds "
-            f"{', '.join(_LAYOUTS)} or a .parquet file"
-        )
-    name = path.parent.name if path.name in _LAYOUTS else path.stem
-    return _read(name, path, f"local file {path}", duplicates)
+    if not _exists(name_or_path):
+        raise FileNotFoundError(f"{name_or_path}: neither a set ({', '.join(SETS)}) nor a file or folder that is there")
+    path = opening.place(name_or_path)
+    found = locating.recognised(path)
+    if found is None:
+        return _unknown(path, options)
+    files = list(found.files.values())
+    return _made(_name(found), found, f"local file{'s' * (len(files) > 1)} {', '.join(map(str, files))}", options)
 
 
-def _read(name: str, path: Path, source: str, duplicates: Duplicates) -> Dataset:
-    movies, separator, names = _LAYOUTS.get(path.name, _LAYOUTS["ratings.csv"])
-    columns = dict(zip(("user", "item", "value", "timestamp"), names, strict=True))
-    if path.suffix == ".parquet":
-        interactions = read(path, **columns, duplicates=duplicates)
+def _exists(path: Any) -> bool:
+    return path.exists() if hasattr(path, "exists") else Path(path).exists()
+
+
+def _made(name: str, located: Located, source: str, options: Mapping[str, Any]) -> Dataset:
+    """Read a set that follows a recipe."""
+    options = {**located.options, **options}
+    files = dict(located.files)
+    listed = files.pop(NEGATIVES, None)
+    parts: dict[str, Interactions] = {}
+    lists: Candidates | None = None
+    notes: tuple[str, ...] = ()
+    if tuple(located.recipe.parts) == (WHOLE,):
+        interactions = read(files[WHOLE], **options)
     else:
-        interactions = read(path, **columns, separator=separator, duplicates=duplicates)
-    titles, years, genres = _about(interactions, path.with_name(movies))
-    return Dataset(name, interactions, titles, years, genres, sources.digest(path), source)
+        parts = read_split(files, **options)
+        if listed is not None:
+            parts, lists, own = candidates.read(listed, parts)
+            notes = (f"{own} of {len(lists.ids)} tests list their own item, which is left out",) if own else ()
+        interactions = together(parts)
+    vocabulary = interactions.item_vocabulary
+    about = Titles(None, None, None)
+    if located.items is not None and located.recipe.items is not None and vocabulary is not None:
+        about = titles.read(located.items, located.recipe.items, vocabulary)
+    checksum = _digest(located.files.values())
+    return Dataset(name, interactions, *about, checksum, source, parts, lists, notes)
 
 
-def _about(interactions: Interactions, path: Path) -> tuple:
-    """Return titles, years and genres aligned to the item ids, or three times None without a movie file."""
-    if not path.is_file() or interactions.item_vocabulary is None:
-        return None, None, None
+def _unknown(path: Place, options: Mapping[str, Any]) -> Dataset:
+    """Read a file or folder that follows no recipe, values and times by their usual names."""
+    options = dict(options)
+    files = opening.files_in(path) if path.is_dir() else [path]
+    is_table = bool(files) and options.get("layout", "table") == "table"
+    usual = _usual(files[0], options) if is_table else {}
+    interactions = read(path, **{**options, **usual})
+    told = ", ".join(f"{part} {name!r}" for part, name in usual.items())
+    source = f"local {'folder' if path.is_dir() else 'file'} {path}{f' ({told} by the usual names)' if told else ''}"
+    return Dataset(path.name.partition(".")[0], interactions, None, None, None, _digest(files), source)
+
+
+def _usual(file: Place, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the columns of values and times that have usual names and are not asked for otherwise."""
+    columns = Columns(**{each.name: options[each.name] for each in fields(Columns) if each.name in options})
+    dialect = Text(**{each.name: options[each.name] for each in fields(Text) if each.name in options})
     try:
-        movies = _movies(path)
+        names = heads.head(file, columns, dialect).names
     except ValueError as error:
-        raise ValueError(f"{path}: a line does not have the layout of this file ({error}); mend or remove it") from None
-    about = [movies.get(str(raw_id), ("", ())) for raw_id in interactions.item_vocabulary.raw.tolist()]
-    titles = np.array([title for title, _ in about])
-    # The last bracketed year counts: "Shanghai Triad (Yao a yao yao dao waipo qiao) (1995)", "The Show (2009-2011)".
-    found = [re.findall(r"\((\d{4})(?:[-\N{EN DASH}]\d*)?\)", title) for title, _ in about]
-    years = np.array([int(each[-1]) if each else 0 for each in found], np.int32)
-    return titles, years, tuple(tuple(genres) for _, genres in about)
+        sets = " or ".join(f"load({name!r}, {str(file)!r})" for name in locating.untold(file))
+        raise ValueError(f"{error}{f'; for such a set pass {sets}' if sets else ''}") from None
+    found: dict[str, str] = {}
+    parts: tuple[Part, Part] = ("value", "timestamp")
+    for part in parts:
+        usual = [] if options.get(part) is not None else heads.seems(part, names)
+        if len(usual) > 1:
+            raise ValueError(f"{part}: {file} has {', '.join(usual)}; pass {part}= one of them")
+        if usual:
+            found[part] = usual[0]
+    return found
 
 
-def _movies(path: Path) -> dict[str, tuple[str, list[str]]]:
-    """Return raw id -> title and genres."""
-    if path.suffix == ".csv":
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))[1:]
-        return {raw_id: (title, [] if genres == _NO_GENRES else genres.split("|")) for raw_id, title, genres in rows}
-    lines = path.read_text(encoding="latin-1").splitlines()
-    if path.name == "movies.dat":
-        return {raw_id: (title, genres.split("|")) for raw_id, title, genres in (line.split("::") for line in lines)}
-    movies = {}
-    for line in lines:
-        raw_id, title, _, _, _, *flags = line.split("|")
-        movies[raw_id] = title.strip(), [genre for genre, flag in zip(GENRES, flags, strict=True) if flag == "1"]
-    return movies
+def _name(located: Located) -> str:
+    """Return the name of a set that was recognised: its folder's, or its file's where these have various names."""
+    file = next(iter(located.files.values()))
+    patterns = [pattern for pattern in located.recipe.parts.get(WHOLE, ()) if "*" not in pattern]
+    is_fixed = WHOLE not in located.files or any(file.name.startswith(pattern) for pattern in patterns)
+    return cast(Place, file.parent).name.removesuffix(".zip") if is_fixed else file.name.partition(".")[0]
+
+
+def together(parts: Mapping[str, Interactions]) -> Interactions:
+    """Return the interactions of parts of one id space and one unit of time, one after the other."""
+    columns: dict[str, list[Any]] = {
+        name: [getattr(part, name) for part in parts.values()]
+        for name in ("users", "items", "values", "timestamps", "weights")
+    }
+    joined: dict[str, Any] = {name: None if each[0] is None else np.concatenate(each) for name, each in columns.items()}
+    return replace(next(iter(parts.values())), **joined)
+
+
+def _digest(files: Iterable[Place]) -> str:
+    """Return the sha256 of the bytes of files, one after the other."""
+    found = hashlib.sha256()
+    for path in files:
+        with cast(BinaryIO, path.open("rb")) as file:
+            while block := file.read(1 << 20):
+                found.update(block)
+    return found.hexdigest()

@@ -1,6 +1,6 @@
-"""The published MovieLens releases: where to find one, how to verify it, how to put it in the cache.
+"""The published sets by name: where to find one, how to verify it, how to put it in the cache.
 
-The licence forbids redistribution: files are fetched, verified and kept in the user's cache.
+Licences forbid redistribution: files are fetched, verified and kept in the user's cache.
 
 Source: Harper & Konstan, The MovieLens Datasets: History and Context (2015).
 """
@@ -8,107 +8,87 @@ Source: Harper & Konstan, The MovieLens Datasets: History and Context (2015).
 from __future__ import annotations
 
 import logging
+import zipfile
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 from mfjax import files
-from mfjax.data import sources
+from mfjax.data import locating, opening, sources
+from mfjax.data.locating import Located
+from mfjax.data.opening import Place
+from mfjax.data.recipes import GENRES, SETS, WHOLE, Archive
 from mfjax.data.sources import SourceError
 
 _logger = logging.getLogger(__name__)
 
-GROUPLENS = "https://files.grouplens.org/datasets/movielens"
+GROUPLENS = "https://files.grouplens.org/datasets"
 WHEEL = "recbole==1.2.1"
 WHEEL_FILES = {
     "recbole/dataset_example/ml-100k/ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
     "recbole/dataset_example/ml-100k/ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",
 }
 
-# In the order of the flags of u.item.
-GENRES = (
-    "unknown",
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children's",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
-)
 
+def find(name: str, data_dir: str | Path | None) -> tuple[Located, str]:
+    """Return the files of a set, and a description of their source, official or not.
 
-@dataclass(frozen=True)
-class Release:
-    """The two files of a published release that are read, and the checksums it is known by (md5 or sha256)."""
-
-    ratings: str
-    movies: str
-    archive_digest: str
-    ratings_digest: str | None = None
-
-
-RELEASES = {
-    "ml-100k": Release(
-        "u.data",
-        "u.item",
-        "0e33842e24a9c977be4e0107933c0723",
-        "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
-    ),
-    "ml-1m": Release(
-        "ratings.dat", "movies.dat", "c4d9eecfca2ab87c1945afe126590906", "a89aa3591bc97d6d4e0c89459ff39362"
-    ),
-    "ml-20m": Release("ratings.csv", "movies.csv", "cd245b17a1ae2cc31bb14903e1204af3"),
-    "ml-25m": Release("ratings.csv", "movies.csv", "6b51fb2759a8657d3bfcbfc42b592ada"),
-    "ml-32m": Release("ratings.csv", "movies.csv", "d472be332d4daa821edc399621853b57"),
-    "ml-latest-small": Release(
-        "ratings.csv", "movies.csv", "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436"
-    ),
-}
-
-
-def find(name: str, data_dir: str | Path | None) -> tuple[Path, str]:
-    """Return the folder that holds a release, and a description of its source, official or not.
-
-    A `data_dir` is the only source where there is one: the folder itself, or one named after the release in it.
-    Without one the release is looked for in the cache, at GroupLens, and for ml-100k in a wheel of the package index.
-    Raises FileNotFoundError listing all that was tried and what to do.
+    A `data_dir` is the only source where there is one: a folder or archive that holds the files, one named after the
+    set in it, or the file itself. Without one the set is looked for in the cache, at GroupLens, and for ml-100k in a
+    wheel of the package index. Raises FileNotFoundError listing all that was tried and what to do.
     """
-    ratings = RELEASES[name].ratings
+    archive = SETS[name].archive
     if data_dir is not None:
-        for folder in (Path(data_dir), Path(data_dir) / name):
-            if (folder / ratings).is_file():
-                return folder, _judge(name, folder / ratings, f"local folder {folder}")
-        raise FileNotFoundError(
-            f"data_dir: {data_dir} holds neither {ratings} nor {name}/{ratings}; unpack {GROUPLENS}/{name}.zip there, "
-            "or leave the folder out (--data-dir, data_dir) to have the cache and the network tried"
-        )
+        return _local(name, Path(data_dir))
+    if archive is None:
+        raise FileNotFoundError(f"{name} is not fetched: {SETS[name].note}. {_remedy(name)}")
     tried = []
     cached = sources.cache_dir() / name
     for fetch in (_from_cache, _from_grouplens, _from_wheel):
         try:
-            return cached, _judge(name, cached / ratings, fetch(name, cached))
+            source = fetch(name, cached)
+            located = locating.named(name, cached)
+            if located is None:
+                raise SourceError(f"{cached}: holds no {members(name)[0]}")
+            return located, _judge(name, located, source)
         except (SourceError, OSError) as error:
             tried.append(str(error))
             sources.say(tried[-1])
     attempts = "\n".join(f"  - {attempt}" for attempt in tried)
     raise FileNotFoundError(
-        f"{name} was found nowhere. Tried:\n{attempts}\n"
-        f"Unpack {GROUPLENS}/{name}.zip yourself and name its folder (--data-dir, data_dir), "
+        f"{name} was found nowhere. Tried:\n{attempts}\n{_remedy(name)}, "
         f"or copy {cached} from a machine that has it (the environment variable MFJAX_CACHE moves the cache; "
         "delete what is broken there)."
     )
+
+
+def members(name: str) -> list[str]:
+    """Return the files that the cache holds of a set: its interactions, and what names its items."""
+    recipe = SETS[name].recipe
+    return [recipe.parts[WHOLE][0], *([] if recipe.items is None else recipe.items.files[:1])]
+
+
+def _local(name: str, data_dir: Path) -> tuple[Located, str]:
+    for path, inner in (
+        (data_dir, zipfile.is_zipfile(data_dir)),
+        (data_dir / name, True),
+        (data_dir / f"{name}.zip", True),
+        (data_dir, True),
+    ):
+        located = locating.named(name, opening.place(path), inner=inner) if path.exists() else None
+        if located is not None:
+            folder = next(iter(located.files.values())).parent
+            return located, _judge(name, located, f"local folder {folder}" if path.is_dir() else f"local file {path}")
+    wanted = ", ".join(patterns[0] for patterns in SETS[name].recipe.parts.values())
+    raise FileNotFoundError(
+        f"data_dir: neither {data_dir} nor {data_dir / name} holds {wanted} of {name} ({SETS[name].note}). "
+        f"{_remedy(name)}, or leave the folder out to have the cache and the network tried"
+    )
+
+
+def _remedy(name: str) -> str:
+    archive = SETS[name].archive
+    what = "Fetch it" if archive is None else f"Fetch {GROUPLENS}/{archive.path}"
+    return f"{what} yourself and name its folder or file (--data-dir, data_dir)"
 
 
 def _from_cache(name: str, cached: Path) -> str:
@@ -116,14 +96,15 @@ def _from_cache(name: str, cached: Path) -> str:
 
 
 def _from_grouplens(name: str, cached: Path) -> str:
-    release, url = RELEASES[name], f"{GROUPLENS}/{name}.zip"
-    members = [release.ratings, release.movies]
-    with _scratch(cached, members) as scratch:
-        archive = scratch / f"{name}.zip"
-        sources.download(url, archive, release.archive_digest)
-        sources.extract(archive, {f"{name}/{file}": cached / file for file in members})
+    archive = SETS[name].archive
+    assert archive is not None
+    url, wanted = f"{GROUPLENS}/{archive.path}", members(name)
+    with _scratch(cached, wanted) as scratch:
+        fetched = scratch / f"{name}.zip"
+        sources.download(url, fetched, archive.digest)
+        sources.extract(fetched, {f"{archive.folder}{file}": cached / file for file in wanted})
     source = f"{url}, verified"
-    sources.seal(cached, members, source)
+    sources.seal(cached, wanted, source)
     return source
 
 
@@ -149,9 +130,9 @@ def _from_wheel(name: str, cached: Path) -> str:
     return source
 
 
-def _scratch(cached: Path, members: list[str]) -> AbstractContextManager[Path]:
+def _scratch(cached: Path, names: list[str]) -> AbstractContextManager[Path]:
     """Return a scratch folder beside a folder of the cache, in which its files can be written."""
-    sources.clear_folders(cached, [*members, sources.MANIFEST])
+    sources.clear_folders(cached, [*names, sources.MANIFEST])
     return files.scratch_folder(cached)
 
 
@@ -164,12 +145,13 @@ def _item_line(line: str) -> str:
     return f"{raw_id}|{title}||||{flags}"
 
 
-def _judge(name: str, path: Path, source: str) -> str:
-    """Add to `source` whether the ratings file is the official one."""
-    official = RELEASES[name].ratings_digest
-    if official is None:
+def _judge(name: str, located: Located, source: str) -> str:
+    """Add to `source` whether the file of interactions is the official one."""
+    archive: Archive | None = SETS[name].archive
+    if archive is None or archive.official is None:
         return source
-    if sources.matches(path, official):
+    path: Place = located.files[WHOLE]
+    if sources.matches(path, archive.official):
         return f"{source} (official {path.name})"
     _logger.warning("%s is not the official file of %s: its checksum differs", path, name)
     return f"{source} ({path.name} is not the official file)"

@@ -16,8 +16,9 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
+from mfjax.data.opening import Place
 from mfjax.files import atomic_path
 
 MANIFEST = "manifest.json"
@@ -69,13 +70,13 @@ def cache_dir() -> Path:
     return (base if base.is_absolute() else Path.home() / ".cache") / "mfjax"
 
 
-def digest(path: Path, algorithm: Hash = "sha256") -> str:
+def digest(path: Place, algorithm: Hash = "sha256") -> str:
     """Return the hexadecimal digest of a file."""
-    with path.open("rb") as file:
+    with cast(Any, path.open("rb")) as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def matches(path: Path, expected: str) -> bool:
+def matches(path: Place, expected: str) -> bool:
     """Return whether a file has the expected digest, md5 (32 digits) or sha256 (64 digits)."""
     return digest(path, _HASHES[len(expected)]) == expected
 

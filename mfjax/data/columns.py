@@ -142,5 +142,6 @@ def filtered(table: Any, where: Any) -> tuple[Any, Any]:
             checks.shape("where", mask, (len(table),), "return one bool for each row")
             kept = numbered.filter(pa.array(mask.astype(bool)))
     except pa.ArrowException as error:
-        raise ValueError(f"where: {error!s:.200}; the columns are: {_listed(table.column_names)}") from None
+        told = str(error).partition(" in ")[0].partition("\n")[0]
+        raise ValueError(f"where: {told:.200}; the columns are: {_listed(table.column_names)}") from None
     return kept.drop_columns(["__row"]), kept.column("__row").to_numpy()

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mfjax.data import lists
-from mfjax.data.lines import UNIT_SEPARATOR, Dialect
+from mfjax.data.dialects import UNIT_SEPARATOR, Dialect
 from mfjax.data.opening import Place
 from mfjax.types import Interactions, Vocabulary
 from mfjax.vocabularies import kind_of

@@ -12,7 +12,7 @@ import numpy as np
 from mfjax import checks
 from mfjax.data import lines
 from mfjax.data.columns import Columns, is_usual
-from mfjax.data.lines import WHITESPACE, Dialect
+from mfjax.data.dialects import WHITESPACE, Dialect, split
 from mfjax.data.opening import DAMAGED, Place, damaged, opened, suffix
 
 _logger = logging.getLogger(__name__)
@@ -94,9 +94,9 @@ def look(path: Place, columns: Columns, text: Text) -> Layout:
     if quoting is None:
         quoting = len(separator) == 1 and separator != "\t"
     dialect = Dialect(separator, quoting, text.multiline, text.comment, text.skip_lines, encoding)
-    sample = [tuple(lines.split(line, separator, quoting)) for line in head[:_SHOWN]]
+    sample = [tuple(split(line, separator, quoting)) for line in head[:_SHOWN]]
     if text.multiline and quoting:
-        sample = [tuple(lines.split(line, separator, quoting)) for line in _whole(head)[:_SHOWN]]
+        sample = [tuple(split(line, separator, quoting)) for line in _whole(head)[:_SHOWN]]
     header = text.header
     if header is None:
         header = _has_header(sample, columns, path)
@@ -152,7 +152,7 @@ def _separator(head: Sequence[str], text: Text, path: Place) -> str:
     shown = (_whole(head) if text.multiline and text.quoting is not False else head)[:_SHOWN]
     for separator in (*SEPARATORS, WHITESPACE):
         quoting = text.quoting is not False and len(separator) == 1 and separator != "\t"
-        widths = {len(lines.split(line, separator, quoting)) for line in shown}
+        widths = {len(split(line, separator, quoting)) for line in shown}
         if len(widths) == 1 and widths != {1}:
             return separator
     if (usual := {".csv": ",", ".tsv": "\t"}.get(suffix(path))) is not None:

@@ -11,8 +11,9 @@ import pyarrow.csv
 
 from mfjax.data import lines
 from mfjax.data.columns import Columns
+from mfjax.data.dialects import UNIT_SEPARATOR, WHITESPACE, Dialect
 from mfjax.data.layouts import Text
-from mfjax.data.lines import BLOCK, UNIT_SEPARATOR, Dialect, Lines
+from mfjax.data.lines import BLOCK, Lines
 from mfjax.data.opening import Place
 from mfjax.data.rows import Rows
 
@@ -72,6 +73,6 @@ def fields(path: Place, dialect: Dialect, separator: str | None = None) -> pa.Li
     found = pa.concat_arrays(table.column("line").chunks) if len(table) else pa.array([], pa.large_string())
     found = pc.ascii_trim_whitespace(found)
     found = found.filter(pc.greater(pc.binary_length(found), 0))
-    if separator in (None, "whitespace", lines.WHITESPACE):
+    if separator in (None, "whitespace", WHITESPACE):
         return pc.ascii_split_whitespace(found)
     return pc.split_pattern(found, separator)

@@ -10,6 +10,7 @@ from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions
 
 from mfjax.data import lines
 from mfjax.data.columns import Columns, filtered
+from mfjax.data.dialects import fields
 from mfjax.data.layouts import Layout, Text, look
 from mfjax.data.lines import BLOCK, Lines
 from mfjax.data.opening import Place
@@ -119,7 +120,7 @@ def explain(path: Place, layout: Layout, error: str) -> None:
                 ) from None
         elif b"\r" in line:
             raise ValueError(f"source: {path}, line {number}: a carriage return within the line; mend it")
-        elif len(found := lines.fields(line, layout.dialect)) != width:
+        elif len(found := fields(line, layout.dialect)) != width:
             raise ValueError(
                 f"source: {path}, line {number}: {len(found)} columns where the first line has {width}; mend or drop "
                 "the line, pass the file's separator, or layout='lists' where a line is a user and its items"

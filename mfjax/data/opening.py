@@ -91,13 +91,11 @@ def opened(path: Place) -> BinaryIO:
     first = _starts(path)
     if first.startswith(b"PK\x03\x04"):
         raise ValueError(f"source: {path} is a zip archive in another; unpack it")
+    for magic, module in ((b"\x1f\x8b", gzip), (b"BZh", bz2), (b"\xfd7zXZ\x00", lzma)):
+        if first.startswith(magic):
+            # By its name, where it has one: these modules close what they opened, and nothing else.
+            return cast(BinaryIO, module.open(path if isinstance(path, Path) else cast(Any, path.open("rb"))))
     file = cast(BinaryIO, path.open("rb"))
-    if first.startswith(b"\x1f\x8b"):
-        return cast(BinaryIO, gzip.open(file))
-    if first.startswith(b"BZh"):
-        return cast(BinaryIO, bz2.open(file))
-    if first.startswith(b"\xfd7zXZ\x00"):
-        return cast(BinaryIO, lzma.open(file))
     for magic, codec in ((b"\x28\xb5\x2f\xfd", "zstd"), (b"\x04\x22\x4d\x18", "lz4")):
         if first.startswith(magic):
             return cast(BinaryIO, io.BufferedReader(cast(Any, pa.CompressedInputStream(pa.PythonFile(file), codec))))

@@ -153,7 +153,7 @@ def _usual(file: Place, options: Mapping[str, Any]) -> dict[str, str]:
         names = heads.head(file, columns, dialect).names
     except ValueError as error:
         sets = " or ".join(f"load({name!r}, {str(file)!r})" for name in locating.untold(file))
-        raise ValueError(f"{error}{f'; for such a set pass {sets}' if sets else ''}") from None
+        raise ValueError(f"{error}{f'. A set that only its name tells: pass {sets}' if sets else ''}") from None
     found: dict[str, str] = {}
     parts: tuple[Part, Part] = ("value", "timestamp")
     for part in parts:

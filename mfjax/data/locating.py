@@ -88,9 +88,20 @@ def named(name: str, path: Place, *, inner: bool = False) -> Located | None:
 
 
 def untold(path: Place) -> list[str]:
-    """Return the names of sets that a file may be of, which its name does not tell."""
-    unsure = {name: published.recipe.parts for name, published in SETS.items() if not published.recipe.told}
-    return [name for name, parts in unsure.items() if any(_stem(pattern, path.name) for pattern in parts[WHOLE])]
+    """Return the names of sets that a file without a header line may be of, which its name does not tell."""
+    unsure = {name: published.recipe for name, published in SETS.items() if not published.recipe.told}
+    found = []
+    for name, recipe in unsure.items():
+        if not _of_file(recipe, path):
+            continue
+        dialect = Text(separator=recipe.options["separator"], header=False)
+        try:
+            first = heads.head(path, Columns(user=0, item=1), dialect).rows[0]
+        except (ValueError, LookupError):
+            continue
+        if len(first) == 4 and all(part.replace(".", "", 1).isdecimal() for part in first[2:]):
+            found.append(name)
+    return found
 
 
 def _files(folder: Place) -> list[Place]:
@@ -128,8 +139,9 @@ def _complete(recipe: Recipe, files: list[Place], stem: str | None = None) -> li
     stems: dict[str, dict[str, Place]] = {}
     for part, patterns in recipe.parts.items():
         for file in files:
-            for found in filter(None.__ne__, (_stem(pattern, file.name) for pattern in patterns)):
-                stems.setdefault(cast(str, found), {})[part] = file
+            for pattern in patterns:
+                if (found := _stem(pattern, file.name)) is not None:
+                    stems.setdefault(found, {})[part] = file
     required = set(recipe.parts) - set(recipe.optional)
     return [parts for found, parts in stems.items() if stem in (None, found) and required <= set(parts)]
 

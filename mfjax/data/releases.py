@@ -80,8 +80,8 @@ def _local(name: str, data_dir: Path) -> tuple[Located, str]:
             return located, _judge(name, located, f"local folder {folder}" if path.is_dir() else f"local file {path}")
     wanted = ", ".join(patterns[0] for patterns in SETS[name].recipe.parts.values())
     raise FileNotFoundError(
-        f"data_dir: neither {data_dir} nor {data_dir / name} holds {wanted} of {name} ({SETS[name].note}). "
-        f"{_remedy(name)}, or leave the folder out to have the cache and the network tried"
+        f"data_dir: {data_dir} holds neither {wanted} nor {name}/{wanted} ({SETS[name].note}). {_remedy(name)}, or "
+        "leave the folder out to have the cache and the network tried"
     )
 
 

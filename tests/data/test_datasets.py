@@ -59,11 +59,15 @@ def test_layouts_without_header(tmp_path):
 
 
 BAD = [
-    ("u.data", "1\t2\t3\t4\n1\t3\t3\n", r"u\.data, line 2: 3 columns, needs 4"),
-    ("u.data", "1\t2\t3\t4\n1\tx\ty\t4\n", r"u\.data, line 2: value 'y' is not a number"),
-    ("u.data", "", r"u\.data: users: there are no rows"),
-    ("ratings.dat", "1::2::3::4\n1::2::5::6\n", r"ratings\.dat: users, items: row 1 repeats the pair of row 0"),
-    ("ratings.csv", "user,movieId,rating,timestamp\n1,2,3,4\n", r"ratings\.csv: no column 'userId'; its columns are"),
+    ("u.data", "1\t2\t3\t4\n1\t3\t3\n", r"u\.data, line 2: 3 columns where the first line has 4"),
+    ("u.data", "1\t2\t3\t4\n1\tx\ty\t4\n", r"value 2: .*u\.data, line 2, holds 'y', which is not a number"),
+    ("u.data", "", r"u\.data holds no line"),
+    ("ratings.dat", "1::2::3::4\n1::2::5::6\n", r"ratings\.dat, line 2, repeats the pair of "),
+    (
+        "ratings.csv",
+        "user,movie,rating,timestamp\n1,2,3,4\n",
+        r"user, item: the first line of .*ratings\.csv has no usual names of columns \(user, movie, ",
+    ),
     ("movies.csv", "movieId,title\n2,A (1990)\n", r"movies\.csv: a line does not have the layout of this file"),
 ]
 
@@ -76,13 +80,20 @@ def test_bad_files(tmp_path, name, text, message):
         load(tmp_path / (name if name != "movies.csv" else "ratings.csv"))
 
 
-def test_unknown_name_lists_the_releases():
-    with pytest.raises(FileNotFoundError, match=r"ml-3m: neither a release \(ml-100k, ml-1m, .*\) nor a ratings file"):
+def test_unknown_name_lists_the_sets():
+    with pytest.raises(FileNotFoundError, match=r"ml-3m: neither a set \(ml-100k, ml-1m, .*\) nor a file or folder"):
         load("ml-3m")
 
 
+def test_a_set_that_is_not_fetched_says_where_it_is_had():
+    with pytest.raises(
+        FileNotFoundError, match=r"gowalla is not fetched: github\.com/kuandeng/LightGCN.*Fetch it yourself"
+    ):
+        load("gowalla")
+
+
 def test_a_folder_that_is_named_is_not_passed_over(folder, tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match=r"data_dir: .* is where a release is .* leave one of the two out"):
+    with pytest.raises(ValueError, match=r"data_dir: .* is where a set is .* leave one of the two out"):
         load(folder, tmp_path)
     folder.rename(tmp_path / "ml-100k")
     monkeypatch.chdir(tmp_path)
@@ -94,12 +105,18 @@ def test_a_folder_that_is_named_is_not_passed_over(folder, tmp_path, monkeypatch
     [
         ({"name_or_path": 5}, "name_or_path: a int is not what is needed"),
         ({"name_or_path": "ml-100k", "data_dir": 5}, "data_dir: a int is not what is needed"),
-        ({"name_or_path": "ml-100k", "duplicates": "any"}, "duplicates: 'any' is unknown"),
     ],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         load(**arguments)
+
+
+def test_options_are_those_of_read(folder):
+    with pytest.raises(ValueError, match="duplicates: 'any' is unknown"):
+        load(folder, duplicates="any")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'dupes'"):
+        load(folder, dupes="last")
 
 
 def test_duplicates_policy_reaches_the_reader(tmp_path):

@@ -1,5 +1,6 @@
 """Downloads, the cache and the order of places, without a network: file:// addresses and wheels made on the spot."""
 
+import dataclasses
 import hashlib
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mfjax.data import load, releases, sources
+from mfjax.data import load, recipes, releases, sources
 from mfjax.data.sources import SourceError
 
 RATINGS = b"196\t242\t3\t881250949\n186\t302\t4\t891717742\n196\t302\t5\t881250949\n"
@@ -30,6 +31,12 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
+def publish(monkeypatch, digest):
+    """Make the tiny ratings the official ones of ml-100k, in an archive of a digest."""
+    archive = dataclasses.replace(recipes.SETS["ml-100k"].archive, digest=digest, official=sha256(RATINGS))
+    monkeypatch.setitem(recipes.SETS, "ml-100k", dataclasses.replace(recipes.SETS["ml-100k"], archive=archive))
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache, a GroupLens that is not there, and an index that has no wheel."""
@@ -46,13 +53,12 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def grouplens(cache, tmp_path, monkeypatch):
     """A GroupLens with a tiny ml-100k.zip whose checksums are the published ones."""
-    path = tmp_path / "grouplens" / "ml-100k.zip"
-    path.parent.mkdir()
+    path = tmp_path / "grouplens" / "movielens" / "ml-100k.zip"
+    path.parent.mkdir(parents=True)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("ml-100k/u.data", RATINGS)
         archive.writestr("ml-100k/u.item", ITEMS)
-    digest = hashlib.md5(path.read_bytes()).hexdigest()
-    monkeypatch.setitem(releases.RELEASES, "ml-100k", releases.Release("u.data", "u.item", digest, sha256(RATINGS)))
+    publish(monkeypatch, hashlib.md5(path.read_bytes()).hexdigest())
     return path
 
 
@@ -61,7 +67,7 @@ def index(cache, tmp_path, monkeypatch):
     """An index whose wheel holds the same tiny rows."""
     members = dict(zip(releases.WHEEL_FILES, (WHEEL_RATINGS, WHEEL_ITEMS), strict=True))
     monkeypatch.setattr(releases, "WHEEL_FILES", {name: sha256(data) for name, data in members.items()})
-    monkeypatch.setitem(releases.RELEASES, "ml-100k", releases.Release("u.data", "u.item", "0" * 32, sha256(RATINGS)))
+    publish(monkeypatch, "0" * 32)
 
     def wheel(requirement, folder):
         path = folder / "it.whl"
@@ -162,7 +168,7 @@ def test_unwritable_cache_is_one_of_the_things_tried(grouplens, cache):
 
 
 def test_wrong_archive_is_refused(grouplens, cache, monkeypatch):
-    monkeypatch.setitem(releases.RELEASES, "ml-100k", releases.Release("u.data", "u.item", "0" * 32))
+    publish(monkeypatch, "0" * 32)
     with pytest.raises(FileNotFoundError, match="do not have the published checksum 0000"):
         load("ml-100k")
     assert not list(cache.rglob("u.*"))

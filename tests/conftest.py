@@ -17,6 +17,9 @@ jax.config.update("jax_debug_key_reuse", True)
 if os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") == "1":
     jax.config.update("jax_disable_most_optimizations", True)
     os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
+# Commands that tests run keep no programs in the cache of whoever runs the tests.
+os.environ.setdefault("JAX_ENABLE_COMPILATION_CACHE", "0")
+jax.config.update("jax_enable_compilation_cache", os.environ["JAX_ENABLE_COMPILATION_CACHE"] != "0")
 # JAX begins here, with one CPU device, whatever experiments the tests run.
 jax.devices()
 

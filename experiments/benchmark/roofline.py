@@ -107,7 +107,7 @@ def table(found: Roofline) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    options.main(run, Options, arguments, program="experiments.benchmark.roofline")
+    options.main(run, Options, arguments, program="experiments.benchmark.roofline", cached=False)
 
 
 if __name__ == "__main__":

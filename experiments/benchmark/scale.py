@@ -186,7 +186,7 @@ def _start(spec: dict[str, Any], processes: int) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    command_line.main(run, Options, arguments, program="experiments.benchmark.scale")
+    command_line.main(run, Options, arguments, program="experiments.benchmark.scale", cached=False)
 
 
 if __name__ == "__main__":

@@ -130,4 +130,4 @@ def table(lines: Sequence[Timing]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    options.main(devices.on_cores(run), Options, arguments, program="experiments.benchmark")
+    options.main(devices.on_cores(run), Options, arguments, program="experiments.benchmark", cached=False)

@@ -1,6 +1,6 @@
 """What every study is made of, whatever its data and its models; those are handed in.
 
-Options and their files: `options`, `option_checks`, `config`, `extras`. Tasks: `task`, `rating_task`. Models: `models`,
+Options and their files: `options`, `option_checks`, `config`, `extras`, `compiled`. Tasks: `task`, `rating_task`. Models: `models`,
 `families`, `rating_models`. Runs: `study`, `rating_study`, `ablation`, `tuning`, `searches`, `unsolved`. What is
 written down: `results`, `records`, `rerun`.
 
@@ -11,6 +11,7 @@ import lazy_loader
 
 __all__ = [
     "ablation",
+    "compiled",
     "config",
     "extras",
     "families",

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
-from mfjax.studies import config, extras, option_checks
+from mfjax.studies import compiled, config, extras, option_checks
 
 UNRECORDED = ("config", "out", "progress")
 """Options that no manifest holds: the same run with another of these is the same run."""
@@ -81,10 +81,17 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(f"error: {_one_line(message)}; --help lists the options")
 
 
-def parse(options: type[Options], arguments: Sequence[str] | None = None, *, program: str) -> Options:
-    """Return the options of a command line; `--help` lists each with its default, a wrong one ends it with one line."""
-    parser = _parser(options, program)
+def parse(
+    options: type[Options], arguments: Sequence[str] | None = None, *, program: str, cached: bool = True
+) -> Options:
+    """Return the options of a command line; `--help` lists each with its default, a wrong one ends it with one line.
+
+    With `cached`, compiled programs are kept for the next run (`compiled.keep`) unless --no-compilation-cache is there.
+    """
+    parser = _parser(options, program, cached)
     found = vars(parser.parse_args(arguments))
+    if found.pop("compilation_cache", cached):
+        compiled.keep()
     hints = typing.get_type_hints(options)
     with told_in_one_line():
         chosen = {name: _read(name, text, hints[name]) for name, text in found.items()}
@@ -94,10 +101,23 @@ def parse(options: type[Options], arguments: Sequence[str] | None = None, *, pro
 
 
 def main(
-    run: Callable[[Options], Any], options: type[Options], arguments: Sequence[str] | None = None, *, program: str
+    run: Callable[[Options], Any],
+    options: type[Options],
+    arguments: Sequence[str] | None = None,
+    *,
+    program: str,
+    cached: bool = True,
 ) -> None:
-    """Run an experiment from the command line; bad values and missing files end it with one line."""
-    chosen = parse(options, arguments, program=program)
+    """Run an experiment from the command line; bad values and missing files end it with one line.
+
+    Args:
+        run: what is run.
+        options: its dataclass.
+        arguments: of the command line; None for those of the process.
+        program: the module, for `--help`.
+        cached: whether compiled programs are kept for the next run; False for a command that times their compilation.
+    """
+    chosen = parse(options, arguments, program=program, cached=cached)
     with told_in_one_line():
         run(chosen)
 
@@ -154,7 +174,7 @@ def _read_one(name: str, text: str, element: type) -> Any:
         raise ValueError(f"{name}: {text!r:.80} is not {option_checks.KINDS[element]}") from None
 
 
-def _parser(options: type, program: str) -> argparse.ArgumentParser:
+def _parser(options: type, program: str, cached: bool) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"python -m {program}",
         description=(options.__doc__ or "").split("\n\n")[0],
@@ -175,6 +195,9 @@ def _parser(options: type, program: str) -> argparse.ArgumentParser:
         else:
             metavar = "RULE" if field.metadata["choices"] else field.name.upper()
             parser.add_argument(flag, help=text, metavar=metavar)
+    if cached:
+        kept = "keep compiled programs in the cache folder, so that the next run begins at once (default: True)"
+        parser.add_argument("--compilation-cache", action=argparse.BooleanOptionalAction, help=kept)
     return parser
 
 

@@ -97,6 +97,10 @@ class Vocabulary:
     def __repr__(self) -> str:
         return f"Vocabulary({len(self)} ids, {'text' if self.raw.dtype == TEXT else self.raw.dtype})"
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Vocabulary:
+        # Copied deeply, an array of texts ends the process in numpy 2.0.
+        return Vocabulary(self.raw.copy())
+
     def find(self, raw_ids: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return ids int32 and `known` bool, of the shape of `raw_ids`; an unknown raw id gets id 0 and False.
 
@@ -138,7 +142,8 @@ class Vocabulary:
 
     def decode(self, ids: Any) -> np.ndarray:
         """Return the raw ids of `ids`. Raises ValueError for what are no ids, or an id outside 0..len-1."""
-        return self.raw[np.asarray(checks.ids("ids", ids, len(self), "the ids of this vocabulary"))]
+        # As int64: numpy before 2.2 loses texts that are taken by other integers.
+        return self.raw[np.asarray(checks.ids("ids", ids, len(self), "the ids of this vocabulary"), np.int64)]
 
 
 def kind_of(raw: np.ndarray) -> str:

@@ -6,6 +6,7 @@ are, `leaks` proves that nothing leaks, `recency` weighs a user's latest items, 
 
 from mfjax.data import datasets, leaks, recency, splits, synthetic
 from mfjax.data.arrays import from_arrays, from_sparse
+from mfjax.data.batching import batches, scan_vocabularies
 from mfjax.data.datasets import Dataset, load
 from mfjax.data.filters import compact, k_core
 from mfjax.data.leaks import check_no_leak
@@ -32,6 +33,7 @@ __all__ = [
     "HeldOut",
     "Split",
     "StrongSplit",
+    "batches",
     "check_no_leak",
     "compact",
     "datasets",
@@ -50,6 +52,7 @@ __all__ = [
     "read_parquet",
     "read_split",
     "recency",
+    "scan_vocabularies",
     "splits",
     "strong_generalisation",
     "synthetic",

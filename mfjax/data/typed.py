@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import BinaryIO, cast
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from mfjax.data.rows import Part, Rows
 
 _HEAD = 1 << 20
 
-_IDS: tuple[Part, ...] = ("user", "item")
+IDS: tuple[Part, ...] = ("user", "item")
 
 
 def parquet(path: Place, columns: Columns) -> Rows:
@@ -50,8 +50,9 @@ def json_lines(path: Place, columns: Columns) -> Rows:
         whole = head[: head.rfind(b"\n") + 1] if len(head) == _HEAD else head
         known = pyarrow.json.read_json(io.BytesIO(whole)).schema
         found = columns.locate(known.names, str(path))
-        kinds = {known.names[position]: _kind(part, known.types[position]) for part, position in found.items()}
-        table = _read_widening(path, kinds, {known.names[found[part]] for part in _IDS}, columns.where is not None)
+        kinds = {known.names[position]: read_as(part, known.types[position]) for part, position in found.items()}
+        ids = {known.names[found[part]] for part in IDS}
+        table = read_widening(lambda: opened(path), kinds, ids, columns.where is not None)
     except (pa.ArrowException, *DAMAGED) as error:
         raise ValueError(f"source: {path}: {error!s:.150}; pass a file of one JSON object a line") from None
     return _rows(path, table, known.names, columns, found)
@@ -66,20 +67,22 @@ def _rows(path: Place, table: pa.Table, names: list[str], columns: Columns, foun
     return Rows(parts, columns.labels, lambda row: f"{path}, row {row if kept is None else kept[row]},")
 
 
-def _kind(part: Part, kind: pa.DataType) -> pa.DataType:
+def read_as(part: Part, kind: pa.DataType) -> pa.DataType:
     """Return the type to read a column as: text that looks like a time is text, an id beyond 2^63 is no fraction."""
     if pa.types.is_timestamp(kind):
         return pa.string()
-    return pa.uint64() if part in _IDS and pa.types.is_floating(kind) else kind
+    return pa.uint64() if part in IDS and pa.types.is_floating(kind) else kind
 
 
-def _read_widening(path: Place, kinds: dict[str, pa.DataType], ids: set[str], every: bool) -> pa.Table:
+def read_widening(
+    opener: Callable[[], BinaryIO], kinds: Mapping[str, pa.DataType], ids: set[str], every: bool
+) -> pa.Table:
     """Read as `_read_json`; where the first lines have whole numbers or none, and later ones others, as those."""
     wider = {name: _wider(kind, name in ids) for name, kind in kinds.items()}
     error: pa.ArrowInvalid | None = None
     for widened in (set(), set(kinds) - ids, ids, set(kinds)):
         try:
-            return _read_json(path, {name: (wider if name in widened else kinds)[name] for name in kinds}, every)
+            return _read_json(opener, {name: (wider if name in widened else kinds)[name] for name in kinds}, every)
         except pa.ArrowInvalid as wrong:
             error = error or wrong
     assert error is not None
@@ -92,10 +95,10 @@ def _wider(kind: pa.DataType, is_id: bool) -> pa.DataType:
     return pa.float64() if pa.types.is_int64(kind) or pa.types.is_null(kind) else kind
 
 
-def _read_json(path: Place, kinds: Mapping[str, pa.DataType], every: bool) -> pa.Table:
+def _read_json(opener: Callable[[], BinaryIO], kinds: Mapping[str, pa.DataType], every: bool) -> pa.Table:
     """Read the fields that have kinds, and all others where `every` says so."""
     options = pyarrow.json.ParseOptions(
         explicit_schema=pa.schema(list(kinds.items())), unexpected_field_behavior="infer" if every else "ignore"
     )
-    with opened(path) as file:
+    with opener() as file:
         return pyarrow.json.read_json(pa.PythonFile(file, mode="r"), parse_options=options)

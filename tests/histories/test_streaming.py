@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from mfjax import histories
+from mfjax import data, histories
 from mfjax.data import synthetic
 from mfjax.histories import streaming
 from mfjax.types import Interactions
@@ -52,21 +52,18 @@ def test_id_spaces_may_grow_from_batch_to_batch():
     assert found.items.counts.tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("kind", ["npz", "parquet"])
-def test_files_are_read_in_batches(tmp_path, kind):
-    path = tmp_path / f"pairs.{kind}"
-    columns = {"users": PAIRS.users, "items": PAIRS.items, "stars": np.arange(len(PAIRS), dtype=np.float64)}
-    if kind == "npz":
-        np.savez(path, **columns)
-        batches = streaming.npz(path, value="stars", batch=100)
-    else:
-        pandas = pytest.importorskip("pandas")
-        pandas.DataFrame(columns).to_parquet(path)
-        batches = streaming.parquet(path, user="users", item="items", value="stars", batch=100)
-    assert [len(batch) for batch in batches()] == [100] * 9
-    values = np.arange(len(PAIRS), dtype=np.float32)
-    expected = histories.build(Interactions(PAIRS.users, PAIRS.items, values, PAIRS.num_users, PAIRS.num_items))
-    assert entries(streaming.build(batches).users) == entries(expected.users)
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_files_are_read_in_batches(tmp_path, suffix):
+    pairs = PAIRS.with_values(np.arange(len(PAIRS)))
+    data.write(pairs, tmp_path / f"pairs.{suffix}")
+    batches = data.batches(tmp_path / f"pairs.{suffix}", value="value", rows=100)
+    assert entries(streaming.build(batches).users) == entries(histories.build(pairs).users)
+
+
+def test_a_pair_that_comes_twice_is_two_entries():
+    pairs = Interactions(np.array([0, 0]), np.array([1, 1]), np.array([2, 3], np.float32), 1, 2)
+    assert entries(streaming.build(lambda: iter([pairs])).users) == [(0, 1, 2.0), (0, 1, 3.0)]
+    assert entries(histories.build(pairs).users) == [(0, 1, 2.0), (0, 1, 3.0)]
 
 
 @pytest.mark.parametrize(
@@ -79,11 +76,8 @@ def test_bad_batches_are_refused(users, values, message):
         streaming.build(lambda: iter([batch]))
 
 
-def test_bad_files_are_refused(tmp_path):
-    np.savez(tmp_path / "pairs.npz", users=np.array([0.5]), items=np.array([0]))
-    with pytest.raises(ValueError, match="user: ids have dtype float64; map them"):
-        streaming.build(streaming.npz(tmp_path / "pairs.npz"))
-    with pytest.raises(ValueError, match="has no 'stars'"):
-        streaming.build(streaming.npz(tmp_path / "pairs.npz", value="stars"))
+def test_no_interactions_are_refused():
     with pytest.raises(ValueError, match="there are no interactions"):
         streaming.build(lambda: iter([]))
+    with pytest.raises(ValueError, match=r"batches: .*such as data\.batches\(path\)"):
+        streaming.build("pairs.csv")

@@ -16,6 +16,7 @@ TEXT = np.dtypes.StringDType()
 
 Compare, sort and search such arrays as Python's or Arrow's texts: numpy (2.0 to 2.4) compares them up to a first NUL,
 so that its `==`, `sort` and `unique` err, and `searchsorted` reads the texts of one array in the memory of another.
+Take from them by int64 or by a mask, and make them by `np.array` or `astype`, not by `np.fromiter`.
 """
 
 _PART = 2**16

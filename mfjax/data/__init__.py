@@ -8,6 +8,7 @@ from mfjax.data import datasets, leaks, recency, splits, synthetic
 from mfjax.data.arrays import from_arrays, from_sparse
 from mfjax.data.batching import batches, scan_vocabularies
 from mfjax.data.datasets import Dataset, load
+from mfjax.data.describing import Description, describe
 from mfjax.data.filters import compact, k_core
 from mfjax.data.leaks import check_no_leak
 from mfjax.data.reading import read, read_split
@@ -30,6 +31,7 @@ read_csv = read_parquet = from_frame = read
 
 __all__ = [
     "Dataset",
+    "Description",
     "HeldOut",
     "Split",
     "StrongSplit",
@@ -37,6 +39,7 @@ __all__ = [
     "check_no_leak",
     "compact",
     "datasets",
+    "describe",
     "from_arrays",
     "from_frame",
     "from_sparse",

@@ -64,10 +64,16 @@ def read(path: Place, parts: dict[str, Interactions]) -> tuple[dict[str, Interac
     ids[mask] = wider.encode(raw)
     is_own = mask & (ids == parts["test"].items[:, None])
     own = int(is_own.any(axis=1).sum())
-    if own:
-        _logger.warning("%s: %d of %d tests list their own item; it is left out of them", path, own, len(ids))
     mask &= ~is_own
-    return parts, Candidates(np.where(mask, ids, 0), mask), own
+    listed = Candidates(np.where(mask, ids, 0), mask)
+    for sentence in told(listed, own):
+        _logger.warning("%s: %s", path, sentence)
+    return parts, listed, own
+
+
+def told(candidates: Candidates, own: int) -> tuple[str, ...]:
+    """Return a sentence about the tests that list their own item, none where no test does."""
+    return (f"{own:,} of {len(candidates.ids):,} tests list their own item, which is left out",) if own else ()
 
 
 def _check_tests(path: Place, named: pa.Array, test: Interactions) -> None:

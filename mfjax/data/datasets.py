@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from mfjax import checks
-from mfjax.data import candidates, heads, locating, opening, releases, titles
+from mfjax.data import candidates, guessing, heads, locating, opening, releases, titles
 from mfjax.data.candidates import Candidates
 from mfjax.data.columns import Columns
+from mfjax.data.layouts import Text
 from mfjax.data.locating import Located
 from mfjax.data.opening import Place
 from mfjax.data.reading import read, read_split
 from mfjax.data.recipes import NEGATIVES, SETS, WHOLE
 from mfjax.data.rows import Part
-from mfjax.data.text import Text
 from mfjax.data.titles import Titles
 from mfjax.types import Interactions
 
@@ -123,7 +123,7 @@ def _made(name: str, located: Located, source: str, options: Mapping[str, Any]) 
         parts = read_split(files, **options)
         if listed is not None:
             parts, lists, own = candidates.read(listed, parts)
-            notes = (f"{own} of {len(lists.ids)} tests list their own item, which is left out",) if own else ()
+            notes = candidates.told(lists, own)
         interactions = together(parts)
     vocabulary = interactions.item_vocabulary
     about = Titles(None, None, None)
@@ -147,10 +147,8 @@ def _unknown(path: Place, options: Mapping[str, Any]) -> Dataset:
 
 def _usual(file: Place, options: Mapping[str, Any]) -> dict[str, str]:
     """Return the columns of values and times that have usual names and are not asked for otherwise."""
-    columns = Columns(**{each.name: options[each.name] for each in fields(Columns) if each.name in options})
-    dialect = Text(**{each.name: options[each.name] for each in fields(Text) if each.name in options})
     try:
-        names = heads.head(file, columns, dialect).names
+        names = heads.head(file, guessing.chosen(Columns, options), guessing.chosen(Text, options)).names
     except ValueError as error:
         sets = " or ".join(f"load({name!r}, {str(file)!r})" for name in locating.untold(file))
         raise ValueError(f"{error}{f'. A set that only its name tells: pass {sets}' if sets else ''}") from None

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.json
 import pyarrow.parquet
 
-from mfjax.data import opening, text
+from mfjax.data import layouts, opening
 from mfjax.data.columns import Columns, is_usual
+from mfjax.data.layouts import Layout, Text
 from mfjax.data.opening import DAMAGED, Place
 from mfjax.data.rows import Part
-from mfjax.data.text import Layout, Text
 
 Format = Literal["text", "JSON lines", "Parquet"]
 
@@ -61,7 +61,7 @@ def head(path: Place, columns: Columns | None = None, dialect: Text | None = Non
             return _json(path)
     except (pa.ArrowException, *DAMAGED) as error:
         raise ValueError(f"source: {path} can not be read ({error!s:.120}); write or fetch it again") from None
-    layout = text.look(path, columns or Columns(), dialect or Text())
+    layout = layouts.look(path, columns or Columns(), dialect or Text())
     return Head("text", layout.names, layout.sample[:_ROWS], layout)
 
 

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from mfjax.data import heads, opening
 from mfjax.data.columns import Columns
+from mfjax.data.layouts import Text
 from mfjax.data.opening import Place
 from mfjax.data.recipes import COLUMNS, SETS, WHOLE, Recipe
-from mfjax.data.text import Text
 
 _COMPRESSED = re.compile(r"\.(gz|bz2|xz|zst|lz4)$")
 

@@ -1,0 +1,46 @@
+"""The command `mfjax`, also `python -m mfjax`: subcommands, each a frozen dataclass of options with a method `run`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+COMMANDS = {
+    "data": ("mfjax.data.command:Data", "what is in a file or folder of interactions, and how it is read"),
+}
+"""Name -> the class, which is imported when it is used, and what it is for."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command of the arguments (those of the process by default) and return its exit code.
+
+    Wrong arguments and bad input end in a line on stderr and exit code 2.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if given else 2
+    if given[0] not in COMMANDS:
+        print(f"mfjax: {given[0]!r} is no command; they are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    import tyro
+
+    module, _, name = COMMANDS[given[0]][0].partition(":")
+    options = getattr(importlib.import_module(module), name)
+    try:
+        tyro.cli(options, prog=f"mfjax {given[0]}", args=given[1:]).run()
+    except (ValueError, OSError) as error:
+        print(f"mfjax: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def usage() -> str:
+    """Return what `mfjax --help` prints."""
+    commands = "\n".join(f"  {name:<10} {told}" for name, (_, told) in COMMANDS.items())
+    return f"usage: mfjax COMMAND ...\n\n{commands}\n\nmfjax COMMAND --help says more."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -67,3 +67,35 @@ def als_loss(users, items, values, user_table, item_table, a, q, c, w0, item_wei
         strength = np.sum(items == item) + w0 * item_weights[item] * num_users
         total += reg * strength**reg_exponent * np.sum(item_table[item] ** 2)
     return total
+
+
+def merged_rows(pairs, values, times, weights, rule):
+    """Return (row kept, value, weight) of every pair once, in the order of the rows kept; None where it is refused.
+
+    `times` and `weights` may be None.
+    """
+    groups = {}
+    for row, pair in enumerate(pairs):
+        groups.setdefault(pair, []).append((0 if times is None else times[row], row))
+    if rule == "error" and len(groups) < len(pairs):
+        return None
+    found = []
+    for group in groups.values():
+        rows = [row for _, row in sorted(group)]
+        kept = rows[0] if rule == "first" else rows[-1]
+
+        def of(column, rule, rows=rows, kept=kept):
+            cells = [float(np.float32(column[row])) for row in rows]
+            return {
+                "error": float(np.float32(column[kept])),
+                "first": float(np.float32(column[kept])),
+                "last": float(np.float32(column[kept])),
+                "sum": sum(cells),
+                "mean": sum(cells) / len(cells),
+                "max": max(cells),
+                "count": float(len(cells)),
+            }[rule]
+
+        weight = None if weights is None else of(weights, "last" if rule == "count" else rule)
+        found.append((kept, of(values, rule), weight))
+    return sorted(found)

@@ -137,7 +137,7 @@ def any_column(name: str, given: Any) -> pa.ChunkedArray:
     try:
         return column(name, given)
     except ValueError:
-        if len(given) and isinstance(next(iter(given)), (str, int)):
+        if any(isinstance(cell, (str, int)) for cell in given):
             return _ids(name, given)  # which names the row
         raise
 

@@ -71,6 +71,11 @@ PRESETS = {
     "trec": Convention(gain="linear", ap_denominator="relevant", ties="last"),
     # implicit: ranking_metrics_at_k. Its "precision" is metrics.pooled_precision, its "auc" is auc at the cutoff.
     "implicit": Convention(auc_items="catalogue"),
+    # ranx: ndcg, map, recall, precision, mrr, hit_rate; its ndcg_burges has the gain "exponential".
+    "ranx": Convention(gain="linear", ap_denominator="relevant"),
+    # RecTools: NDCG, MAP, Recall, Precision, MRR, HitRate with their defaults; its ideal fills all k places, so that
+    # one target at the top is worth 1 / (1/log2(2) + ... + 1/log2(k + 1)), .22 at k = 10.
+    "rectools": Convention(ideal="full", ap_denominator="relevant"),
     # Recall of Liang et al. 2018 and of the papers that follow its protocol: hits / min(k, relevant).
     "strong-generalisation": Convention(recall_denominator="min"),
 }

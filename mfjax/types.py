@@ -72,7 +72,7 @@ class Interactions:
                 checks.shape("rows", rows, (None,), "pass a list of rows")
                 checks.count("rows", rows, most=max(len(self) - 1, 0), remedy="pass rows that there are")
         columns = ("users", "items", "values", "timestamps", "weights")
-        found = {name: getattr(self, name) for name in columns}
+        found: dict[str, Any] = {name: getattr(self, name) for name in columns}
         return replace(self, **{name: None if column is None else column[rows] for name, column in found.items()})
 
     def with_values(self, values) -> Interactions:

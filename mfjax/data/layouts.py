@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -63,9 +64,8 @@ class Text:
                 raise ValueError(f"comment: {self.comment!r} begins no line; pass such as '#'")
         if self.encoding is not None:
             try:
-                codecs.getincrementaldecoder(self.encoding)()
-                b"".decode(self.encoding)
-            except (LookupError, TypeError, UnicodeError):
+                io.TextIOWrapper(io.BytesIO(), encoding=self.encoding)  # takes encodings of text alone
+            except (LookupError, TypeError, ValueError):
                 raise ValueError(f"encoding: {self.encoding!r} is unknown; pass such as 'latin-1'") from None
 
 

@@ -211,5 +211,6 @@ def write_per_user(path: Path, measured: Sequence[Values], seeds: Sequence[int],
             models=np.array([one.model for one in measured]),
             seeds=np.array(seeds),
             metrics=np.array(metrics),
-            users=users if vocabulary is None else vocabulary.decode(users),
+            # Of fixed width: numpy's own file holds no text of another.
+            users=users if vocabulary is None else np.array(vocabulary.decode(users).tolist()),
         )

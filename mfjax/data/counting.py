@@ -18,6 +18,7 @@ from mfjax.data.rows import Part, RowError, Rows, first
 from mfjax.types import TimeUnit
 
 _MOST_EVENTS = 20
+_MOST_WRONG = 5
 _LACKED: dict[Part, str] = {
     "user": "an id",
     "item": "an id",
@@ -71,8 +72,13 @@ class Counts:
         return sum(self.parts.values())
 
 
-def count(files: Mapping[str, Sequence[Place]], options: Mapping[str, Any]) -> Counts:
+def count(files: Mapping[str, Sequence[Place]], options: Mapping[str, Any], fields: Mapping[Part, str]) -> Counts:
     """Return what the files of parts hold, read by the options of `data.read`.
+
+    Args:
+        files: part -> its files.
+        options: of `data.read`.
+        fields: names of the columns, by the part of an interaction that they hold.
 
     Raises:
         ValueError: for files whose rows can not be had.
@@ -84,7 +90,7 @@ def count(files: Mapping[str, Sequence[Place]], options: Mapping[str, Any]) -> C
     needed: dict[str, str] = {}
     of_part = np.repeat(np.arange(len(parts)), [len(rows) for rows in parts.values()])
     rows = joined(list(parts.values()))
-    rows, kept = _filled(rows, columns.selectors, dropped, needed)
+    rows, kept = _filled(rows, how, fields, dropped, needed)
     users = _encoded(rows, "user", how, dropped) if len(rows) else None
     items = _encoded(rows, "item", how, dropped) if len(rows) else None
     repeats = 0 if users is None or items is None else _repeats(users, items, of_part[kept])
@@ -110,21 +116,23 @@ def _rows(number: int) -> str:
 
 
 def _filled(
-    rows: Rows, selectors: Mapping[Part, Any], dropped: list[str], needed: dict[str, str]
+    rows: Rows, how: Reading, fields: Mapping[Part, str], dropped: list[str], needed: dict[str, str]
 ) -> tuple[Rows, np.ndarray]:
-    """Return the rows that have all their cells, and which they are."""
+    """Return the rows whose cells are all there, values that are numbers among them, and which rows they are."""
     has_all = np.ones(len(rows), bool)
     conditions = []
     for part, column in rows.columns.items():
+        field = f"pc.field({fields.get(part, part)!r})"
         empty = _empty(column)
-        if not empty.any():
-            continue
-        number = int(empty.sum())
-        where = rows.place(first(empty)).rstrip(",")
-        dropped.append(f"{rows.labels[part]}: {_rows(number)} without {_LACKED[part]}, the first: {where}")
+        if empty.any():
+            dropped.append(f"{rows.labels[part]}: {_told(rows, empty)} without {_LACKED[part]}")
+            conditions.append(f"({field} != '')" if _is_text(column) else f"{field}.is_valid()")
         has_all &= ~empty
-        field = f"pc.field({str(selectors.get(part, part))!r})"
-        conditions.append(f"({field} != '')" if rows.untyped else f"{field}.is_valid()")
+        for text in _no_numbers(column.filter(pa.array(~empty))) if part == "value" and how.values is None else ():
+            wrong = pc.equal(_plain(column), text).to_numpy() & ~empty
+            dropped.append(f"{rows.labels[part]}: {_told(rows, wrong)} with {text!r:.60}, which is not a number")
+            conditions.append(f"({field} != {text!r})")
+            has_all &= ~wrong
     if conditions:
         needed["where"] = " & ".join(conditions)
     kept = np.flatnonzero(has_all)
@@ -133,13 +141,42 @@ def _filled(
     return Rows(columns, rows.labels, lambda row: rows.place(int(kept[row])), rows.untyped), kept
 
 
+def _told(rows: Rows, mask: np.ndarray) -> str:
+    """Return how many rows a mask has, and where the first of them is."""
+    return f"{_rows(int(mask.sum()))} (the first: {rows.place(first(mask)).rstrip(',')})"
+
+
+def _no_numbers(column: pa.ChunkedArray) -> list[str]:
+    """Return the few texts among numbers that are no numbers; none where all are words, or many are wrong."""
+    if not _is_text(column) or len(column) == 0:
+        return []
+    distinct = _plain(column).unique()
+    wrong = [text for text in distinct.to_pylist() if not _is_number(text)]
+    return wrong if len(wrong) <= min(_MOST_WRONG, len(distinct) - 1) else []
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(pa.scalar(text).cast(pa.float64()).as_py()))
+    except pa.ArrowInvalid:
+        return False
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
 def _empty(column: pa.ChunkedArray) -> np.ndarray:
     """Return which cells are missing, or text of no character."""
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     missing = column.is_null()
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        missing = pc.or_(missing, pc.fill_null(pc.equal(pc.binary_length(column.cast(kind)), 0), True))
+    if _is_text(column):
+        missing = pc.or_(missing, pc.fill_null(pc.equal(pc.binary_length(_plain(column)), 0), True))
     return missing.to_numpy()
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _encoded(rows: Rows, part: Part, how: Reading, dropped: list[str]) -> ids.Encoded | None:

@@ -85,7 +85,7 @@ def describe(source: str | os.PathLike, *, name: str | None = None, **options: A
         >>> found.counts.users, found.counts.items, found.counts.values
         (2, 1, Values(least=3.0, most=5.0, different=2))
         >>> print(found.dropped[0].replace(str(path), "events.csv"))
-        item: 1 row without an id, the first: events.csv, line 4
+        item 'item': 1 row (the first: events.csv, line 4) without an id
     """
     path = opening.place(source)
     located = _located(path, name)
@@ -99,10 +99,13 @@ def describe(source: str | os.PathLike, *, name: str | None = None, **options: A
             raise ValueError(f"source: {path} holds no table ({', '.join(opening.TABLES)}); pass a file")
         found = guessing.guess(files[WHOLE][0], options)
     read = {part: each for part, each in files.items() if part != NEGATIVES}
+    columns = () if found.head is None else _columns(found.head, found.options)
     counts: Counts | None = None
     dropped: tuple[str, ...]
     try:
-        counts = counting.count(read, found.options)
+        counts = counting.count(
+            read, found.options, {each.part: each.name for each in columns if each.part is not None}
+        )
         dropped = (*counts.dropped, *_of_negatives(files, found.options))
     except ValueError as error:
         dropped = (str(error),)
@@ -115,7 +118,7 @@ def describe(source: str | os.PathLike, *, name: str | None = None, **options: A
         separator=None if layout is None else layout.dialect.separator,
         header=None if layout is None else layout.header,
         encoding=None if layout is None else layout.dialect.encoding,
-        columns=() if found.head is None else _columns(found.head, found.options),
+        columns=columns,
         counts=counts,
         dropped=dropped,
         notes=found.notes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -46,6 +46,7 @@ def guess(path: Place, given: Mapping[str, Any]) -> Guess:
     if options.get("layout", "table") != "table":
         return Guess(None, options, ())
     columns, dialect = chosen(Columns, options), chosen(Text, options)
+    said: list[str] = []
     try:
         head = heads.head(path, columns, dialect)
     except ValueError as error:
@@ -53,8 +54,8 @@ def guess(path: Place, given: Mapping[str, Any]) -> Guess:
             return Guess(None, {**options, "layout": "lists"}, ("lines of various lengths are taken for lists",))
         if columns.selectors or not str(error).startswith("user, item:"):
             raise
-        head = heads.head(path, Columns(user=0, item=1), dialect)
-    notes = _fill(head, options)
+        head, said = _unnamed(path, dialect)
+    notes = [*said, *_fill(head, options)]
     if head.layout is not None:
         options.setdefault("separator", _plain(head.layout.dialect.separator))
         options.setdefault("header", head.layout.header)
@@ -66,6 +67,23 @@ def guess(path: Place, given: Mapping[str, Any]) -> Guess:
 def chosen(kind: type[_Kind], options: Mapping[str, Any]) -> _Kind:
     """Return the options that are fields of a dataclass, such as `Columns` or `Text`, as one."""
     return kind(**{each.name: options[each.name] for each in fields(kind) if each.name in options})  # type: ignore[arg-type]
+
+
+def _unnamed(path: Place, dialect: Text) -> tuple[Head, list[str]]:
+    """Return the head of a text file without usual names of columns, and a note where its first line is a guess."""
+    try:
+        return heads.head(path, Columns(user=0, item=1), dialect), []
+    except ValueError as error:
+        if not str(error).startswith("header:"):
+            raise
+        head = heads.head(path, Columns(user=0, item=1), replace(dialect, header=False))
+        assert head.layout is not None
+        first, *others = head.layout.sample
+        over_numbers = [at for at in range(len(first)) if _kind(others, at) == "value" and _kind([first], at) is None]
+        if not over_numbers:
+            raise
+    head = heads.head(path, Columns(user=0, item=1), replace(dialect, header=True))
+    return head, ["header: the first line is taken for names of columns, for it has words over numbers"]
 
 
 def _plain(separator: str) -> str:

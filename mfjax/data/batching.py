@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -17,6 +18,7 @@ from mfjax.data.opening import Place
 from mfjax.data.parts import parts_of
 from mfjax.data.reading import FileLayout, is_path, options_of, vocabulary_of
 from mfjax.data.rows import Part, Rows, first
+from mfjax.data.writing import text_or_integers
 from mfjax.types import Interactions, Vocabulary
 from mfjax.vocabularies import kind_of
 
@@ -72,15 +74,14 @@ def batches(source: Any, *, rows: int = BATCH, **options: Any) -> Callable[[], I
 
     def passes() -> Iterator[Interactions]:
         some = False
-        for part in parts_of(files, columns, dialect, layout, rows, events=how.values is not None):
-            if how.time_unit is None and "timestamp" in part.columns and _is_number(part.columns["timestamp"].type):
-                raise ValueError(
-                    "time_unit: the times are numbers, and a part does not tell their unit; pass such as 's'"
-                )
-            batch = _with_given_ids(part, assemble(part, how, merging=False), how)
-            if len(batch):
-                some = True
-                yield batch
+        # Files are closed when a pass is left, and not some time after.
+        with closing(parts_of(files, columns, dialect, layout, rows, events=how.values is not None)) as parts:
+            for part in parts:
+                _check_times(part, how)
+                batch = _with_given_ids(part, assemble(part, how, merging=False), how)
+                if len(batch):
+                    some = True
+                    yield batch
         if not some:
             raise ValueError(f"source: {source} has no row that is kept; look at where= and at the vocabularies")
 
@@ -106,9 +107,10 @@ def scan_vocabularies(source: Any, *, rows: int = BATCH, **options: Any) -> tupl
     columns = replace(columns, value=None, timestamp=None, weight=None)
     seen = {side: _Distinct() for side in _SIDES}
     found: Rows | None = None
-    for found in parts_of(files, columns, dialect, layout, rows):
-        for side in _SIDES:
-            seen[side].add(found, side, how)
+    with closing(parts_of(files, columns, dialect, layout, rows)) as parts:
+        for found in parts:
+            for side in _SIDES:
+                seen[side].add(found, side, how)
     if found is None:
         raise ValueError(f"source: {source} has no row that is kept; look at where=")
     distinct = Rows({side: seen[side].column(found, side) for side in _SIDES}, found.labels, untyped=found.untyped)
@@ -128,7 +130,8 @@ class _Distinct:
         # As text, which integers can be written back to: another part may have an id that is none.
         kind = how.ids or ("text" if rows.untyped else None)
         raw = vocabulary_of(rows, side, kind).raw
-        typed = pa.array(raw) if raw.dtype.kind in "iu" else pa.array(raw.tolist(), pa.large_string())
+        of_integers = kind_of(raw) == "integers" and not rows.untyped
+        typed = pa.array(raw, _value_type(rows.columns[side])) if of_integers else text_or_integers(raw)
         self._tables.append(pa.table({side: typed}))
         # So that ids are compared as often as they double, and not once a part.
         if sum(map(len, self._tables)) > 2 * self._least + BATCH:
@@ -179,7 +182,7 @@ def _no_ids(rows: Rows, side: Part, raw: list[Any]) -> ValueError:
     """Return the error of the first row whose raw id is none of 0, 1, ..."""
     wrong = [one for one in raw if not (str(one).isdecimal() and str(int(one)) == str(one) and int(one) <= _LARGEST)]
     column = rows.columns[side]
-    text = column.cast(column.type.value_type if pa.types.is_dictionary(column.type) else column.type)
+    text = column.cast(_value_type(column))
     is_wrong = pc.is_in(text.cast(pa.large_string()), pa.array(map(str, wrong or raw), pa.large_string()))
     row = first(is_wrong.to_numpy())
     held = text[row].as_py()
@@ -190,5 +193,12 @@ def _no_ids(rows: Rows, side: Part, raw: list[Any]) -> ValueError:
     )
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+def _value_type(column: pa.ChunkedArray) -> pa.DataType:
+    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+
+
+def _check_times(rows: Rows, how: Reading) -> None:
+    if how.time_unit is None and "timestamp" in rows.columns:
+        kind = rows.columns["timestamp"].type
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            raise ValueError("time_unit: the times are numbers, and a part does not tell their unit; pass such as 's'")

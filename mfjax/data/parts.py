@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -18,18 +18,20 @@ import pyarrow.parquet
 from mfjax.data import lists, opening, text, typed
 from mfjax.data.columns import Columns, filtered
 from mfjax.data.layouts import Text, look
-from mfjax.data.lines import BLOCK, Lines
+from mfjax.data.lines import BLOCK, Dialect, Lines
 from mfjax.data.opening import DAMAGED, Place, opened
 from mfjax.data.rows import Part, Rows
 
 # Bytes of a column of a Parquet file that are read at once.
 _BUFFER = 1 << 20
 
+_NUMBERS: tuple[Part, ...] = ("value", "weight")
+
 
 class _Source(NamedTuple):
     """A file in pieces: tables of its rows in their order, where each part's column is, and where a row is."""
 
-    tables: Iterator[pa.Table]
+    tables: Generator[pa.Table]
     at: Mapping[Part, str | int]
     place: Callable[[int], str]
     untyped: bool = False
@@ -37,7 +39,7 @@ class _Source(NamedTuple):
 
 def parts_of(
     files: Sequence[Place], columns: Columns, dialect: Text, layout: str, size: int, *, events: bool = False
-) -> Iterator[Rows]:
+) -> Generator[Rows]:
     """Yield the columns of files, one after the other, at most `size` rows at once; parts without a row are left out.
 
     Raises:
@@ -49,11 +51,12 @@ def parts_of(
             continue
         source = _opened(file, columns, dialect, layout, size, events)
         start = 0
-        for table in _rechunked(source.tables, size):
-            some, kept = filtered(table, columns.where)
-            if len(some):
-                yield _rows(some, kept, start, source, columns)
-            start += len(table)
+        with closing(source.tables):
+            for table in _rechunked(source.tables, size):
+                some, kept = filtered(table, columns.where)
+                if len(some):
+                    yield _rows(some, kept, start, source, columns)
+                start += len(table)
 
 
 def _rows(table: pa.Table, kept: Any, start: int, source: _Source, columns: Columns) -> Rows:
@@ -110,7 +113,7 @@ def _parquet(path: Place, columns: Columns, size: int) -> _Source:
     at = _addresses(names, found)
     every = columns.where is not None or any(isinstance(column, int) for column in at.values())
 
-    def tables() -> Iterator[pa.Table]:
+    def tables() -> Generator[pa.Table]:
         try:
             # Nothing is read ahead: of a file with one group of rows, all of it would be.
             with (
@@ -142,7 +145,7 @@ def _json_lines(path: Place, columns: Columns) -> _Source:
     kinds = {known.names[at]: typed.read_as(part, known.types[at]) for part, at in found.items()}
     ids = {known.names[found[part]] for part in typed.IDS}
 
-    def tables() -> Iterator[pa.Table]:
+    def tables() -> Generator[pa.Table]:
         every, done = columns.where is not None, 0
         try:
             with opened(path) as file:
@@ -173,50 +176,57 @@ def _text(path: Place, columns: Columns, dialect: Text, events: bool) -> _Source
     found = columns.locate(layout.names, str(path))
     every = columns.where is not None
 
-    def streamed(types: Mapping[int, pa.DataType]) -> Iterator[pa.Table]:
-        with closing(Lines(path, layout.dialect)) as source:
-            reader = pyarrow.csv.open_csv(pa.PythonFile(source, mode="r"), *text.options(layout, types, every))
-            with reader:
-                for batch in reader:
-                    yield pa.Table.from_batches([batch])
-
-    def tables() -> Iterator[pa.Table]:
+    def tables() -> Generator[pa.Table]:
         types = text.types_of(layout, found, events)
-        done = 0
-        while True:
-            start = 0
-            try:
-                for table in streamed(types):
-                    # A pass with other types begins again behind the rows that were had.
-                    if start + len(table) > done:
-                        yield table.slice(max(done - start, 0))
-                        done = start + len(table)
-                    start += len(table)
-                return
-            except pa.ArrowInvalid as error:
-                text.explain(path, layout, str(error))
-                types = _wider(types, found, path, error)
+        is_empty = True
+        with closing(Lines(path, layout.dialect)) as source:
+            for block in _whole_records(source, layout.dialect):
+                while True:
+                    read, parse, convert = text.options(layout, types, every)
+                    try:
+                        table = pyarrow.csv.read_csv(pa.BufferReader(block), read, parse, convert)
+                        break
+                    except pa.ArrowInvalid as error:
+                        text.explain(path, layout, str(error))
+                        types = _wider(types, found, path, error)
+                yield table
+                is_empty = False
+        if is_empty:
+            text.explain(path, layout, "Empty CSV file")
 
     names = text.distinct(layout.names)
     at: dict[Part, str | int] = {part: names[position] for part, position in found.items()}
     return _Source(tables(), at, lambda row: f"{path}, line {text.line_of(path, layout, row)},", untyped=True)
 
 
+def _whole_records(source: Lines, dialect: Dialect) -> Iterator[bytes]:
+    """Yield blocks of whole records that are not all blank. A line break between quotes ends no record."""
+    rest = b""
+    while block := source.read():
+        block = rest + block
+        if dialect.quoting and dialect.multiline and block.count(b'"') % 2:
+            rest = block
+            continue
+        rest = b""
+        if not block.isspace():
+            yield block
+    if rest:
+        yield rest
+
+
 def _wider(
     types: Mapping[int, pa.DataType], found: Mapping[Part, int], path: Place, error: pa.ArrowInvalid
 ) -> dict[int, pa.DataType]:
-    """Return types for a column whose later rows are not of the type of the first: numbers with fractions, or text.
+    """Return types for columns whose later rows are not of the type of the first: numbers with fractions, or text.
 
     As text, a number that is none is refused with its line.
     """
-    named = re.search(r"column #(\d+)", str(error))
-    at = int(named[1]) if named else -1
-    if at in found.values():
-        numbers = at in (found.get("value"), found.get("weight")) and types[at] == pa.int64()
-        return {**types, **({at: pa.float64()} if numbers else dict.fromkeys(found.values(), text.TEXT))}
-    if types.get(at) == pa.string():
-        raise ValueError(f"source: {path}: {error!s:.200}; write the column alike in all rows")
-    return {**types, at: pa.float64() if at not in types and "to int64" in str(error) else pa.string()}
+    numbers = {found[part] for part in _NUMBERS if part in found and types[found[part]] == pa.int64()}
+    if numbers:
+        return {**types, **dict.fromkeys(numbers, pa.float64())}
+    if all(types[at] == text.TEXT for at in found.values()):
+        raise ValueError(f"source: {path}: {error!s:.200}; mend the file")
+    return {**types, **dict.fromkeys(found.values(), text.TEXT)}
 
 
 def _addresses(names: Sequence[str], found: Mapping[Part, int]) -> dict[Part, str | int]:

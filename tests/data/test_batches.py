@@ -131,6 +131,16 @@ def test_folders_are_read_file_after_file(tmp_path):
     )
 
 
+@pytest.mark.parametrize("of_users", [[1, 2, 2**64 - 1, 3], [2**64 - 1, 5, 1, 2]])
+def test_ids_beyond_63_bits_may_come_in_any_part(tmp_path, of_users):
+    table = pa.table({"user": pa.array(of_users, pa.uint64()), "item": ["a", "b", "c", "d"]})
+    pa.parquet.write_table(table, tmp_path / "pairs.parquet")
+    pair = scan_vocabularies(tmp_path / "pairs.parquet", rows=2)
+    assert_same(
+        list(batches(tmp_path / "pairs.parquet", rows=2, vocabularies=pair)()), all_rows(tmp_path / "pairs.parquet")
+    )
+
+
 def test_lists_and_qrels(tmp_path):
     (tmp_path / "lists.txt").write_text("u1 i1 i2\nu2\nu3 i2\n")
     (tmp_path / "test.qrels").write_text("q1 0 d1 2\nq1 0 d2 0\nq2 0 d1 1\n")

@@ -103,7 +103,7 @@ def _of_fractions(numbers: np.ndarray, unit: TimeUnit | None) -> tuple[np.ndarra
 
 
 def _of_text(column: pa.ChunkedArray, format: str | None) -> pa.ChunkedArray:
-    column = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
+    column = pc.utf8_trim(column.cast(pa.large_string()), " \t")
     if format is not None:
         return pa.chunked_array([pa.array([_parsed(row, text, format) for row, text in enumerate(column.to_pylist())])])
     kinds = [pa.int64(), pa.float64(), *(pa.timestamp(unit, zone) for unit in ("us", "ns") for zone in (None, "UTC"))]

@@ -33,7 +33,7 @@ def parquet(path: Place, columns: Columns) -> Rows:
             # Of columns with one name Arrow would read any one: then all are read.
             every = columns.where is not None or any(names.count(name) > 1 for name in wanted)
             table = opened_file.read(columns=None if every else sorted(wanted))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"source: {path} is no whole Parquet file ({error!s:.120}); write it again") from None
     return _rows(path, table, names, columns, found)
 
@@ -53,7 +53,7 @@ def json_lines(path: Place, columns: Columns) -> Rows:
         kinds = {known.names[position]: read_as(part, known.types[position]) for part, position in found.items()}
         ids = {known.names[found[part]] for part in IDS}
         table = read_widening(lambda: opened(path), kinds, ids, columns.where is not None)
-    except (pa.ArrowException, *DAMAGED) as error:
+    except (pa.ArrowException, UnicodeDecodeError, *DAMAGED) as error:
         raise ValueError(f"source: {path}: {error!s:.150}; pass a file of one JSON object a line") from None
     return _rows(path, table, known.names, columns, found)
 

@@ -88,7 +88,7 @@ def of_events(column: pa.ChunkedArray, values: Mapping) -> np.ndarray:
 
 
 def _of_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    column = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
+    column = pc.utf8_trim(column.cast(pa.large_string()), " \t")
     try:
         return pc.cast(column, pa.float64())
     except pa.ArrowInvalid:

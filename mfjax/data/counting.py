@@ -168,10 +168,17 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _empty(column: pa.ChunkedArray) -> np.ndarray:
     """Return which cells are missing, or text of no character."""
-    missing = column.is_null()
-    if _is_text(column):
-        missing = pc.or_(missing, pc.fill_null(pc.equal(pc.binary_length(_plain(column)), 0), True))
-    return missing.to_numpy()
+    if not pa.types.is_dictionary(column.type):
+        missing = column.is_null()
+        if _is_text(column):
+            missing = pc.or_(missing, pc.fill_null(pc.equal(pc.binary_length(column), 0), True))
+        return missing.to_numpy()
+    found = []
+    for chunk in column.chunks:  # each distinct text is looked at once
+        distinct = chunk.dictionary
+        empty = pc.equal(pc.binary_length(distinct), 0) if _is_text(column) else distinct.is_null()
+        found.append(pc.fill_null(empty.take(chunk.indices), True).to_numpy(zero_copy_only=False))
+    return np.concatenate(found) if found else np.zeros(0, bool)
 
 
 def _is_text(column: pa.ChunkedArray) -> bool:

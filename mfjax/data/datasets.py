@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -56,7 +57,9 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
 
-def load(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = None, **options: Any) -> Dataset:
+def load(
+    name_or_path: str | os.PathLike | zipfile.Path, data_dir: str | os.PathLike | None = None, **options: Any
+) -> Dataset:
     """Return a published set by its name, or any set by the path of its folder, file or zip archive.
 
     A name is one of `recipes.SETS`, such as "ml-100k", "ml-25m", "gowalla", "ncf-ml-1m", "lastfm", "amazon-2014". Its
@@ -67,7 +70,8 @@ def load(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = N
     not be the official one: `source` says whether it is.
 
     A path is read where it is. A set is recognised by the names of its files and columns; whatever else is read by
-    `data.read`, the columns by their usual names, which `source` says. A zip archive is read as it was downloaded.
+    `data.read`, the columns by their usual names, which `source` says, and a folder with tables such as train.csv and
+    test.csv as these parts. A zip archive is read as it was downloaded.
 
     Args:
         name_or_path: "ml-1m", "data/gowalla", "ml-25m.zip", "mine/ratings.parquet".
@@ -83,9 +87,9 @@ def load(name_or_path: str | os.PathLike, data_dir: str | os.PathLike | None = N
         943
     """
     for name, folder in (("name_or_path", name_or_path), ("data_dir", "" if data_dir is None else data_dir)):
-        checks.kind(name, folder, (str, os.PathLike), "pass the name of a set, a folder or a file")
+        checks.kind(name, folder, (str, os.PathLike, zipfile.Path), "pass the name of a set, a folder or a file")
     # A Path that is there is one, even where it has the name of a set.
-    is_there = isinstance(name_or_path, os.PathLike) and _exists(name_or_path)
+    is_there = not isinstance(name_or_path, str) and _exists(name_or_path)
     if str(name_or_path) in SETS and not is_there:
         name = str(name_or_path)
         located, source = releases.find(name, None if data_dir is None else Path(data_dir))
@@ -136,13 +140,21 @@ def _made(name: str, located: Located, source: str, options: Mapping[str, Any]) 
 def _unknown(path: Place, options: Mapping[str, Any]) -> Dataset:
     """Read a file or folder that follows no recipe, values and times by their usual names."""
     options = dict(options)
-    files = opening.files_in(path) if path.is_dir() else [path]
-    is_table = bool(files) and options.get("layout", "table") == "table"
-    usual = _usual(files[0], options) if is_table else {}
-    interactions = read(path, **{**options, **usual})
+    files, others = locating.by_part(path)
+    every = [file for each in files.values() for file in each]
+    is_table = bool(every) and options.get("layout", "table") == "table"
+    usual = _usual(every[0], options) if is_table else {}
+    parts: dict[str, Interactions] = {}
+    if WHOLE in files:
+        interactions = read(path, **{**options, **usual})
+    else:
+        parts = read_split(files, **{**options, **usual})
+        interactions = together(parts)
+    notes = (f"not read: {', '.join(map(str, others))}",) if others else ()
     told = ", ".join(f"{part} {name!r}" for part, name in usual.items())
     source = f"local {'folder' if path.is_dir() else 'file'} {path}{f' ({told} by the usual names)' if told else ''}"
-    return Dataset(path.name.partition(".")[0], interactions, None, None, None, _digest(files), source)
+    name = path.name.partition(".")[0]
+    return Dataset(name, interactions, None, None, None, _digest(every), source, parts, None, notes)
 
 
 def _usual(file: Place, options: Mapping[str, Any]) -> dict[str, str]:

@@ -90,14 +90,15 @@ def describe(source: str | os.PathLike, *, name: str | None = None, **options: A
     path = opening.place(source)
     located = _located(path, name)
     files: dict[str, list[Place]]
+    others: list[Place] = []
     if located is not None:
         files = {part: [file] for part, file in located.files.items()}
         found = Guess(_head(located, options), {**located.options, **options}, ())
     else:
-        files = {WHOLE: opening.files_in(path) if path.is_dir() else [path]}
-        if not files[WHOLE]:
+        files, others = locating.by_part(path)
+        if not any(files.values()):
             raise ValueError(f"source: {path} holds no table ({', '.join(opening.TABLES)}); pass a file")
-        found = guessing.guess(files[WHOLE][0], options)
+        found = guessing.guess(next(iter(files.values()))[0], options)
     read = {part: each for part, each in files.items() if part != NEGATIVES}
     columns = () if found.head is None else _columns(found.head, found.options)
     counts: Counts | None = None
@@ -121,7 +122,7 @@ def describe(source: str | os.PathLike, *, name: str | None = None, **options: A
         columns=columns,
         counts=counts,
         dropped=dropped,
-        notes=found.notes,
+        notes=(*found.notes, *(f"{file} is of no part and is left out" for file in others)),
         call=_call(read, found.options, {} if counts is None else counts.needed),
         load=None if located is None else f"data.load({'' if name is None else f'{name!r}, '}{str(path)!r})",
     )

@@ -15,6 +15,17 @@ from mfjax.data.recipes import COLUMNS, SETS, WHOLE, Recipe
 
 _COMPRESSED = re.compile(r"\.(gz|bz2|xz|zst|lz4)$")
 
+# Words in names of files -> the part that they hold.
+_PARTS = {
+    "train": "train",
+    "training": "train",
+    "valid": "validation",
+    "validation": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+}
+
 
 @dataclass(frozen=True)
 class Located:
@@ -85,6 +96,23 @@ def named(name: str, path: Place, *, inner: bool = False) -> Located | None:
         return fitting[0] if fitting else None
     # A column is missing: reading says which.
     return Located(recipe, found[0], _first_choice(recipe), _items(recipe, found[0]))
+
+
+def by_part(path: Place) -> tuple[dict[str, list[Place]], list[Place]]:
+    """Return the tables of what follows no recipe by their part, and those that are of none.
+
+    A folder with tables such as train.csv and test.csv, or mine.train.inter and mine.test.inter, comes split.
+    """
+    files = opening.files_in(path) if path.is_dir() else [path]
+    parts: dict[str, list[Place]] = {}
+    others = []
+    for file in files:
+        found = {_PARTS[word] for word in file.name.lower().split(".") if word in _PARTS}
+        if len(found) == 1:
+            parts.setdefault(found.pop(), []).append(file)
+        else:
+            others.append(file)
+    return (parts, others) if {"train", "test"} <= set(parts) else ({WHOLE: files}, [])
 
 
 def untold(path: Place) -> list[str]:

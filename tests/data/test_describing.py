@@ -152,6 +152,12 @@ def test_folders_and_lists(tmp_path):
     for day in (1, 2):
         (folder / f"{day}.csv").write_text(f"user,item\n7,a{day}\n")
     assert check_call(describe(folder)).num_items == 2
+    (folder / "1.csv").rename(folder / "train.csv")
+    (folder / "2.csv").rename(folder / "test.csv")
+    (folder / "stats.csv").write_text("epoch,loss\n1,2\n")
+    found = describe(folder)
+    assert found.notes == (f"{folder / 'stats.csv'} is of no part and is left out",)
+    assert set(check_call(found)) == {"train", "test"}
     path = tmp_path / "lists.txt"
     path.write_text("0 1 2\n1 2\n")
     found = describe(path)

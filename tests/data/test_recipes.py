@@ -255,6 +255,31 @@ def test_other_files_are_read_by_usual_names(tmp_path):
     assert load(path, value="score").interactions.values.tolist() == [100]
 
 
+@pytest.mark.parametrize("names", [("train.csv", "test.csv", "valid.csv"), ("a.train.tsv", "a.test.tsv", "a.dev.tsv")])
+def test_a_folder_of_parts(tmp_path, names):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for at, name in enumerate(names):
+        (folder / name).write_text(
+            f"user_id\titem_id\trating\n9\t{at}\t3\n".replace("\t", "," if ".csv" in name else "\t")
+        )
+    (folder / "stats.csv").write_text("epoch,loss\n1,2\n")
+    dataset = load(folder)
+    assert {part: pairs.items.tolist() for part, pairs in dataset.parts.items()} == {
+        "train": [0],
+        "test": [1],
+        "validation": [2],
+    }
+    assert dataset.interactions.values.tolist() == [3] * 3
+    assert dataset.notes == (f"not read: {folder / 'stats.csv'}",)
+
+
+def test_a_member_of_an_archive(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("deep/er/u.data", FILES["ml-100k"]["u.data"])
+    assert load(zipfile.Path(tmp_path / "a.zip", "deep/er/u.data")).interactions.values.tolist() == [5, 3]
+
+
 def test_options_override_the_recipe(tmp_path):
     import pyarrow.compute as pc
 

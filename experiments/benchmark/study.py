@@ -16,7 +16,7 @@ from experiments.benchmark.tasks import TASKS, Case, Timing, held_out
 from mfjax import checks, data, devices
 from mfjax.data import datasets, sources, synthetic
 from mfjax.data.datasets import Dataset
-from mfjax.data.releases import RELEASES
+from mfjax.data.recipes import SETS
 from mfjax.studies import options, results
 from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, Checked, option
 from mfjax.studies.records import Splits
@@ -46,7 +46,7 @@ class Options(Checked):
     def agree(self) -> None:
         """Raise ValueError for data that is neither there nor a number of interactions to make up."""
         for name in self.data:
-            if _count(name) is None and name not in RELEASES and not Path(name).exists():
+            if _count(name) is None and name not in SETS and not Path(name).exists():
                 raise ValueError(f"data: {name!r} is unknown; pass ml-100k, ml-1m, or a number such as 1e6")
 
 

@@ -137,7 +137,7 @@ def any_column(name: str, given: Any) -> pa.ChunkedArray:
     try:
         return column(name, given)
     except ValueError:
-        if any(isinstance(cell, (str, int)) for cell in given):
+        if isinstance(next((cell for cell in given if cell is not None), None), (str, int)):
             return _ids(name, given)  # which names the row
         raise
 

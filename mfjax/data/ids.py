@@ -54,7 +54,10 @@ def encode(column: pa.ChunkedArray, *, untyped: bool = False, kind: IdKind | Non
     if integers is not None:
         return _ranked(chunks, places, integers)
     if untyped and kind == "integers":
-        wrong = next(text.as_py() for text in distinct if _spelt_integers(pa.array([text.as_py()])) is None)
+        texts = distinct.to_pylist()
+        odd = (text for text in texts if _spelt_integers(pa.array([text])) is None)
+        # Each may be one alone, where some are negative and some 2^63 or more.
+        wrong = next(odd, None) or next(text for text in texts if int(text) >= 2**63)
         raise RowError(
             _row_of(chunks, wrong),
             f"holds {wrong!r}, which is not how an integer of 64 bits is written; "

@@ -85,8 +85,16 @@ def to_frame(interactions: Interactions, library: Library = "pandas", **names: s
         >>> to_frame(from_arrays(["ann"], [30]), user="who").columns.tolist()
         ['who', 'item', 'value']
     """
+    return in_library(to_arrow(interactions, **names), library)
+
+
+def in_library(table: pa.Table, library: Library) -> Any:
+    """Return an Arrow table as a frame of pandas or polars, or as it is.
+
+    Raises:
+        ImportError: where the library is not installed.
+    """
     checks.choice("library", library, get_args(Library))
-    table = to_arrow(interactions, **names)
     if library == "arrow":
         return table
     try:

@@ -1,34 +1,54 @@
 """What every study is made of, whatever its data and its models; those are handed in.
 
-Options and their files: `options`, `option_checks`, `config`, `extras`, `compiled`. Tasks: `task`, `rating_task`. Models: `models`,
-`families`, `rating_models`. Runs: `study`, `rating_study`, `ablation`, `tuning`, `searches`, `unsolved`. What is
-written down: `results`, `records`, `rerun`.
+`run` fits models of the `catalogue`, or a user's own `Model`, on the tasks of one of the `protocols`, and returns
+`Results`: `model`, `settings`, `running`, `judging`, `fits`, `findings`.
+
+What the commands of `experiments/` stand on so far: `options`, `option_checks`, `config`, `extras`, `compiled`; `task`,
+`rating_task`; `models`, `families`, `rating_models`; `study`, `rating_study`, `ablation`, `tuning`, `searches`,
+`unsolved`; `results`, `records`, `rerun`.
 
 The commands of `experiments/` are settings for these modules. They print, and their names may still change.
 """
 
 import lazy_loader
 
-__all__ = [
+_MODULES = [
     "ablation",
+    "catalogue",
     "compiled",
     "config",
     "extras",
     "families",
+    "findings",
+    "fits",
+    "judging",
+    "model",
     "models",
     "option_checks",
     "options",
+    "protocols",
     "rating_models",
     "rating_study",
     "rating_task",
     "records",
     "rerun",
     "results",
+    "running",
     "searches",
+    "settings",
     "study",
     "task",
     "tuning",
     "unsolved",
 ]
+_NAMES = {
+    "catalogue": ["MODELS"],
+    "findings": ["Results"],
+    "model": ["Model"],
+    "protocols": ["Tasks"],
+    "running": ["run"],
+    "settings": ["Setting"],
+    "task": ["Task"],
+}
 
-__getattr__, __dir__, _ = lazy_loader.attach(__name__, submodules=__all__)
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=_MODULES, submod_attrs=_NAMES)

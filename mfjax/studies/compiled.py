@@ -6,6 +6,8 @@ own key tells programs, compiler options and processors apart.
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 
 from mfjax.data.sources import cache_dir
@@ -17,7 +19,8 @@ def keep() -> None:
     Where the caller has set a folder of JAX's own (`JAX_COMPILATION_CACHE_DIR`) or switched its cache off
     (`JAX_ENABLE_COMPILATION_CACHE=0`), that holds.
     """
-    if jax.config.jax_compilation_cache_dir is not None or not jax.config.jax_enable_compilation_cache:
+    settings: Any = jax.config
+    if settings.jax_compilation_cache_dir is not None or not settings.jax_enable_compilation_cache:
         return
     folder = cache_dir() / "programs" / f"jax-{jax.__version__}"
     jax.config.update("jax_compilation_cache_dir", str(folder))

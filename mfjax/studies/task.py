@@ -27,11 +27,23 @@ class Task:
         train: what models are fitted on.
         hidden: the relevant items to find.
         excluded: the pairs that are never recommended; usually those of `train`.
+        fold_in: rows of users that are in no row of `train`, from which a fitted model makes them a row of its own;
+            None where the users of `hidden` are trained on.
+        lists: the items among which the hidden ones of each user are ranked; None for all `candidates`.
+        whole_catalogue: whether items without a row in `train` can be recommended.
     """
 
     train: Interactions
     hidden: Interactions
     excluded: Interactions
+    fold_in: Interactions | None = None
+    lists: Ragged | None = None
+    whole_catalogue: bool = False
+
+    @property
+    def history(self) -> Interactions:
+        """The rows that a user's own row follows from: those to fold in, or the train part."""
+        return self.train if self.fold_in is None else self.fold_in
 
     @cached_property
     def histories(self) -> Histories:
@@ -56,8 +68,8 @@ class Task:
 
     @cached_property
     def candidates(self) -> Array:
-        """Items with a train interaction, bool [num_items]: no other can be recommended."""
-        return self.item_counts > 0
+        """The items that can be recommended, bool [num_items]: those with a train interaction, or all."""
+        return self.item_counts >= 0 if self.whole_catalogue else self.item_counts > 0
 
     @cached_property
     def item_counts(self) -> Array:
@@ -68,7 +80,7 @@ class Task:
 
         Options are those of `mfjax.evaluation.evaluating.evaluate`; one that is given stands in for the task's own.
         """
-        own: dict[str, Any] = {"exclude": self.exclude, "candidates": self.candidates}
+        own: dict[str, Any] = {"exclude": self.exclude, "candidates": self.lists or self.candidates}
         return evaluate(model, self.targets, **(own | options))
 
 

@@ -1,0 +1,238 @@
+"""What a study found: every measure of every setting, seed and user, and what is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+
+from mfjax import checks, compilation, statistics
+from mfjax.data.runs import write_run
+from mfjax.data.writing import Library, in_library
+from mfjax.statistics import Comparison, Components, bootstrap_means
+from mfjax.statistics.paired import Test
+from mfjax.studies.judging import RATING_MEASURES, Judged
+from mfjax.studies.results import Row, align
+from mfjax.studies.settings import Setting
+from mfjax.studies.task import Task
+from mfjax.types import Vocabulary
+
+_bootstrap = compilation.jit(bootstrap_means, static_argnames="num_resamples")
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The measurements of a study, [setting, seed, measure, user]. A measure of some users is a ratio of sums.
+
+    Attributes:
+        settings: what was run, in order.
+        seeds: of the fits.
+        measures: names, such as "ndcg@10" and "rmse".
+        users: int32 [users], ids of those that were judged.
+        sums, counts: float64 [setting, seed, measure, user]; a user that a measure skipped has count 0.
+        pooled: measure of all users together ("coverage@10") -> float64 [setting, seed].
+        seconds: float64 [setting, seed], of the fits of all tasks.
+        recommended: int32 [setting, user, k], the lists of the first seed, best first, -1 where there is no item; of
+            the last task that judged the user.
+        cutoffs: the k of the metrics.
+        user_vocabulary, item_vocabulary: those of the data.
+        lists: whether items were ranked among a list for each user and not the catalogue.
+    """
+
+    settings: tuple[Setting, ...]
+    seeds: tuple[int, ...]
+    measures: tuple[str, ...]
+    users: np.ndarray
+    sums: np.ndarray
+    counts: np.ndarray
+    pooled: dict[str, np.ndarray]
+    seconds: np.ndarray
+    recommended: np.ndarray
+    cutoffs: tuple[int, ...]
+    user_vocabulary: Vocabulary | None = None
+    item_vocabulary: Vocabulary | None = None
+    lists: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        settings: Sequence[Setting],
+        seeds: Sequence[int],
+        measures: Sequence[str],
+        cutoffs: Sequence[int],
+        tasks: Sequence[Task],
+        judged: Mapping[tuple[Setting, int, int], tuple[Judged, float]],
+    ) -> Results:
+        """Return the measurements of all fits, (setting, seed, number of the task) -> (measurements, seconds)."""
+        users = np.unique(np.concatenate([one.users for one, _ in judged.values()]))
+        shape = len(settings), len(seeds), len(measures), len(users)
+        sums, counts, seconds = np.zeros(shape), np.zeros(shape), np.zeros(shape[:2])
+        names = list(next(iter(judged.values()))[0].pooled)
+        pooled = {name: np.zeros(shape[:2]) for name in names}
+        longest = next(iter(judged.values()))[0].recommended.shape[1]
+        recommended = np.full((shape[0], shape[3], longest), -1, np.int32)
+        for at, setting in enumerate(settings):
+            for column, seed in enumerate(seeds):
+                for number in range(len(tasks)):
+                    one, taken = judged[setting, seed, number]
+                    place = np.searchsorted(users, one.users)
+                    sums[at, column][:, place] += one.sums
+                    counts[at, column][:, place] += one.counts
+                    seconds[at, column] += taken
+                    for name in names:
+                        pooled[name][at, column] += one.pooled[name] / len(tasks)
+                    if column == 0:
+                        recommended[at, place] = one.recommended
+        data = tasks[0].train
+        return cls(
+            tuple(settings), tuple(seeds), tuple(measures), users, sums, counts, pooled, seconds, recommended,
+            tuple(cutoffs), data.user_vocabulary, data.item_vocabulary, any(task.lists is not None for task in tasks),
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return (
+            f"Results({len(self.settings)} settings, {len(self.seeds)} seeds, {len(self.users)} users: "
+            f"{', '.join(self.measures)})"
+        )
+
+    def means(self) -> np.ndarray:
+        """Return the measure of all users, float64 [setting, seed, measure]."""
+        return np.stack(
+            [
+                _finish(name, self.sums[:, :, at].sum(-1) / self.counts[:, :, at].sum(-1))
+                for at, name in enumerate(self.measures)
+            ],
+            axis=-1,
+        )
+
+    def per_user(self, measure: str) -> dict[str, np.ndarray]:
+        """Return setting -> values of every user under every seed, float64 [seed, user]; NaN where one was skipped."""
+        at = self._place(measure)
+        with np.errstate(invalid="ignore"):
+            values = _finish(measure, self.sums[:, :, at] / self.counts[:, :, at])
+        return {str(setting): values[number] for number, setting in enumerate(self.settings)}
+
+    def rows(self, *, resamples: int = 10_000) -> list[Row]:
+        """Return one row per setting and measure, with 95 % intervals.
+
+        Intervals are a bootstrap over users of the ratio of sums, a user's sums being their mean over seeds; those of
+        measures of all users together are the range over seeds.
+        """
+        means, found = self.means(), []
+        for number, setting in enumerate(self.settings):
+            of_users = np.concatenate([self.sums[number].mean(0), self.counts[number].mean(0)])  # [2 measures, users]
+            drawn = np.asarray(
+                _bootstrap(jax.random.key(0), jnp.asarray(of_users, jnp.float32), num_resamples=resamples)
+            )
+            for at, name in enumerate(self.measures):
+                ratio = _finish(name, drawn[at] / drawn[len(self.measures) + at])
+                low, high = np.nanquantile(ratio, (0.025, 0.975))
+                found.append(self._row(number, setting, name, means[number, :, at], low, high))
+            for name, values in self.pooled.items():
+                found.append(
+                    self._row(number, setting, name, values[number], values[number].min(), values[number].max())
+                )
+        return found
+
+    def _row(self, number: int, setting: Setting, name: str, per_seed: np.ndarray, low: float, high: float) -> Row:
+        seconds = self.seconds[number]
+        return Row(
+            model=str(setting),
+            metric=name,
+            mean=float(per_seed.mean()),
+            low=float(low),
+            high=float(high),
+            per_seed=tuple(map(float, per_seed)),
+            users=len(self.users),
+            seconds_first=float(seconds[0]),
+            seconds_warm=float(np.median(seconds[1:])) if len(seconds) > 1 else float(seconds[0]),
+        )
+
+    def table(self, *, resamples: int = 10_000) -> str:
+        """Return a line per setting, every measure with its 95 % interval over users."""
+        rows = {(row.model, row.metric): row for row in self.rows(resamples=resamples)}
+        lines = [["model", *self.measures]]
+        for setting in self.settings:
+            shown = [rows[str(setting), name] for name in self.measures]
+            lines.append([str(setting), *(f"{row.mean:.4f} [{row.low:.4f}, {row.high:.4f}]" for row in shown)])
+        return align(lines)
+
+    def best(self, measure: str) -> Setting:
+        """Return the setting with the best mean, the first of equals: the least of an error, else the greatest."""
+        means = self.means()[:, :, self._place(measure)].mean(1)
+        return self.settings[int(np.argmin(means) if measure in RATING_MEASURES else np.argmax(means))]
+
+    def compare(
+        self, measures: Sequence[str] | None = None, *, test: Test = "t", resamples: int = 10_000
+    ) -> list[Comparison]:
+        """Return every pair of settings on every measure, with p values adjusted by Holm; see `statistics.compare`.
+
+        A user's value is its mean over seeds; users that some setting skipped are left out. Of rating errors the
+        squares (or magnitudes) are compared, a user's mean each.
+        """
+        names = list(self.measures if measures is None else measures)
+        values: dict[str, dict[str, np.ndarray]] = {str(setting): {} for setting in self.settings}
+        for name in names:
+            at = self._place(name)
+            known = (self.counts[:, :, at] > 0).all(axis=(0, 1))
+            means = (self.sums[:, :, at][..., known] / self.counts[:, :, at][..., known]).mean(1)
+            for number, setting in enumerate(self.settings):
+                values[str(setting)][name] = means[number]
+        return statistics.compare(jax.random.key(0), values, test=test, num_resamples=resamples)
+
+    def variance(self, measure: str) -> dict[str, Components]:
+        """Return setting -> what seeds and users add to the variance of a measure; needs at least two seeds."""
+        if len(self.seeds) < 2:
+            raise ValueError(f"seeds: {len(self.seeds)}; run at least two, to tell their variance")
+        found = self.per_user(measure)
+        return {name: statistics.components(values[:, np.isfinite(values).all(0)]) for name, values in found.items()}
+
+    def frame(self, library: Library = "pandas") -> Any:
+        """Return the long form: a row per setting, seed, measure and user that was judged."""
+        columns: dict[str, list[np.ndarray]] = {name: [] for name in ("setting", "seed", "measure", "user", "value")}
+        raw = np.array(self._raw_users().tolist(), object)
+        for name in self.measures:
+            for setting, values in self.per_user(name).items():
+                for seed, of_seed in zip(self.seeds, values, strict=True):
+                    known = np.isfinite(of_seed)
+                    size = int(known.sum())
+                    for column, content in zip(
+                        columns.values(),
+                        (np.full(size, setting), np.full(size, seed), np.full(size, name), raw[known], of_seed[known]),
+                        strict=True,
+                    ):
+                        column.append(content)
+        return in_library(pa.table({name: np.concatenate(parts).tolist() for name, parts in columns.items()}), library)
+
+    def write_run(self, path: Any, setting: Setting | str | None = None) -> None:
+        """Write the lists of one setting under the first seed with raw ids; see `data.write_run`.
+
+        Args:
+            path: ends in .trec, .run, .csv, .tsv or .parquet.
+            setting: or its name; None for the first.
+        """
+        names = [str(one) for one in self.settings]
+        name = names[0] if setting is None else str(setting)
+        checks.choice("setting", name, names)
+        lists = self.recommended[names.index(name)]
+        if not lists.shape[1]:
+            raise ValueError("measures: only ratings were predicted, and nothing is listed; ask for a ranking metric")
+        items = np.maximum(lists, 0)
+        raw = items if self.item_vocabulary is None else self.item_vocabulary.decode(items)
+        write_run(path, self._raw_users(), raw, mask=lists >= 0, tag=name.replace(" ", "_"))
+
+    def _raw_users(self) -> np.ndarray:
+        return self.users if self.user_vocabulary is None else self.user_vocabulary.decode(self.users)
+
+    def _place(self, measure: str) -> int:
+        checks.choice("measure", measure, self.measures)
+        return self.measures.index(measure)
+
+
+def _finish(measure: str, ratio: np.ndarray) -> np.ndarray:
+    return np.sqrt(ratio) if measure == "rmse" else ratio

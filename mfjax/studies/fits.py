@@ -1,0 +1,50 @@
+"""Fits on disk: the measurements of each, written when it ends, so that a study that was stopped goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mfjax.files import atomic_path
+from mfjax.studies.judging import Judged
+from mfjax.studies.task import Task
+
+
+def task_checksum(task: Task) -> str:
+    """Return the sha256 of all that a model sees of a task."""
+    total = hashlib.sha256()
+    for part in (task.train, task.hidden, task.excluded, task.fold_in):
+        if part is not None:
+            total.update(np.array([len(part), part.num_users, part.num_items], np.int64).tobytes())
+            total.update(part.users.tobytes() + part.items.tobytes() + part.values.tobytes())
+    if task.lists is not None:
+        total.update(np.asarray(task.lists.offsets).tobytes() + np.asarray(task.lists.ids).tobytes())
+    total.update(bytes([task.whole_catalogue]))
+    return total.hexdigest()
+
+
+def save(path: Path, judged: Judged, seconds: float) -> None:
+    """Write the measurements of a fit, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pooled: dict[str, Any] = {
+        "pooled_names": np.array(list(judged.pooled)),
+        "pooled": np.array(list(judged.pooled.values())),
+    }
+    arrays: dict[str, Any] = {name: getattr(judged, name) for name in ("users", "sums", "counts", "recommended")}
+    with atomic_path(path) as unfinished, unfinished.open("wb") as file:
+        np.savez_compressed(file, **arrays, **pooled, seconds=np.float64(seconds))
+
+
+def load(path: Path) -> tuple[Judged, float]:
+    """Return the measurements of a fit and its seconds. Raises ValueError for a damaged file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        pooled = dict(zip(arrays["pooled_names"].tolist(), arrays["pooled"].tolist(), strict=True))
+        judged = Judged(arrays["users"], arrays["sums"], arrays["counts"], pooled, arrays["recommended"])
+        return judged, float(arrays["seconds"])
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise ValueError(f"folder: {path} is damaged ({error!s:.100}); delete it, and the fit is made again") from None

@@ -1,0 +1,101 @@
+"""One fitted model on one task: the sums and the counts of every measure for every user.
+
+A measure of a set of users is a ratio: the sum of their sums over the sum of their counts. For ranking metrics a user's
+sum is the metric and the count 1; for rating errors they are the sum of the errors and the number of ratings. So the
+mean NDCG, the RMSE over all ratings and their bootstrap intervals are one computation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from mfjax import recommend
+from mfjax.evaluation import columns
+from mfjax.metrics import Convention
+from mfjax.studies.rating_models import predict
+from mfjax.studies.task import Task
+from mfjax.types import Factors, Interactions, Scorer
+
+RATING_MEASURES = ("rmse", "mae")
+"""Measures of predicted ratings; all others are names of `evaluation.METRICS`."""
+
+_BLOCK = 1024
+
+
+class Judged(NamedTuple):
+    """The measurements of one fit on one task.
+
+    Attributes:
+        users: int32 [users], ids, ascending.
+        sums, counts: float64 [measures, users].
+        pooled: measure of all users together -> value.
+        recommended: int32 [users of the ranking, k], best first; -1 where no item is left.
+    """
+
+    users: np.ndarray
+    sums: np.ndarray
+    counts: np.ndarray
+    pooled: dict[str, float]
+    recommended: np.ndarray
+
+
+def names_of(metrics: Sequence[str], cutoffs: Sequence[int]) -> list[str]:
+    """Return the names of all measures asked for, such as "ndcg@10" and "rmse". Raises ValueError as `columns`."""
+    ranking = [name for name in metrics if name not in RATING_MEASURES]
+    return [*(columns(ranking, cutoffs) if ranking else ()), *(name for name in metrics if name in RATING_MEASURES)]
+
+
+def judge(
+    model: Scorer | Factors, task: Task, *, metrics: Sequence[str], cutoffs: Sequence[int], convention: Convention
+) -> Judged:
+    """Return the measurements of a model on a task."""
+    ranking = tuple(name for name in metrics if name not in RATING_MEASURES)
+    users = np.flatnonzero(task.hidden.user_counts()).astype(np.int32)
+    sums: list[np.ndarray] = []
+    counts: list[np.ndarray] = []
+    pooled: dict[str, float] = {}
+    recommended = np.zeros((len(users), 0), np.int32)
+    if ranking:
+        found = task.evaluate(
+            model, cutoffs=cutoffs, metrics=ranking, convention=convention, item_counts=task.item_counts
+        )
+        users = found.users
+        sums += [values.astype(np.float64) for values in found.per_user.values()]
+        counts += [np.ones(len(users))] * len(sums)
+        pooled = found.pooled
+        recommended = np.where(found.recommended_mask, found.recommended, -1)
+    errors = _errors(model, task) if len(ranking) < len(metrics) else None
+    for name in metrics:
+        if errors is not None and name in RATING_MEASURES:
+            of_row = errors**2 if name == "rmse" else np.abs(errors)
+            of_user = np.bincount(task.hidden.users, of_row, task.hidden.num_users)
+            sums.append(of_user[users])
+            counts.append(task.hidden.user_counts()[users].astype(np.float64))
+    return Judged(users, np.stack(sums), np.stack(counts), pooled, recommended)
+
+
+def _errors(model: Scorer | Factors, task: Task) -> np.ndarray:
+    """Return the errors of the predicted ratings of the hidden rows, clipped to the range of the train ratings."""
+    values = task.train.values
+    span = float(values.min()), float(values.max())
+    if isinstance(model, Factors):
+        predicted = predict(model, task.hidden, clip=span)
+    else:
+        predicted = np.clip(_scores(model, task.hidden), *span)
+    return predicted.astype(np.float64) - task.hidden.values
+
+
+def _scores(model: Scorer, pairs: Interactions) -> np.ndarray:
+    """Return the scores of pairs, users scored block by block, float32 [n]."""
+    scorer = recommend.scorer(model)
+    found = np.zeros(len(pairs), np.float32)
+    users, of_row = np.unique(pairs.users, return_inverse=True)
+    for first in range(0, len(users), _BLOCK):
+        rows = np.flatnonzero((of_row >= first) & (of_row < first + _BLOCK))
+        scores = np.asarray(scorer(jnp.asarray(users[first : first + _BLOCK], jnp.int32)))
+        found[rows] = scores[of_row[rows] - first, pairs.items[rows]]
+    return found

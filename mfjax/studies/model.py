@@ -1,0 +1,90 @@
+"""A model of a study: a fit with parameters by name. What a study does with one it does with all, a user's own too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mfjax import checks
+from mfjax.search import Space, spaces
+from mfjax.studies.options import MOST, MOST_DIM
+from mfjax.studies.task import Task
+from mfjax.types import Factors, Key, Scorer
+
+Parameters = Mapping[str, Any]
+"""Parameter -> number."""
+
+Fit = Callable[[Key, Task, Parameters], Scorer | Factors]
+"""(key, task, parameters) -> scorer or factors for the users of the task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A way to fit, with its parameters.
+
+    Attributes:
+        fit: a pure function; it looks at `task.train`, and at `task.history` for what users are scored by.
+        defaults: parameter -> value where nothing else is said; a whole number makes the parameter one.
+        random: whether the fit depends on its key; one that does not is fitted once.
+        folds_in: whether the fit scores users that are not in `task.train` by `task.history`.
+        space: what tuning draws from: parameter -> range or options.
+        about: one line for `--help` and tables.
+
+    Raises:
+        ValueError: for a fit that is no function, defaults that are no numbers, or a space of parameters without one.
+
+    Example:
+        >>> from mfjax import baselines
+        >>> ease = Model(fit=lambda key, task, p: baselines.ease(task.train, reg=p["reg"]), defaults={"reg": 100.0})
+        >>> ease.parameters({"reg": 5})
+        {'reg': 5.0}
+    """
+
+    fit: Fit
+    defaults: Parameters = field(default_factory=dict)
+    random: bool = True
+    folds_in: bool = False
+    space: Space = field(default_factory=dict)
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        checks.function("fit", self.fit, "pass a function of (key, task, parameters)")
+        checks.kind("defaults", self.defaults, Mapping, "pass such as {'reg': 0.1}")
+        for name, value in self.defaults.items():
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise ValueError(f"defaults: {name} is {value!r:.40}; pass a number")
+        if self.space:
+            spaces.check(self.space)
+        if strange := sorted(set(self.space) - set(self.defaults)):
+            raise ValueError(f"space: {strange[0]!r} is no parameter; give it a default")
+
+    def parameters(self, chosen: Parameters) -> dict[str, Any]:
+        """Return the defaults with those chosen.
+
+        Raises:
+            ValueError: for an unknown name, or a number out of range.
+        """
+        found = dict(self.defaults)
+        for name, value in chosen.items():
+            if name not in self.defaults:
+                raise ValueError(f"{name}: is no parameter; choose from {', '.join(self.defaults) or 'none'}")
+            # An exponent may be below 0; nothing else may.
+            checks.number(name, value, least=None if name.endswith("_exponent") else 0.0)
+            if isinstance(self.defaults[name], int):
+                if int(value) != value:
+                    raise ValueError(f"{name}: {value} is not a whole number")
+                checks.whole(name, int(value), least=0, most=MOST_DIM if name == "dim" else MOST)
+                value = int(value)
+            found[name] = type(self.defaults[name])(value)
+        return found
+
+
+def check_models(models: Any) -> None:
+    """Raise ValueError unless `models` are some Models by name."""
+    checks.kind("models", models, Mapping, 'pass such as {"mine": Model(fit=...)}, or names of catalogue.MODELS')
+    if not models:
+        raise ValueError("models: there are none; pass at least one")
+    for name, model in models.items():
+        checks.kind("models", name, str, "name each by a text")
+        checks.kind(f"models[{name!r}]", model, Model, "pass a studies.Model")

@@ -1,0 +1,238 @@
+"""Protocols: interactions -> the tasks that models are fitted on and judged by.
+
+A protocol is a function (interactions, key) -> Tasks, with its choices as keyword options. Keys are for what is drawn;
+a protocol that draws nothing takes None. The tests of several tasks (folds) are pooled: a user's values add up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import jax
+
+from mfjax import checks
+from mfjax.data import filters, splits
+from mfjax.data.leaks import check_no_leak
+from mfjax.data.splits import HeldOut, Split, Ties
+from mfjax.evaluation import sampled as sampling
+from mfjax.histories import Ragged
+from mfjax.studies.task import Task
+from mfjax.types import Interactions, Key
+
+Catalogue = Literal["all", "train"]
+"""Which items are ranked: all, or those with a row in train."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tasks:
+    """What a protocol makes of a set of interactions.
+
+    Attributes:
+        test: the tasks that models are judged by in the end.
+        validation: the tasks that settings are chosen by; none where the protocol holds nothing out for it.
+        checksum: sha256 of the parts, which names the split in a manifest.
+    """
+
+    test: tuple[Task, ...]
+    validation: tuple[Task, ...]
+    checksum: str
+
+
+Protocol = Callable[..., Tasks]
+
+
+def positives(interactions: Interactions, least: float) -> Interactions:
+    """Return the interactions of a value of at least `least`, all of value 1.
+
+    Raises:
+        ValueError: where there are none.
+    """
+    checks.number("least", least)
+    found = interactions.select(interactions.values >= least)
+    if not len(found):
+        span = f"{interactions.values.min():g} to {interactions.values.max():g}" if len(interactions) else "none"
+        raise ValueError(f"positives: no value is at least {least:g}, they are {span}; pass a lower one")
+    return found.with_values(1.0)
+
+
+def core(interactions: Interactions, *, users: int = 0, items: int = 0) -> Interactions:
+    """Return the largest part where users and items have so many rows, over id spaces without gaps."""
+    return filters.compact(filters.k_core(interactions, users=users, items=items))
+
+
+def leave_last(
+    interactions: Interactions,
+    key: Key | None = None,
+    *,
+    test: int = 1,
+    validation: int = 0,
+    min_count: int | None = None,
+    ties: Ties = "file-order",
+    catalogue: Catalogue = "all",
+) -> Tasks:
+    """Hide each user's last `test` rows by time, and the `validation` rows before them; see `splits.temporal`.
+
+    Example:
+        >>> from mfjax.data import synthetic
+        >>> tasks = leave_last(synthetic.power_law(0, num_users=30, num_items=20, num_interactions=200), test=2)
+        >>> len(tasks.test), len(tasks.test[0].hidden)
+        (1, 58)
+    """
+    split = splits.temporal(
+        interactions,
+        test=test,
+        validation=validation,
+        min_count=min_count,
+        ties=ties,
+        key=key if ties == "random" else None,
+    )
+    return _of_splits([split], catalogue)
+
+
+def global_time(
+    interactions: Interactions,
+    key: Key | None = None,
+    *,
+    test: float = 0.2,
+    validation: float = 0.0,
+    ties: Ties = "file-order",
+    catalogue: Catalogue = "all",
+) -> Tasks:
+    """Hide the last rows of one clock: a share `test` of all, and a share `validation` before them."""
+    num_test, num_validation = (int(len(interactions) * share) for share in (test, validation))
+    train = len(interactions) - num_test - num_validation
+    split = splits.global_time_cut(
+        interactions, train, validation=num_validation, ties=ties, key=key if ties == "random" else None
+    )
+    return _of_splits([split], catalogue)
+
+
+def random(
+    interactions: Interactions,
+    key: Key,
+    *,
+    test: float = 0.2,
+    validation: float = 0.0,
+    catalogue: Catalogue = "all",
+) -> Tasks:
+    """Hide shares of the rows at random; see `splits.random_split`."""
+    return _of_splits([splits.random_split(key, interactions, test=test, validation=validation)], catalogue)
+
+
+def folds(interactions: Interactions, key: Key, *, k: int = 5, catalogue: Catalogue = "all") -> Tasks:
+    """Hide each of k parts of the rows in turn; every row is judged once.
+
+    Of the first fold's train part, a share of 1 / k is for validation.
+    """
+    found = splits.k_folds(key, interactions, k)
+    inner = splits.random_split(jax.random.fold_in(key, 1), found[0].train, test=1 / k)
+    tasks = _of_splits(found, catalogue)
+    return replace(tasks, validation=_of_splits([inner], catalogue).test)
+
+
+def strong(
+    interactions: Interactions,
+    key: Key,
+    *,
+    validation_users: int = 0,
+    test_users: int,
+    targets: float = 0.2,
+    catalogue: Catalogue = "all",
+) -> Tasks:
+    """Hold out whole users: a share `targets` of each one's rows is hidden, the others are folded in.
+
+    See `splits.strong_generalisation`.
+    """
+    split = splits.strong_generalisation(
+        key, interactions, validation_users=validation_users, test_users=test_users, targets=targets
+    )
+    check_no_leak(split)
+
+    def task(held: HeldOut) -> tuple[Task, ...]:
+        if not len(held.targets):
+            return ()
+        whole = catalogue == "all"
+        return (Task(split.train, held.targets, held.fold_in, fold_in=held.fold_in, whole_catalogue=whole),)
+
+    _check_catalogue(catalogue)
+    return Tasks(task(split.test), task(split.validation), split.checksum())
+
+
+def given(
+    parts: Mapping[str, Interactions],
+    key: Key | None = None,
+    *,
+    lists: Ragged | None = None,
+    catalogue: Catalogue = "all",
+) -> Tasks:
+    """Take parts as they come: "train" and "test", and "validation" where there is one, over one id space.
+
+    Args:
+        parts: such as `data.load(...).parts`, or of `data.read_split`.
+        key: none is needed.
+        lists: the items among which those of "test" are ranked, a row per user; None for the catalogue.
+        catalogue: which items are ranked where there are no lists.
+
+    Raises:
+        ValueError: where a part is missing, or has another id space.
+    """
+    checks.kind("parts", parts, Mapping, 'pass such as {"train": ..., "test": ...}')
+    if missing := {"train", "test"} - set(parts):
+        raise ValueError(f"parts: there is no {min(missing)!r} among {', '.join(parts) or 'none'}; name the parts so")
+    sizes = {(part.num_users, part.num_items) for part in parts.values()}
+    if len(sizes) > 1:
+        raise ValueError(f"parts: have {sorted(sizes)} users and items; read them together (data.read_split)")
+    train, test = parts["train"], parts["test"]
+    validation = parts.get("validation", test.select(slice(0, 0)))
+    tasks = _of_splits([Split(train, validation, test)], catalogue)
+    return replace(tasks, test=tuple(replace(task, lists=lists) for task in tasks.test))
+
+
+def sampled(tasks: Tasks, key: Key, *, num: int = 99) -> Tasks:
+    """Return the same tasks with hidden items ranked among `num` drawn items alone; see `evaluation.sampled`.
+
+    Metrics of such ranks are not those of the full ranking, and can order models the other way round.
+    """
+
+    def listed(task: Task, number: int) -> Task:
+        drawn = sampling.candidates(jax.random.fold_in(key, number), task.targets, exclude=task.exclude, num=num)
+        return replace(task, lists=drawn)
+
+    test = tuple(listed(task, number) for number, task in enumerate(tasks.test))
+    validation = tuple(listed(task, len(test) + number) for number, task in enumerate(tasks.validation))
+    return Tasks(test, validation, hashlib.sha256(f"{tasks.checksum} {num}".encode()).hexdigest())
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "leave-last": leave_last,
+    "global-time": global_time,
+    "random": random,
+    "folds": folds,
+    "strong": strong,
+}
+"""Protocols of one set of interactions, by name; `given` takes parts."""
+
+
+def _of_splits(found: Any, catalogue: Catalogue) -> Tasks:
+    _check_catalogue(catalogue)
+    for split in found:
+        check_no_leak(split)
+        if not len(split.test):
+            raise ValueError("interactions: nobody has enough rows to hide any; hide fewer, or read more")
+    whole = catalogue == "all"
+    test = tuple(Task(split.train, split.test, split.train, whole_catalogue=whole) for split in found)
+    validation = tuple(
+        Task(split.train, split.validation, split.train, whole_catalogue=whole)
+        for split in found
+        if len(split.validation)
+    )
+    checksums = [split.checksum() for split in found]
+    total = checksums[0] if len(found) == 1 else hashlib.sha256(" ".join(checksums).encode()).hexdigest()
+    return Tasks(test, validation, total)
+
+
+def _check_catalogue(catalogue: str) -> None:
+    checks.choice("catalogue", catalogue, get_args(Catalogue))

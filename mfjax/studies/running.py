@@ -1,0 +1,176 @@
+"""Run a study: every model, setting and seed on every task, each fit written down when it ends."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from mfjax import checks
+from mfjax.evaluation.named import as_cutoffs, as_names
+from mfjax.metrics import DEFAULT, Convention, conventions
+from mfjax.saving import fingerprint, version
+from mfjax.studies import fits
+from mfjax.studies.catalogue import MODELS
+from mfjax.studies.findings import Results
+from mfjax.studies.judging import Judged, judge, names_of
+from mfjax.studies.model import Model, Parameters, check_models
+from mfjax.studies.settings import Setting, Sweep, settings_of
+from mfjax.studies.study import model_key
+from mfjax.studies.task import Task
+
+
+class Progress(NamedTuple):
+    """A fit that has ended.
+
+    Attributes:
+        setting: the model and its parameters.
+        seed: of the fit.
+        task: its number.
+        done, total: fits so far and in all.
+        seconds: of the fit, without its evaluation; those of the fit itself where it was found on disk.
+        found: whether it was found on disk.
+    """
+
+    setting: Setting
+    seed: int
+    task: int
+    done: int
+    total: int
+    seconds: float
+    found: bool
+
+
+def silent(progress: Progress) -> None:
+    """Tell nothing."""
+
+
+def run(
+    tasks: Sequence[Task],
+    models: Mapping[str, Model] | Sequence[str] | str,
+    *,
+    sweep: Sweep | None = None,
+    parameters: Mapping[str, Parameters] | None = None,
+    seeds: Sequence[int] | int = 1,
+    metrics: Sequence[str] | str = ("recall", "ndcg"),
+    cutoffs: Sequence[int] | int = (10,),
+    convention: Convention = DEFAULT,
+    folder: str | Path | None = None,
+    progress: Callable[[Progress], Any] = silent,
+) -> Results:
+    """Fit every setting of every model under every seed on every task, and measure it.
+
+    Nothing is printed. A fit has the key `fold_in(key(seed), crc32(name of the model))`, so that it does not depend on
+    what else runs; a model that is not random is fitted once.
+
+    Args:
+        tasks: such as `protocols.leave_last(interactions).test`; the tests of several are pooled.
+        models: by name, or names of `catalogue.MODELS`.
+        sweep: model -> parameter -> values: the model runs with every combination.
+        parameters: model -> parameter -> value in place of its default.
+        seeds: their number, counted from 0, or the seeds.
+        metrics: names of `evaluation.METRICS` and of `judging.RATING_MEASURES`, as in `evaluate`.
+        cutoffs: the k of the metrics.
+        convention: what the metrics mean.
+        folder: where finished fits are kept, so that a study that was stopped goes on; None keeps none.
+        progress: called when a fit has ended.
+
+    Raises:
+        ValueError: for an unknown model, parameter or metric, a number out of range, a model that can not score users
+            who are not trained on where a task has such, or nothing to run.
+
+    Example:
+        >>> from mfjax.data import synthetic
+        >>> from mfjax.studies import protocols
+        >>> tasks = protocols.leave_last(synthetic.power_law(0, num_users=40, num_items=30, num_interactions=400))
+        >>> results = run(tasks.test, ["popularity", "ease"], sweep={"ease": {"reg": [10, 100]}})
+        >>> [str(setting) for setting in results.settings]
+        ['popularity', 'ease[reg=10]', 'ease[reg=100]']
+    """
+    catalogue = _models(models)
+    tasks, seeds = _tasks(tasks, catalogue), _seeds(seeds)
+    settings = settings_of(catalogue, sweep or {}, parameters or {})
+    metrics, cutoffs = as_names(metrics), as_cutoffs(cutoffs)
+    names = names_of(metrics, cutoffs)
+    conventions.check(convention)
+    checks.function("progress", progress, "pass a function of a Progress")
+    how: dict[str, Any] = {"metrics": metrics, "cutoffs": cutoffs, "convention": convention}
+    kept = None if folder is None else Path(folder) / "fits"
+    checksums = [fits.task_checksum(task) for task in tasks]
+    total, done = len(settings) * len(seeds) * len(tasks), 0
+    judged: dict[tuple[Setting, int, int], tuple[Judged, float]] = {}
+    for setting, seed, number in itertools.product(settings, seeds, range(len(tasks))):
+        model = catalogue[setting.model]
+        first = (setting, seeds[0], number)
+        done += 1
+        if not model.random and first in judged:
+            judged[setting, seed, number] = judged[first]
+            continue
+        path = None
+        if kept is not None:
+            what = (model.fit, dict(setting.parameters), seed if model.random else None, checksums[number], how)
+            path = kept / f"{fingerprint((setting.model, *what, version()))[:32]}.npz"
+        found = path is not None and path.is_file()
+        if found:
+            assert path is not None
+            answer = fits.load(path)
+        else:
+            answer = _fit(model, setting, seed, tasks[number], how)
+            if path is not None:
+                fits.save(path, *answer)
+        judged[setting, seed, number] = answer
+        progress(Progress(setting, seed, number, done, total, answer[1], found))
+    return Results.of(settings, seeds, names, cutoffs, tasks, judged)
+
+
+def _fit(model: Model, setting: Setting, seed: int, task: Task, how: Mapping[str, Any]) -> tuple[Judged, float]:
+    jax.block_until_ready((task.placed[0], task.seen))
+    started = time.perf_counter()
+    fitted = model.fit(model_key(setting.model, seed), task, dict(setting.parameters))
+    jax.block_until_ready(jax.tree.leaves(fitted))
+    seconds = time.perf_counter() - started
+    return judge(fitted, task, **how), seconds
+
+
+def _models(models: Any) -> dict[str, Model]:
+    if isinstance(models, str):
+        models = [models]
+    if not isinstance(models, Mapping):
+        checks.kind("models", models, (list, tuple), 'pass names such as ["ease", "ials"], or {"mine": Model(...)}')
+        for name in models:
+            checks.choice("models", name, MODELS)
+        models = {name: MODELS[name] for name in models}
+    check_models(models)
+    return dict(models)
+
+
+def _tasks(tasks: Any, models: Mapping[str, Model]) -> list[Task]:
+    checks.kind("tasks", tasks, (list, tuple), "pass such as protocols.leave_last(interactions).test")
+    if not tasks:
+        raise ValueError("tasks: there are none; pass the test part of what a protocol returns")
+    for task in tasks:
+        checks.kind("tasks", task, Task, "pass such as protocols.leave_last(interactions).test")
+        unable = [name for name, model in models.items() if not model.folds_in]
+        if task.fold_in is not None and unable:
+            raise ValueError(
+                f"models: {unable[0]!r} has no score for users who are not trained on; leave it out of a protocol that "
+                "holds out users, or score them by task.history and say Model(folds_in=True)"
+            )
+    return list(tasks)
+
+
+def _seeds(seeds: Any) -> tuple[int, ...]:
+    if isinstance(seeds, int | np.integer):
+        checks.whole("seeds", seeds)
+        return tuple(range(int(seeds)))
+    checks.kind("seeds", seeds, (list, tuple, range), "pass their number, or a list of them")
+    for seed in seeds:
+        checks.whole("seeds", seed, least=0)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds: {list(seeds)!r:.60}; pass at least one, each once")
+    return tuple(map(int, seeds))

@@ -1,0 +1,59 @@
+"""The settings of a study: every model with its parameters, and the grid of those that are swept."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mfjax.studies.model import Model, Parameters
+
+Sweep = Mapping[str, Mapping[str, Sequence[Any]]]
+"""Model -> parameter -> values."""
+
+
+class Setting(NamedTuple):
+    """A model with its parameters.
+
+    Attributes:
+        model: its name.
+        parameters: (name, value) of every one.
+        swept: names of those that differ between settings of the model.
+    """
+
+    model: str
+    parameters: tuple[tuple[str, Any], ...]
+    swept: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the name of the setting.
+
+        Example:
+            >>> str(Setting("als", (("reg", 0.1), ("dim", 8)), ("reg",)))
+            'als[reg=0.1]'
+        """
+        if not self.swept:
+            return self.model
+        values = dict(self.parameters)
+        return f"{self.model}[{','.join(f'{name}={values[name]:g}' for name in self.swept)}]"
+
+
+def settings_of(models: Mapping[str, Model], sweep: Sweep, chosen: Mapping[str, Parameters]) -> list[Setting]:
+    """Return the settings of every model, swept ones in the order of their grid."""
+    for what, named in (("sweep", sweep), ("parameters", chosen)):
+        if strange := sorted(set(named) - set(models)):
+            raise ValueError(f"{what}: {strange[0]!r} is not among the models ({', '.join(models)}); add it")
+    settings = []
+    for name, model in models.items():
+        axes = {axis: list(values) for axis, values in sweep.get(name, {}).items()}
+        for axis, values in axes.items():
+            if not values or len(set(values)) < len(values):
+                raise ValueError(f"sweep: {name}.{axis} = {values}; give each value once")
+        for point in itertools.product(*axes.values()):
+            swept = dict(zip(axes, point, strict=True))
+            try:
+                parameters = model.parameters({**chosen.get(name, {}), **swept})
+            except ValueError as error:
+                raise ValueError(f"{'sweep' if swept else 'parameters'}: {name}: {error}") from None
+            settings.append(Setting(name, tuple(parameters.items()), tuple(swept)))
+    return settings

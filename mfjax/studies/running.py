@@ -92,9 +92,9 @@ def run(
         >>> [str(setting) for setting in results.settings]
         ['popularity', 'ease[reg=10]', 'ease[reg=100]']
     """
-    catalogue = _models(models)
-    tasks, seeds = _tasks(tasks, catalogue), _seeds(seeds)
-    settings = settings_of(catalogue, sweep or {}, parameters or {})
+    named = named_models(models)
+    tasks, seeds = _tasks(tasks, named), _seeds(seeds)
+    settings = settings_of(named, sweep or {}, parameters or {})
     metrics, cutoffs = as_names(metrics), as_cutoffs(cutoffs)
     names = names_of(metrics, cutoffs)
     conventions.check(convention)
@@ -105,7 +105,7 @@ def run(
     total, done = len(settings) * len(seeds) * len(tasks), 0
     judged: dict[tuple[Setting, int, int], tuple[Judged, float]] = {}
     for setting, seed, number in itertools.product(settings, seeds, range(len(tasks))):
-        model = catalogue[setting.model]
+        model = named[setting.model]
         first = (setting, seeds[0], number)
         done += 1
         if not model.random and first in judged:
@@ -137,7 +137,8 @@ def _fit(model: Model, setting: Setting, seed: int, task: Task, how: Mapping[str
     return judge(fitted, task, **how), seconds
 
 
-def _models(models: Any) -> dict[str, Model]:
+def named_models(models: Any) -> dict[str, Model]:
+    """Return models by name, as `run` takes them. Raises ValueError for another kind, or an unknown name."""
     if isinstance(models, str):
         models = [models]
     if not isinstance(models, Mapping):

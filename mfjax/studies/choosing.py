@@ -1,0 +1,95 @@
+"""Settings chosen by validation: a random search over the space of each model, judged on the validation tasks alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mfjax import checks
+from mfjax.metrics import DEFAULT, Convention
+from mfjax.search import Trial, best, random_search
+from mfjax.studies import fits, running
+from mfjax.studies.judging import RATING_MEASURES
+from mfjax.studies.model import Model, Parameters
+from mfjax.studies.task import Task
+
+
+def tune(
+    tasks: Sequence[Task],
+    models: Mapping[str, Model] | Sequence[str] | str,
+    *,
+    trials: int,
+    measure: str = "ndcg@10",
+    parameters: Mapping[str, Parameters] | None = None,
+    seed: int = 0,
+    convention: Convention = DEFAULT,
+    folder: str | Path | None = None,
+    on_trial: Callable[[str, Trial], Any] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Return model -> the parameters with the best validation score of `trials` random ones.
+
+    A model without a space keeps its defaults. Each setting is fitted once a task, under the key of `seed`.
+
+    Args:
+        tasks: `validation` of what a protocol returns.
+        models: as in `running.run`.
+        trials: settings to try for each model.
+        measure: what is best: the least of a rating error, else the greatest.
+        parameters: model -> parameter -> value that is not searched.
+        seed: draws the settings, and the starts of fits.
+        convention: what the metric means.
+        folder: where trials are kept, so that a search that was stopped goes on.
+        on_trial: called with the model and each trial that has ended.
+
+    Raises:
+        ValueError: without validation tasks, and as `running.run`.
+
+    Example:
+        >>> from mfjax.data import synthetic
+        >>> from mfjax.studies import protocols
+        >>> pairs = synthetic.power_law(0, num_users=40, num_items=30, num_interactions=400)
+        >>> sorted(tune(protocols.leave_last(pairs, validation=1).validation, ["ease"], trials=2)["ease"])
+        ['reg']
+    """
+    checks.kind(
+        "tasks", tasks, (list, tuple), "pass such as protocols.leave_last(interactions, validation=1).validation"
+    )
+    if not tasks:
+        raise ValueError("tasks: nothing is held out for validation; ask the protocol for it, such as validation=1")
+    checks.kind("measure", measure, str, "pass one measure, such as 'ndcg@10'")
+    metric, _, cutoff = measure.partition("@")
+    asked: dict[str, Any] = {"metrics": (metric if cutoff.isdecimal() else measure,), "convention": convention}
+    if cutoff.isdecimal():
+        asked["cutoffs"] = int(cutoff)
+    sign = -1.0 if measure in RATING_MEASURES else 1.0
+    fixed = parameters or {}
+    found: dict[str, dict[str, Any]] = {}
+    for name, model in running.named_models(models).items():
+        here = dict(fixed.get(name, {}))
+        space = {parameter: one for parameter, one in model.space.items() if parameter not in here}
+        if not space:
+            found[name] = model.parameters(here)
+            continue
+
+        def curve(values: Parameters, name: str = name, model: Model = model, here: Any = here) -> Iterator[float]:
+            results = running.run(tasks, {name: model}, parameters={name: {**here, **values}}, seeds=[seed], **asked)
+            yield sign * float(np.mean(results.means()))
+
+        def tell(trial: Trial, name: str = name) -> None:
+            if on_trial is not None:
+                on_trial(name, trial)
+
+        tried = random_search(
+            curve,
+            space,
+            trials=trials,
+            seed=seed,
+            path=None if folder is None else Path(folder) / f"tune-{name}.json",
+            made_of=(model.fit, here, seed, measure, convention, [fits.task_checksum(task) for task in tasks]),
+            on_trial=tell,
+        )
+        found[name] = model.parameters({**here, **best(tried).values})
+    return found

@@ -2,64 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
-
-from tyro.conf import OmitArgPrefixes, Positional
+from dataclasses import dataclass
 
 from mfjax.data.describing import Description, describe
-from mfjax.data.ids import IdKind
-from mfjax.data.layouts import Text
-from mfjax.data.reading import FileLayout
-from mfjax.types import TimeUnit
+from mfjax.data.source import Source
 
 _SHOWN = 24
 
 
 @dataclass(frozen=True)
-class Data:
+class Data(Source):
     """Say what is in a file, a folder or a zip archive of interactions, and how data.read reads it.
 
     Columns are named, or counted from 0. What is not said is found, or guessed and said so.
     """
 
-    path: Positional[str]
-    """File, folder or zip archive."""
-    name: str | None = None
-    """Published set that it is, where its files do not tell, such as amazon-2014."""
-    user: str | None = None
-    """Column of users."""
-    item: str | None = None
-    """Column of items."""
-    value: str | None = None
-    """Column of ratings, counts or events."""
-    timestamp: str | None = None
-    """Column of times."""
-    weight: str | None = None
-    """Column of how sure each value is."""
-    values: dict[str, float] | None = None
-    """What each event is worth, such as: --values view 1 purchase 5."""
-    ids: IdKind | None = None
-    """What ids in a text file are; None for integers where all are."""
-    time_unit: TimeUnit | None = None
-    """Of times that are numbers; None finds it."""
-    time_format: str | None = None
-    """Of times in text that is not ISO 8601, as strptime has it."""
-    layout: FileLayout = "table"
-    """Of lines: a table, lists of a user and its items, or judgements of TREC."""
-    text: OmitArgPrefixes[Text] = field(default_factory=Text)
-
     def run(self) -> None:
         """Print what is in the file."""
-        options: dict[str, Any] = asdict(self)
-        options |= options.pop("text")
-        path, name = options.pop("path"), options.pop("name")
-        for part in ("user", "item", "value", "timestamp", "weight"):
-            if (column := options[part]) is not None and column.isdecimal():
-                options[part] = int(column)
-        usual = asdict(Data(path="")) | asdict(Text())
-        said = {option: value for option, value in options.items() if value != usual[option]}
-        print(report(describe(path, name=name, **said)))
+        print(report(describe(self.path, name=self.name, **self.said())))
 
 
 def report(found: Description) -> str:

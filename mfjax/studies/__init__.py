@@ -1,7 +1,7 @@
 """What every study is made of, whatever its data and its models; those are handed in.
 
 `run` fits models of the `catalogue`, or a user's own `Model`, on the tasks of one of the `protocols`, and returns
-`Results`: `model`, `settings`, `running`, `judging`, `fits`, `findings`.
+`Results`: `model`, `settings`, `running`, `judging`, `fits`, `findings`; `choosing` has `tune`.
 
 What the commands of `experiments/` stand on so far: `options`, `option_checks`, `config`, `extras`, `compiled`; `task`,
 `rating_task`; `models`, `families`, `rating_models`; `study`, `rating_study`, `ablation`, `tuning`, `searches`,
@@ -15,6 +15,7 @@ import lazy_loader
 _MODULES = [
     "ablation",
     "catalogue",
+    "choosing",
     "compiled",
     "config",
     "extras",
@@ -43,6 +44,7 @@ _MODULES = [
 ]
 _NAMES = {
     "catalogue": ["MODELS"],
+    "choosing": ["tune"],
     "findings": ["Results"],
     "model": ["Model"],
     "protocols": ["Tasks"],

@@ -55,7 +55,7 @@ def tune(
         ['reg']
     """
     checks.kind(
-        "tasks", tasks, (list, tuple), "pass such as protocols.leave_last(interactions, validation=1).validation"
+        "tasks", tasks, (list, tuple), "pass the validation part of what a protocol returns"
     )
     if not tasks:
         raise ValueError("tasks: nothing is held out for validation; ask the protocol for it, such as validation=1")

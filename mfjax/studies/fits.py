@@ -29,10 +29,8 @@ def task_checksum(task: Task) -> str:
 def save(path: Path, judged: Judged, seconds: float) -> None:
     """Write the measurements of a fit, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pooled: dict[str, Any] = {
-        "pooled_names": np.array(list(judged.pooled)),
-        "pooled": np.array(list(judged.pooled.values())),
-    }
+    names, values = list(judged.pooled), list(judged.pooled.values())
+    pooled: dict[str, Any] = {"pooled_names": np.array(names), "pooled": np.array(values)}
     arrays: dict[str, Any] = {name: getattr(judged, name) for name in ("users", "sums", "counts", "recommended")}
     with atomic_path(path) as unfinished, unfinished.open("wb") as file:
         np.savez_compressed(file, **arrays, **pooled, seconds=np.float64(seconds))

@@ -204,12 +204,11 @@ def _whole_records(source: Lines, dialect: Dialect) -> Iterator[bytes]:
     rest = b""
     while block := source.read():
         block = rest + block
-        if dialect.quoting and dialect.multiline and block.count(b'"') % 2:
-            rest = block
-            continue
-        rest = b""
-        if not block.isspace():
-            yield block
+        is_open = dialect.quoting and dialect.multiline and block.count(b'"') % 2
+        end = 0 if is_open else block.rfind(b"\n") + 1
+        if end and not block.isspace():
+            yield block[:end]
+        rest = block[end:]
     if rest:
         yield rest
 

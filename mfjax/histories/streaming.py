@@ -62,7 +62,9 @@ def build(batches: Batches, *, chunk_entries: int = 4096, width: int = 32, multi
         by_item.write(batch.items, _positions(batch.items, items_seen), batch.users, batch.values)
     if (users_seen != user_counts).any():
         raise ValueError("batches: the second pass ends before the first did; start the same pass whenever called")
-    return Histories(by_user.side(item_counts), by_item.side(user_counts))
+    users = by_user.side(item_counts)
+    del by_user  # what was packed, which the device has now
+    return Histories(users, by_item.side(user_counts))
 
 
 def _added(counts: np.ndarray, ids: np.ndarray, size: int) -> np.ndarray:

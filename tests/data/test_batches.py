@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -276,11 +277,50 @@ def test_unknown_ids_are_refused_or_dropped(tmp_path):
     assert [part.users.tolist() for part in parts] == [[0], [1]]
 
 
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_blocks_end_where_records_do(tmp_path, monkeypatch, ends, encoding):
+    for module in ("lines", "parts"):
+        monkeypatch.setattr(f"mfjax.data.{module}.BLOCK", (1 << 16) + 100)
+    path = tmp_path / "pairs.csv"
+    path.write_text(ends.join(["user,item", *(f"{row % 50},é{row}" for row in range(30_000))]), encoding, newline="")
+    pair = scan_vocabularies(path)
+    assert_same(list(batches(path, rows=7000, vocabularies=pair)()), all_rows(path))
+
+
+def test_line_breaks_between_quotes_end_no_record(tmp_path, monkeypatch):
+    for module in ("lines", "parts"):
+        monkeypatch.setattr(f"mfjax.data.{module}.BLOCK", (1 << 16) + 100)
+    path = tmp_path / "pairs.csv"
+    path.write_text("user,item\n" + "".join(f'{row % 50},"a\n\n""{row}"\n' for row in range(20_000)))
+    pair = scan_vocabularies(path, multiline=True)
+    assert_same(list(batches(path, vocabularies=pair, multiline=True)()), all_rows(path, multiline=True))
+
+
 def test_a_pass_may_be_left(tmp_path):
     write(from_arrays(np.arange(5000), np.arange(5000)), tmp_path / "pairs.csv")
     passes = batches(tmp_path / "pairs.csv", rows=10)
     assert len(next(passes())) == 10
     assert sum(map(len, passes())) == 5000
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl", ".csv.gz"])
+def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, suffix):
+    for module in ("lines", "parts"):
+        monkeypatch.setattr(f"mfjax.data.{module}.BLOCK", 1 << 17)
+    peaks = []
+    for number in (50_000, 200_000):
+        pairs = from_arrays(np.arange(number) % 97, np.arange(number) % 91, duplicates="last")
+        pairs = pairs.select(np.resize(np.arange(len(pairs)), number))
+        write(pairs, tmp_path / f"pairs{suffix}")
+        most = 0
+        tracemalloc.start()
+        for batch in batches(tmp_path / f"pairs{suffix}", rows=1000, vocabularies=pairs)():
+            most = max(most, pa.total_allocated_bytes())
+            assert len(batch) <= 1000
+        peaks.append(tracemalloc.get_traced_memory()[1] + most)
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
 
 
 def test_histories_are_those_of_what_was_read(tmp_path):

@@ -18,7 +18,7 @@ from mfjax.data import from_arrays, read, to_arrow, to_frame, write
 from mfjax.types import Interactions
 from tests.borders import REFUSED, answer
 
-quick = settings(deadline=None, derandomize=True, database=None, max_examples=400)
+quick = settings(deadline=None, derandomize=True, database=None, max_examples=200)
 
 COLUMNS = {"value": "value", "timestamp": "timestamp", "weight": "weight"}
 SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".csv.gz", ".tsv.zst", ".jsonl.xz", ".csv.bz2", ".ndjson.lz4", ".pq")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import traceback
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+import pyarrow
 from hypothesis import strategies as st
 
 REFUSED = object()
@@ -29,6 +31,20 @@ def answer(call: Callable[[], Any]) -> Any:
     """Return what `call` returns, or REFUSED for a ValueError of mfjax; every other exception goes on."""
     found = ours(call)
     return REFUSED if isinstance(found, ValueError) else found
+
+
+def most_bytes(call: Callable[[], Any]) -> int:
+    """Return the most bytes that a call held at once, of Python's, numpy's and Arrow's."""
+    ordinary = pyarrow.default_memory_pool()
+    counted = pyarrow.proxy_memory_pool(ordinary)
+    pyarrow.set_memory_pool(counted)
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1] + (counted.max_memory() or 0)
+    finally:
+        tracemalloc.stop()
+        pyarrow.set_memory_pool(ordinary)
 
 
 def in_any_form(values: list, dtype: Any = None) -> st.SearchStrategy[Any]:

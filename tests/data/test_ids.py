@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import numpy as np
 import pandas
 import polars
@@ -12,6 +10,7 @@ import pytest
 
 from mfjax.data import from_arrays, ids, read
 from mfjax.types import Vocabulary
+from tests.borders import most_bytes
 from tests.data.test_reading import raw, written
 
 
@@ -135,21 +134,11 @@ def test_integers_are_looked_up_as_they_are_written():
         ids.find(vocabulary, np.array(["10"], np.dtypes.StringDType()))
 
 
-def peak(call) -> int:
-    """Return the most bytes that a call had from Python's, numpy's and Arrow's allocators, above what was there."""
-    before = pyarrow.default_memory_pool().bytes_allocated()
-    tracemalloc.start()
-    call()
-    python = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return python + max(pyarrow.default_memory_pool().max_memory() - before, 0)
-
-
 def test_one_long_id_takes_its_own_bytes(tmp_path):
     count = 100_000
     texts = [f"u{row:07d}" for row in range(count)]
     texts[5] = "https://example.org/" + "x" * 4000
-    assert peak(lambda: from_arrays(texts, np.arange(count))) < 200e6
+    assert most_bytes(lambda: from_arrays(texts, np.arange(count))) < 200e6
     path = written(tmp_path, "user,item\n" + "".join(f"{text},{row}\n" for row, text in enumerate(texts)))
-    assert peak(lambda: read(path)) < 200e6
+    assert most_bytes(lambda: read(path)) < 200e6
     assert len(read(path).user_vocabulary) == count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import math
-from collections import defaultdict
+from fractions import Fraction
 
 import hypothesis.extra.numpy as drawn_arrays
 import jax
@@ -19,12 +19,12 @@ from mfjax.data import (
     check_no_leak,
     compact,
     from_arrays,
-    from_frame,
     from_sparse,
     global_time_cut,
     k_core,
     k_folds,
     random_split,
+    read,
     recency,
     strong_generalisation,
     synthetic,
@@ -34,33 +34,10 @@ from mfjax.data.repeats import DUPLICATES
 from mfjax.data.splits import TIES
 from mfjax.types import Interactions, Vocabulary
 from tests.borders import ours
+from tests.data import forms
+from tests.reference import merged_rows
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=200)
-
-
-def merged(rows, policy):
-    """Return pair -> (row kept, value), by loops; None where the policy refuses."""
-    groups = defaultdict(list)
-    for row, (user, item, value, time) in enumerate(rows):
-        groups[user, item].append((time, row, value))
-    if policy == "error" and any(len(group) > 1 for group in groups.values()):
-        return None
-    found = {}
-    for pair, group in groups.items():
-        group.sort()
-        values = [value for _, _, value in group]
-        kept = group[0] if policy == "first" else group[-1]
-        value = {
-            "error": kept[2],
-            "first": kept[2],
-            "last": kept[2],
-            "sum": sum(values),
-            "mean": sum(values) / len(values),
-            "max": max(values),
-            "count": float(len(values)),
-        }[policy]
-        found[pair] = kept[1], np.float32(value)
-    return found
 
 
 KINDS = ["list", "tuple", "numpy", "int8", "uint64", "jax", "pandas", "polars", "pyarrow", "object"]
@@ -99,22 +76,22 @@ def test_any_rows_in_any_columns_are_merged_as_loops_do(rows, policy, kinds, wit
     columns = [column(kind, cells) for kind, cells in zip(kinds, (users, items, values, times), strict=True)]
     sizes = {"num_users": 4, "num_items": 5} if with_sizes else {}
     found = ours(lambda: from_arrays(*columns[:3], columns[3] if with_times else None, duplicates=policy, **sizes))
-    expected = merged([(*row[:3], row[3] if with_times else 0) for row in rows], policy)
+    pairs = list(zip(users, items, strict=True))
+    expected = merged_rows(pairs, values, times if with_times else None, None, policy)
     if expected is None:
         assert isinstance(found, ValueError)
         return
     assert isinstance(found, Interactions)
-    order = sorted((row, pair, value) for pair, (row, value) in expected.items())
     decode = (lambda ids, vocabulary: ids) if with_sizes else (lambda ids, vocabulary: vocabulary.decode(ids))
     got = zip(
         decode(found.users, found.user_vocabulary).tolist(),
         decode(found.items, found.item_vocabulary).tolist(),
         strict=True,
     )
-    assert list(got) == [pair for _, pair, _ in order]
-    np.testing.assert_allclose(found.values, [value for *_, value in order], rtol=1e-6)
+    assert list(got) == [pairs[row] for row, *_ in expected]
+    np.testing.assert_allclose(found.values, [value for _, value, _ in expected], rtol=1e-6)
     if with_times:
-        assert found.timestamps.tolist() == [times[row] for row, *_ in order]
+        assert found.timestamps.tolist() == [times[row] for row, *_ in expected]
 
 
 CELLS = [
@@ -146,7 +123,7 @@ COLUMNS = st.one_of(
 )
 
 
-@settings(quick, max_examples=1000)
+@settings(quick, max_examples=250)
 @given(COLUMNS, COLUMNS, COLUMNS, COLUMNS, st.sampled_from([*DUPLICATES, "any", None, 3]))
 def test_columns_of_anything_are_kept_as_they_are_or_refused(users, items, values, times, policy):
     for columns in (
@@ -172,9 +149,33 @@ def test_columns_of_anything_are_kept_as_they_are_or_refused(users, items, value
             kept = sorted(np.asarray(columns[2]).astype(np.float64).tolist())
             np.testing.assert_allclose(sorted(found.values.tolist()), kept, rtol=1e-3 if policy == "any" else 6e-8)
         if columns[3] is not None:
-            raw_times = np.asarray(columns[3])
-            seconds = raw_times.astype("M8[s]").astype(np.int64) if raw_times.dtype.kind == "M" else raw_times
-            assert sorted(found.timestamps.tolist()) == sorted(int(time) for time in seconds)
+            kept = sorted(time * FACTORS[found.time_unit] for time in found.timestamps.tolist())
+            for one, right in zip(kept, sorted(map(float, nanoseconds(columns[3]))), strict=True):
+                assert abs(one - right) <= max(500, abs(right) * 1e-15)
+
+
+FACTORS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+
+
+def nanoseconds(column) -> list:
+    """Return times since 1970 by loops; the unit of numbers is told by the largest."""
+    cells = list(column) if isinstance(column, (list, tuple, range)) else list(np.asarray(column))
+    if isinstance(cells[0], np.datetime64):
+        seconds = {"D": 86_400, "s": 1}
+        units = [np.datetime_data(cell.dtype)[0] for cell in cells]
+        return [
+            int(cell.astype(np.int64)) * (seconds[unit] * 10**9 if unit in seconds else FACTORS[unit])
+            for cell, unit in zip(cells, units, strict=True)
+        ]
+    if isinstance(cells[0], datetime.datetime):
+        return [forms.nanoseconds(cell, "naive") for cell in cells]
+    numbers = [
+        Fraction(str(cell)) if isinstance(cell, str) else Fraction(cell.item() if hasattr(cell, "item") else cell)
+        for cell in cells
+    ]
+    largest = max(int(abs(number)) for number in numbers)
+    unit = next((unit for unit, least in (("ns", 10**17), ("us", 10**14), ("ms", 10**11)) if largest >= least), "s")
+    return [number * FACTORS[unit] for number in numbers]
 
 
 SIZES = st.one_of(st.integers(-1, 4), st.sampled_from([2**31 - 1, 2**31, 2**33, 2.0, True, None, "3", math.nan]))
@@ -213,7 +214,7 @@ def test_frames_and_matrices_give_what_arrays_give(rows, kind):
     table = {"user": users, "item": items, "value": values, "timestamp": times}
     module = pytest.importorskip(kind)
     frame = module.table(table) if kind == "pyarrow" else module.DataFrame(table)
-    found = from_frame(frame, value="value", timestamp="timestamp", duplicates="sum")
+    found = read(frame, value="value", timestamp="timestamp", duplicates="sum")
     for field in ("users", "items", "values", "timestamps"):
         np.testing.assert_array_equal(getattr(found, field), getattr(expected, field))
 
@@ -313,9 +314,11 @@ def test_other_things_than_interactions_are_named(thing, key):
         lambda: check_no_leak(thing),
         lambda: recency.places_from_last(thing),
         lambda: from_sparse(thing),
-        lambda: from_frame(thing),
     ):
         assert isinstance(ours(call), ValueError)
+    # A text is a path.
+    with pytest.raises(FileNotFoundError if isinstance(thing, str) else ValueError, match=r"source: |user: "):
+        read(thing)
 
 
 @quick

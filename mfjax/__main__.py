@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 COMMANDS = {
+    "study": ("mfjax.reports.command:Study", "fit and judge models on a data set, with sweeps, tuning and a page"),
     "data": ("mfjax.data.command:Data", "what is in a file or folder of interactions, and how it is read"),
 }
 """Name -> the class, which is imported when it is used, and what it is for."""
@@ -29,11 +32,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module, _, name = COMMANDS[given[0]][0].partition(":")
     options = getattr(importlib.import_module(module), name)
     try:
-        tyro.cli(options, prog=f"mfjax {given[0]}", args=given[1:]).run()
+        words, default = _of_file(given[1:], options, f"mfjax {given[0]}")
+        tyro.cli(options, prog=f"mfjax {given[0]}", args=words, default=default).run()
     except (ValueError, OSError) as error:
         print(f"mfjax: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
+
+
+def _of_file(words: list[str], options: Any, command: str) -> tuple[list[str], Any]:
+    """Return the words without `--config FILE`, and the options of the file, in place of the defaults."""
+    from tyro import MISSING_NONPROP
+
+    for at, word in enumerate(words):
+        flag, equals, path = word.partition("=")
+        if flag == "--config" and (equals or at + 1 < len(words)):
+            from mfjax.studies import option_files
+
+            rest = words[:at] + words[at + (1 if equals else 2) :]
+            return rest, option_files.read(Path(path or words[at + 1]), options, command)
+    return words, MISSING_NONPROP
 
 
 def usage() -> str:

@@ -1,7 +1,8 @@
 """What every study is made of, whatever its data and its models; those are handed in.
 
 `run` fits models of the `catalogue`, or a user's own `Model`, on the tasks of one of the `protocols`, and returns
-`Results`: `model`, `settings`, `running`, `judging`, `fits`, `findings`; `choosing` has `tune`.
+`Results`: `model`, `settings`, `running`, `judging`, `fits`, `findings`; `choosing` has `tune`,
+`sentences` says what was found, `option_files` reads the options of `mfjax study`.
 
 What the commands of `experiments/` stand on so far: `options`, `option_checks`, `config`, `extras`, `compiled`; `task`,
 `rating_task`; `models`, `families`, `rating_models`; `study`, `rating_study`, `ablation`, `tuning`, `searches`,
@@ -26,6 +27,7 @@ _MODULES = [
     "model",
     "models",
     "option_checks",
+    "option_files",
     "options",
     "protocols",
     "rating_models",
@@ -36,6 +38,7 @@ _MODULES = [
     "results",
     "running",
     "searches",
+    "sentences",
     "settings",
     "study",
     "task",

@@ -54,9 +54,7 @@ def tune(
         >>> sorted(tune(protocols.leave_last(pairs, validation=1).validation, ["ease"], trials=2)["ease"])
         ['reg']
     """
-    checks.kind(
-        "tasks", tasks, (list, tuple), "pass the validation part of what a protocol returns"
-    )
+    checks.kind("tasks", tasks, (list, tuple), "pass the validation part of what a protocol returns")
     if not tasks:
         raise ValueError("tasks: nothing is held out for validation; ask the protocol for it, such as validation=1")
     checks.kind("measure", measure, str, "pass one measure, such as 'ndcg@10'")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 
 from mfjax import checks, compilation, statistics
 from mfjax.data.runs import write_run
 from mfjax.data.writing import Library, in_library
+from mfjax.files import atomic_path
 from mfjax.statistics import Comparison, Components, bootstrap_means
 from mfjax.statistics.paired import Test
 from mfjax.studies.judging import RATING_MEASURES, Judged
@@ -117,11 +120,12 @@ class Results:
             values = _finish(measure, self.sums[:, :, at] / self.counts[:, :, at])
         return {str(setting): values[number] for number, setting in enumerate(self.settings)}
 
-    def rows(self, *, resamples: int = 10_000) -> list[Row]:
+    def rows(self, *, resamples: int = 10_000, timings: bool = True) -> list[Row]:
         """Return one row per setting and measure, with 95 % intervals.
 
         Intervals are a bootstrap over users of the ratio of sums, a user's sums being their mean over seeds; those of
-        measures of all users together are the range over seeds.
+        measures of all users together are the range over seeds. Seconds are there with `timings`: they differ between
+        runs.
         """
         means, found = self.means(), []
         for number, setting in enumerate(self.settings):
@@ -137,7 +141,7 @@ class Results:
                 found.append(
                     self._row(number, setting, name, values[number], values[number].min(), values[number].max())
                 )
-        return found
+        return found if timings else [replace(row, seconds_first=None, seconds_warm=None) for row in found]
 
     def _row(self, number: int, setting: Setting, name: str, per_seed: np.ndarray, low: float, high: float) -> Row:
         seconds = self.seconds[number]
@@ -208,6 +212,11 @@ class Results:
                     ):
                         column.append(content)
         return in_library(pa.table({name: np.concatenate(parts).tolist() for name, parts in columns.items()}), library)
+
+    def write_per_user(self, path: Any) -> None:
+        """Write the long form of `frame` as Parquet, whole or not at all."""
+        with atomic_path(Path(path)) as unfinished:
+            pyarrow.parquet.write_table(self.frame("arrow"), unfinished)
 
     def write_run(self, path: Any, setting: Setting | str | None = None) -> None:
         """Write the lists of one setting under the first seed with raw ids; see `data.write_run`.

@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import jax
+import numpy as np
 
 from mfjax import checks
 from mfjax.data import filters, splits
+from mfjax.data.datasets import Dataset
 from mfjax.data.leaks import check_no_leak
 from mfjax.data.splits import HeldOut, Split, Ties
 from mfjax.evaluation import sampled as sampling
-from mfjax.histories import Ragged
+from mfjax.histories import Ragged, ragged
 from mfjax.studies.task import Task
 from mfjax.types import Interactions, Key
 
@@ -189,6 +191,33 @@ def given(
     validation = parts.get("validation", test.select(slice(0, 0)))
     tasks = _of_splits([Split(train, validation, test)], catalogue)
     return replace(tasks, test=tuple(replace(task, lists=lists) for task in tasks.test))
+
+
+def listed(dataset: Dataset) -> Ragged | None:
+    """Return the items among which each user's test items are ranked: those that the source lists, and these; or None.
+
+    Raises:
+        ValueError: where there are lists, but no test part.
+    """
+    if dataset.candidates is None:
+        return None
+    if "test" not in dataset.parts:
+        raise ValueError(f"parts: {dataset.name} lists items, but has no test part; pass its folder whole")
+    test, lists = dataset.parts["test"], dataset.candidates
+    mask = np.asarray(lists.mask)
+    users = np.concatenate([np.broadcast_to(test.users[:, None], mask.shape)[mask], test.users])
+    items = np.concatenate([np.asarray(lists.ids)[mask], test.items])
+    pairs = np.unique(users.astype(np.int64) * test.num_items + items)
+    values = np.ones(len(pairs), np.float32)
+    return ragged(
+        Interactions(
+            (pairs // test.num_items).astype(np.int32),
+            (pairs % test.num_items).astype(np.int32),
+            values,
+            test.num_users,
+            test.num_items,
+        )
+    )
 
 
 def sampled(tasks: Tasks, key: Key, *, num: int = 99) -> Tasks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         words, default = _of_file(given[1:], options, f"mfjax {given[0]}")
         tyro.cli(options, prog=f"mfjax {given[0]}", args=words, default=default).run()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, OSError) as error:
         print(f"mfjax: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -28,7 +28,7 @@ def test_every_command_has_help(name, capsys):
 def test_no_command(capsys):
     assert main([]) == 2
     assert main(["dota"]) == 2
-    assert capsys.readouterr().err == "mfjax: 'dota' is no command; they are data\n"
+    assert capsys.readouterr().err == f"mfjax: 'dota' is no command; they are {', '.join(COMMANDS)}\n"
 
 
 def test_data(tmp_path, capsys):

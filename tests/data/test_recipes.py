@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import zipfile
 
 import numpy as np
 import pytest
 
-from mfjax.data import load
+from mfjax.data import load, releases, sources
 from mfjax.data.recipes import COLUMNS, SETS, WHOLE
 
 BOOKS = '"ISBN";"Book-Title";"Book-Author";"Year-Of-Publication"\r\n'
@@ -143,6 +144,25 @@ def test_a_zip_archive_as_downloaded(tmp_path, name, inner):
 def test_files_may_be_compressed(tmp_path, name):
     folder = write(tmp_path / name, FILES[name], compressed=FILES[name])
     check(load(name, folder), FOUND[name])
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if SETS[name].archive is not None])
+def test_a_set_is_fetched_and_cached(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("MFJAX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(releases, "GROUPLENS", (tmp_path / "grouplens").as_uri())
+    known = SETS[name].archive
+    path = tmp_path / "grouplens" / known.path
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(write(tmp_path / "files", FILES[name]).iterdir()):
+            archive.write(file, f"{known.folder}{file.name}")
+    published = dataclasses.replace(SETS[name], archive=dataclasses.replace(known, digest=sources.digest(path)))
+    monkeypatch.setitem(SETS, name, published)
+    fetched = load(name)
+    assert fetched.source.startswith(f"{path.as_uri()}, verified")
+    check(fetched, FOUND[name])
+    path.unlink()
+    check(load(name), FOUND[name])
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not SETS[name].recipe.told])

@@ -158,8 +158,12 @@ def column(name: str, given: Any) -> pa.ChunkedArray:
     if array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
     members: Any = array.tolist() if array.dtype.kind in "OST" else _native(array)
-    if array.dtype == object and any(issubclass(kind, datetime.date) for kind in set(map(type, members))):
+    if array.dtype == object:
         members = _alike(name, members)
+        if any(isinstance(cell, np.datetime64) for cell in members):
+            nothing = np.datetime64("NaT")
+            array = np.array([nothing if cell is None else cell for cell in members])
+            return pa.chunked_array([_datetimes(name, array)])
     try:
         return pa.chunked_array([pa.array(members, from_pandas=True)])
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
@@ -167,9 +171,19 @@ def column(name: str, given: Any) -> pa.ChunkedArray:
 
 
 def _alike(name: str, members: list) -> list:
-    """Return Python's or pandas' dates or times, None for NaT, for Arrow: it would cut a time among dates to its date,
-    take a time without a zone among those with one for UTC, and cut nanoseconds.
+    """Return objects as Arrow takes them right: numpy's numbers as Python's, and times of one kind, None for NaT.
+
+    Arrow would cut a time among dates to its date, take a time without a zone among others for UTC, cut nanoseconds,
+    and end the process at numpy's times beside its integers.
     """
+    kinds = set(map(type, members))
+    if any(issubclass(kind, np.generic) for kind in kinds):
+        times = (np.datetime64, np.timedelta64)
+        members = [
+            cell.item() if isinstance(cell, np.generic) and not isinstance(cell, times) else cell for cell in members
+        ]
+    if not any(issubclass(kind, (datetime.date, np.datetime64, np.timedelta64)) for kind in kinds):
+        return members
     members = [None if cell is None or cell != cell else cell for cell in members]
     wanted = next(((row, _kind(cell)) for row, cell in enumerate(members) if cell is not None), None)
     for row, cell in enumerate(members):

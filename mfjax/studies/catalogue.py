@@ -45,13 +45,14 @@ def _ease(key: Key, task: Task, parameters: Parameters) -> Scorer:
     return baselines.linear(weights, ragged(task.history))
 
 
-def als_fit(objective: Callable[[Parameters, Task], Objective], *, biases: bool = False) -> Fit:
+def als_fit(objective: Callable[[Parameters, Task], Objective], *, biases: bool = False, cg_steps: int = 2) -> Fit:
     """Return the fit of an objective that parameters make; reg, reg_exponent, dim and steps are parameters too."""
 
     def fit(key: Key, task: Task, parameters: Parameters) -> Factors:
         config = als.Config(
             objective=objective(parameters, task),
             biases=biases,
+            cg_steps=cg_steps,
             reg=parameters["reg"],
             bias_reg=parameters["reg"],
             reg_exponent=parameters["reg_exponent"],
@@ -146,9 +147,12 @@ MODELS: dict[str, Model] = {
         about="implicit ALS: confidence 1 + alpha r",
     ),
     "explicit": Model(
-        fit=als_fit(lambda p, task: objectives.explicit(offset=float(task.train.values.mean())), biases=True),
+        fit=als_fit(
+            lambda p, task: objectives.explicit(offset=float(task.train.values.mean())), biases=True, cg_steps=8
+        ),
         defaults={"reg": 0.05, **_LEAST_SQUARES, "dim": 16},
         folds_in=True,
+        predicts_ratings=True,
         space={"reg": Uniform(0.01, 0.3, log=True), "dim": Choice((8, 16, 32, 64))},
         about="factorisation of the ratings, with biases",
     ),
@@ -157,6 +161,7 @@ MODELS: dict[str, Model] = {
         defaults={"reg": 5.0},
         random=False,
         folds_in=True,
+        predicts_ratings=True,
         space={"reg": Uniform(0.5, 50.0, log=True)},
         about="mean rating of the item",
     ),

@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from mfjax import checks
+from mfjax.evaluation.named import as_cutoffs
 from mfjax.metrics import DEFAULT, Convention
+from mfjax.saving import fingerprint, version
 from mfjax.search import Trial, best, random_search
-from mfjax.studies import fits, running
+from mfjax.studies import fits, judging, running
 from mfjax.studies.judging import RATING_MEASURES
 from mfjax.studies.model import Model, Parameters
+from mfjax.studies.settings import settings_of
 from mfjax.studies.task import Task
 
 
@@ -58,14 +62,22 @@ def tune(
     if not tasks:
         raise ValueError("tasks: nothing is held out for validation; ask the protocol for it, such as validation=1")
     checks.kind("measure", measure, str, "pass one measure, such as 'ndcg@10'")
+    checks.whole("trials", trials)
     metric, _, cutoff = measure.partition("@")
     asked: dict[str, Any] = {"metrics": (metric if cutoff.isdecimal() else measure,), "convention": convention}
     if cutoff.isdecimal():
         asked["cutoffs"] = int(cutoff)
     sign = -1.0 if measure in RATING_MEASURES else 1.0
-    fixed = parameters or {}
+    fixed, named = parameters or {}, running.named_models(models)
+    settings_of(named, {}, fixed)
+    running.check_measures(named, asked["metrics"])
+    judging.check(asked["metrics"], as_cutoffs(asked.get("cutoffs", 10)), convention)
+    if len(judging.names_of(asked["metrics"], as_cutoffs(asked.get("cutoffs", 10)))) != 1:
+        raise ValueError(f"measure: {measure!r} is not one; pass such as 'ndcg@10'")
+    kept = None if folder is None else fits.folder(folder)
+    checksums = [fits.task_checksum(task) for task in tasks]
     found: dict[str, dict[str, Any]] = {}
-    for name, model in running.named_models(models).items():
+    for name, model in named.items():
         here = dict(fixed.get(name, {}))
         space = {parameter: one for parameter, one in model.space.items() if parameter not in here}
         if not space:
@@ -80,14 +92,9 @@ def tune(
             if on_trial is not None:
                 on_trial(name, trial)
 
-        tried = random_search(
-            curve,
-            space,
-            trials=trials,
-            seed=seed,
-            path=None if folder is None else Path(folder) / f"tune-{name}.json",
-            made_of=(model.fit, here, seed, measure, convention, [fits.task_checksum(task) for task in tasks]),
-            on_trial=tell,
-        )
+        made_of = (name, model.fit, model.parameters(here), seed, measure, convention, checksums, jax.device_count())
+        # The file is named after what its scores follow from: no search meets the trials of another.
+        path = None if kept is None else kept / f"tune-{fingerprint((made_of, space, version()))[:32]}.json"
+        tried = random_search(curve, space, trials=trials, seed=seed, path=path, made_of=made_of, on_trial=tell)
         found[name] = model.parameters({**here, **best(tried).values})
     return found

@@ -16,6 +16,7 @@ import pyarrow.parquet
 from mfjax import checks, compilation, statistics
 from mfjax.data.runs import write_run
 from mfjax.data.writing import Library, in_library
+from mfjax.evaluation.named import as_names
 from mfjax.files import atomic_path
 from mfjax.statistics import Comparison, Components, bootstrap_means
 from mfjax.statistics.paired import Test
@@ -172,18 +173,18 @@ class Results:
         return self.settings[int(np.argmin(means) if measure in RATING_MEASURES else np.argmax(means))]
 
     def compare(
-        self, measures: Sequence[str] | None = None, *, test: Test = "t", resamples: int = 10_000
+        self, measures: Sequence[str] | str | None = None, *, test: Test = "t", resamples: int = 10_000
     ) -> list[Comparison]:
         """Return every pair of settings on every measure, with p values adjusted by Holm; see `statistics.compare`.
 
-        A user's value is its mean over seeds; users that some setting skipped are left out. Of rating errors the
-        squares (or magnitudes) are compared, a user's mean each.
+        A user's value is its mean over seeds; users without a value of some setting or measure are left out. Of rating
+        errors the squares (or magnitudes) are compared, a user's mean each.
         """
-        names = list(self.measures if measures is None else measures)
+        names = list(self.measures if measures is None else as_names(measures))
+        places = [self._place(name) for name in names]
+        known = (self.counts[:, :, places] > 0).all(axis=(0, 1, 2))
         values: dict[str, dict[str, np.ndarray]] = {str(setting): {} for setting in self.settings}
-        for name in names:
-            at = self._place(name)
-            known = (self.counts[:, :, at] > 0).all(axis=(0, 1))
+        for name, at in zip(names, places, strict=True):
             means = (self.sums[:, :, at][..., known] / self.counts[:, :, at][..., known]).mean(1)
             for number, setting in enumerate(self.settings):
                 values[str(setting)][name] = means[number]

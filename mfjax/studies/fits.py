@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mfjax import checks
 from mfjax.files import atomic_path
 from mfjax.studies.judging import Judged
 from mfjax.studies.task import Task
+
+
+def folder(path: str | Path) -> Path:
+    """Return the folder of the fits in a folder of a study, made where it is not there.
+
+    Raises:
+        ValueError: where nothing can be written to it.
+    """
+    checks.kind("folder", path, (str, os.PathLike), "pass the folder of the study, or None to keep no fits")
+    found = Path(path) / "fits"
+    try:
+        found.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=found):
+            return found
+    except OSError as error:
+        raise ValueError(f"folder: {path} can not be written to ({error.strerror}); pass another one") from None
 
 
 def task_checksum(task: Task) -> str:
@@ -19,7 +40,9 @@ def task_checksum(task: Task) -> str:
     for part in (task.train, task.hidden, task.excluded, task.fold_in):
         if part is not None:
             total.update(np.array([len(part), part.num_users, part.num_items], np.int64).tobytes())
-            total.update(part.users.tobytes() + part.items.tobytes() + part.values.tobytes())
+            columns = (part.users, part.items, part.values, part.timestamps, part.weights)
+            for column in columns:
+                total.update(b"none" if column is None else column.tobytes())
     if task.lists is not None:
         total.update(np.asarray(task.lists.offsets).tobytes() + np.asarray(task.lists.ids).tobytes())
     total.update(bytes([task.whole_catalogue]))
@@ -28,7 +51,6 @@ def task_checksum(task: Task) -> str:
 
 def save(path: Path, judged: Judged, seconds: float) -> None:
     """Write the measurements of a fit, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     names, values = list(judged.pooled), list(judged.pooled.values())
     pooled: dict[str, Any] = {"pooled_names": np.array(names), "pooled": np.array(values)}
     arrays: dict[str, Any] = {name: getattr(judged, name) for name in ("users", "sums", "counts", "recommended")}
@@ -44,5 +66,5 @@ def load(path: Path) -> tuple[Judged, float]:
         pooled = dict(zip(arrays["pooled_names"].tolist(), arrays["pooled"].tolist(), strict=True))
         judged = Judged(arrays["users"], arrays["sums"], arrays["counts"], pooled, arrays["recommended"])
         return judged, float(arrays["seconds"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"folder: {path} is damaged ({error!s:.100}); delete it, and the fit is made again") from None

@@ -8,14 +8,18 @@ mean NDCG, the RMSE over all ratings and their bootstrap intervals are one compu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mfjax import recommend
-from mfjax.evaluation import columns
-from mfjax.metrics import Convention
+from mfjax.evaluation import columns, evaluation_set
+from mfjax.evaluation.measuring import measure
+from mfjax.histories import ragged
+from mfjax.metrics import Convention, conventions
 from mfjax.studies.rating_models import predict
 from mfjax.studies.task import Task
 from mfjax.types import Factors, Interactions, Scorer
@@ -49,6 +53,21 @@ def names_of(metrics: Sequence[str], cutoffs: Sequence[int]) -> list[str]:
     return [*(columns(ranking, cutoffs) if ranking else ()), *(name for name in metrics if name in RATING_MEASURES)]
 
 
+def check(metrics: Sequence[str], cutoffs: Sequence[int], convention: Convention) -> None:
+    """Raise ValueError where these metrics can not be had together, before anything is fitted."""
+    conventions.check(convention)
+    if not metrics:
+        raise ValueError("metrics: there are none; pass such as ('recall', 'ndcg')")
+    names_of(metrics, cutoffs)
+    ranking = tuple(name for name in metrics if name not in RATING_MEASURES)
+    if ranking:
+        # Metrics say what they can not do while they are traced.
+        one = ragged(Interactions(np.zeros(1, np.int32), np.zeros(1, np.int32), np.ones(1, np.float32), 1, 2))
+        model = Factors(users=jnp.zeros((1, 1)), items=jnp.zeros((2, 1)))
+        how = {"cutoffs": tuple(cutoffs), "metrics": ranking, "convention": convention}
+        jax.eval_shape(partial(measure, **how), model, evaluation_set(one))
+
+
 def judge(
     model: Scorer | Factors, task: Task, *, metrics: Sequence[str], cutoffs: Sequence[int], convention: Convention
 ) -> Judged:
@@ -60,8 +79,10 @@ def judge(
     pooled: dict[str, float] = {}
     recommended = np.zeros((len(users), 0), np.int32)
     if ranking:
+        # Users of the train part are none to judge where others are folded in, whatever "zero" says.
+        asked = None if task.fold_in is None else np.unique(np.concatenate([task.fold_in.users, task.hidden.users]))
         found = task.evaluate(
-            model, cutoffs=cutoffs, metrics=ranking, convention=convention, item_counts=task.item_counts
+            model, users=asked, cutoffs=cutoffs, metrics=ranking, convention=convention, item_counts=task.item_counts
         )
         users = found.users
         sums += [values.astype(np.float64) for values in found.per_user.values()]

@@ -28,6 +28,7 @@ class Model:
         defaults: parameter -> value where nothing else is said; a whole number makes the parameter one.
         random: whether the fit depends on its key; one that does not is fitted once.
         folds_in: whether the fit scores users that are not in `task.train` by `task.history`.
+        predicts_ratings: whether its scores are ratings, so that rmse and mae mean something.
         space: what tuning draws from: parameter -> range or options.
         about: one line for `--help` and tables.
 
@@ -45,6 +46,7 @@ class Model:
     defaults: Parameters = field(default_factory=dict)
     random: bool = True
     folds_in: bool = False
+    predicts_ratings: bool = False
     space: Space = field(default_factory=dict)
     about: str = ""
 
@@ -69,14 +71,17 @@ class Model:
         for name, value in chosen.items():
             if name not in self.defaults:
                 raise ValueError(f"{name}: is no parameter; choose from {', '.join(self.defaults) or 'none'}")
-            # An exponent may be below 0; nothing else may.
-            checks.number(name, value, least=None if name.endswith("_exponent") else 0.0)
-            if isinstance(self.defaults[name], int):
+            default = self.defaults[name]
+            checks.shape(name, value, (), "pass one number")
+            # An exponent may be below 0, and so may what is below 0 by default; nothing else may.
+            signed = name.endswith("_exponent") or default < 0
+            checks.number(name, value, least=None if signed else 0.0)
+            if isinstance(default, int):
                 if int(value) != value:
                     raise ValueError(f"{name}: {value} is not a whole number")
-                checks.whole(name, int(value), least=0, most=MOST_DIM if name == "dim" else MOST)
-                value = int(value)
-            found[name] = type(self.defaults[name])(value)
+                most = MOST_DIM if name == "dim" else MOST
+                checks.whole(name, int(value), least=-MOST if signed else 0, most=most)
+            found[name] = type(default)(value)
         return found
 
 

@@ -104,8 +104,16 @@ def global_time(
     catalogue: Catalogue = "all",
 ) -> Tasks:
     """Hide the last rows of one clock: a share `test` of all, and a share `validation` before them."""
-    num_test, num_validation = (int(len(interactions) * share) for share in (test, validation))
+    checks.number("test", test, above=0, below=1, remedy="pass a share of the rows")
+    checks.number("validation", validation, least=0, below=1, remedy="pass a share of the rows")
+    # A hair more, so that 0.29 of 100 is 29.
+    num_test, num_validation = (int(len(interactions) * share + 1e-9) for share in (test, validation))
     train = len(interactions) - num_test - num_validation
+    if num_test <= 0 or train <= 0:
+        raise ValueError(
+            f"test, validation: {test}, {validation} of {len(interactions)} rows leave {train} for train and "
+            f"{num_test} for test; pass other shares"
+        )
     split = splits.global_time_cut(
         interactions, train, validation=num_validation, ties=ties, key=key if ties == "random" else None
     )
@@ -130,9 +138,9 @@ def folds(interactions: Interactions, key: Key, *, k: int = 5, catalogue: Catalo
     Of the first fold's train part, a share of 1 / k is for validation.
     """
     found = splits.k_folds(key, interactions, k)
-    inner = splits.random_split(jax.random.fold_in(key, 1), found[0].train, test=1 / k)
     tasks = _of_splits(found, catalogue)
-    return replace(tasks, validation=_of_splits([inner], catalogue).test)
+    inner = splits.random_split(jax.random.fold_in(key, 1), found[0].train, test=1 / k)
+    return replace(tasks, validation=_of_splits([inner], catalogue).test if len(inner.test) else ())
 
 
 def strong(
@@ -226,13 +234,21 @@ def sampled(tasks: Tasks, key: Key, *, num: int = 99) -> Tasks:
     Metrics of such ranks are not those of the full ranking, and can order models the other way round.
     """
 
+    checks.kind("tasks", tasks, Tasks, "pass what a protocol returns")
+    if any(task.lists is not None for task in tasks.test):
+        raise ValueError("tasks: hidden items are ranked among listed ones already; draw none, or leave the lists out")
+
     def listed(task: Task, number: int) -> Task:
         drawn = sampling.candidates(jax.random.fold_in(key, number), task.targets, exclude=task.exclude, num=num)
         return replace(task, lists=drawn)
 
     test = tuple(listed(task, number) for number, task in enumerate(tasks.test))
     validation = tuple(listed(task, len(test) + number) for number, task in enumerate(tasks.validation))
-    return Tasks(test, validation, hashlib.sha256(f"{tasks.checksum} {num}".encode()).hexdigest())
+    lists = [task.lists for task in (*test, *validation) if task.lists is not None]
+    total = hashlib.sha256(tasks.checksum.encode())
+    for each in lists:
+        total.update(np.asarray(each.offsets).tobytes() + np.asarray(each.ids).tobytes())
+    return Tasks(test, validation, total.hexdigest())
 
 
 PROTOCOLS: dict[str, Protocol] = {

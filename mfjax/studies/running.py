@@ -12,13 +12,14 @@ import jax
 import numpy as np
 
 from mfjax import checks
+from mfjax.evaluation.blocks import check_relevances
 from mfjax.evaluation.named import as_cutoffs, as_names
-from mfjax.metrics import DEFAULT, Convention, conventions
+from mfjax.metrics import DEFAULT, Convention
 from mfjax.saving import fingerprint, version
-from mfjax.studies import fits
+from mfjax.studies import fits, judging
 from mfjax.studies.catalogue import MODELS
 from mfjax.studies.findings import Results
-from mfjax.studies.judging import Judged, judge, names_of
+from mfjax.studies.judging import RATING_MEASURES, Judged, judge, names_of
 from mfjax.studies.model import Model, Parameters, check_models
 from mfjax.studies.settings import Setting, Sweep, settings_of
 from mfjax.studies.study import model_key
@@ -32,7 +33,7 @@ class Progress(NamedTuple):
         setting: the model and its parameters.
         seed: of the fit.
         task: its number.
-        done, total: fits so far and in all.
+        done, total: fits so far and in all; a model that is not random is fitted under the first seed alone.
         seconds: of the fit, without its evaluation; those of the fit itself where it was found on disk.
         found: whether it was found on disk.
     """
@@ -82,7 +83,8 @@ def run(
 
     Raises:
         ValueError: for an unknown model, parameter or metric, a number out of range, a model that can not score users
-            who are not trained on where a task has such, or nothing to run.
+            who are not trained on where a task has such, rating measures of a model whose scores are no ratings, a
+            folder that can not be written to, a damaged file in it, or nothing to run.
 
     Example:
         >>> from mfjax.data import synthetic
@@ -95,26 +97,31 @@ def run(
     named = named_models(models)
     tasks, seeds = _tasks(tasks, named), _seeds(seeds)
     settings = settings_of(named, sweep or {}, parameters or {})
-    metrics, cutoffs = as_names(metrics), as_cutoffs(cutoffs)
+    metrics, cutoffs = tuple(dict.fromkeys(as_names(metrics))), as_cutoffs(cutoffs)
+    check_measures(named, metrics)
+    judging.check(metrics, cutoffs, convention)
+    if any(name not in RATING_MEASURES for name in metrics):
+        for task in tasks:
+            check_relevances(task.targets, convention.gain)
     names = names_of(metrics, cutoffs)
-    conventions.check(convention)
     checks.function("progress", progress, "pass a function of a Progress")
     how: dict[str, Any] = {"metrics": metrics, "cutoffs": cutoffs, "convention": convention}
-    kept = None if folder is None else Path(folder) / "fits"
+    kept = None if folder is None else fits.folder(folder)
     checksums = [fits.task_checksum(task) for task in tasks]
-    total, done = len(settings) * len(seeds) * len(tasks), 0
+    done, total = 0, len(tasks) * sum(len(seeds) if named[setting.model].random else 1 for setting in settings)
     judged: dict[tuple[Setting, int, int], tuple[Judged, float]] = {}
     for setting, seed, number in itertools.product(settings, seeds, range(len(tasks))):
         model = named[setting.model]
         first = (setting, seeds[0], number)
-        done += 1
         if not model.random and first in judged:
             judged[setting, seed, number] = judged[first]
             continue
+        done += 1
         path = None
         if kept is not None:
             what = (model.fit, dict(setting.parameters), seed if model.random else None, checksums[number], how)
-            path = kept / f"{fingerprint((setting.model, *what, version()))[:32]}.npz"
+            # Sums over histories follow the number of devices in their last bits.
+            path = kept / f"{fingerprint((setting.model, *what, jax.device_count(), version()))[:32]}.npz"
         found = path is not None and path.is_file()
         if found:
             assert path is not None
@@ -150,12 +157,27 @@ def named_models(models: Any) -> dict[str, Model]:
     return dict(models)
 
 
+def check_measures(models: Mapping[str, Model], metrics: Sequence[str]) -> None:
+    """Raise ValueError where rating errors are asked of a model whose scores are no ratings."""
+    errors = [name for name in metrics if name in RATING_MEASURES]
+    others = [name for name, model in models.items() if not model.predicts_ratings]
+    if errors and others:
+        raise ValueError(
+            f"metrics: {errors[0]} is of predicted ratings, and the scores of {others[0]!r} are none; leave one of the "
+            "two out, or say Model(predicts_ratings=True)"
+        )
+
+
 def _tasks(tasks: Any, models: Mapping[str, Model]) -> list[Task]:
     checks.kind("tasks", tasks, (list, tuple), "pass such as protocols.leave_last(interactions).test")
     if not tasks:
         raise ValueError("tasks: there are none; pass the test part of what a protocol returns")
     for task in tasks:
         checks.kind("tasks", task, Task, "pass such as protocols.leave_last(interactions).test")
+        if not len(task.hidden) or not len(task.train):
+            raise ValueError(
+                f"tasks: {len(task.train)} rows to train on and {len(task.hidden)} hidden; pass some of both"
+            )
         unable = [name for name, model in models.items() if not model.folds_in]
         if task.fold_in is not None and unable:
             raise ValueError(

@@ -6,6 +6,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from mfjax import checks
 from mfjax.studies.model import Model, Parameters
 
 Sweep = Mapping[str, Mapping[str, Sequence[Any]]]
@@ -35,20 +38,32 @@ class Setting(NamedTuple):
         if not self.swept:
             return self.model
         values = dict(self.parameters)
-        return f"{self.model}[{','.join(f'{name}={values[name]:g}' for name in self.swept)}]"
+        return f"{self.model}[{','.join(f'{name}={shown(values[name])}' for name in self.swept)}]"
+
+
+def shown(value: float) -> str:
+    """Return a number as short as it can be told from others.
+
+    Example:
+        >>> shown(100.0), shown(0.1234567)
+        ('100', '0.1234567')
+    """
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 def settings_of(models: Mapping[str, Model], sweep: Sweep, chosen: Mapping[str, Parameters]) -> list[Setting]:
     """Return the settings of every model, swept ones in the order of their grid."""
     for what, named in (("sweep", sweep), ("parameters", chosen)):
+        checks.kind(what, named, Mapping, 'pass such as {"ease": {"reg": ...}}')
+        for name, one in named.items():
+            checks.kind(
+                f"{what}[{name!r}]", one, Mapping, "pass parameter -> " + ("values" if what == "sweep" else "value")
+            )
         if strange := sorted(set(named) - set(models)):
             raise ValueError(f"{what}: {strange[0]!r} is not among the models ({', '.join(models)}); add it")
     settings = []
     for name, model in models.items():
-        axes = {axis: list(values) for axis, values in sweep.get(name, {}).items()}
-        for axis, values in axes.items():
-            if not values or len(set(values)) < len(values):
-                raise ValueError(f"sweep: {name}.{axis} = {values}; give each value once")
+        axes = {axis: _values(f"{name}.{axis}", values) for axis, values in sweep.get(name, {}).items()}
         for point in itertools.product(*axes.values()):
             swept = dict(zip(axes, point, strict=True))
             try:
@@ -57,3 +72,15 @@ def settings_of(models: Mapping[str, Model], sweep: Sweep, chosen: Mapping[str, 
                 raise ValueError(f"{'sweep' if swept else 'parameters'}: {name}: {error}") from None
             settings.append(Setting(name, tuple(parameters.items()), tuple(swept)))
     return settings
+
+
+def _values(name: str, values: Any) -> list[Any]:
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
+    checks.kind("sweep", values, (list, tuple, range), f"pass the values of {name}, such as [10, 100]")
+    for value in values:
+        checks.shape("sweep", value, (), f"pass numbers for {name}")
+        checks.number("sweep", value, remedy=f"pass numbers for {name}")
+    if not values or len(set(values)) < len(values):
+        raise ValueError(f"sweep: {name} = {list(values)}; give each value once")
+    return list(values)

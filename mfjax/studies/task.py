@@ -80,7 +80,10 @@ class Task:
 
         Options are those of `mfjax.evaluation.evaluating.evaluate`; one that is given stands in for the task's own.
         """
-        own: dict[str, Any] = {"exclude": self.exclude, "candidates": self.lists or self.candidates}
+        own: dict[str, Any] = {
+            "exclude": self.exclude,
+            "candidates": self.candidates if self.lists is None else self.lists,
+        }
         return evaluate(model, self.targets, **(own | options))
 
 

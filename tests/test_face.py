@@ -14,7 +14,7 @@ import pytest
 import mfjax
 
 FOLDER = Path(mfjax.__file__).parent
-PRIVATE = {"factorisations", "files"}
+PRIVATE = {"factorisations", "files", "vocabularies"}
 """Ground that the face does not name: pipes of the library's own."""
 
 

@@ -42,6 +42,7 @@ COMPILED = {
     "mfjax.compilation": ["function"],
     "mfjax.devices.by_rows": ["piece"],
     "mfjax.evaluation.measuring": ["measure"],
+    "mfjax.evaluation.sampled": ["_draw"],
     "mfjax.ranking.training": ["epoch"],
     "mfjax.recommend.model": ["lists.top_k"],
     "mfjax.reports.buckets": ["bootstrap_means"],
@@ -49,6 +50,8 @@ COMPILED = {
     "mfjax.search.cells": ["self.fit"],
     "mfjax.search.sweep": ["cell", "over(cell, 'vmap')"],
     "mfjax.statistics.paired": ["resampling.bootstrap", "resampling.sign_flip"],
+    "mfjax.studies.catalogue": ["als.fold_in"],
+    "mfjax.studies.findings": ["bootstrap_means"],
     "mfjax.studies.rating_study": ["bootstrap_means"],
     "mfjax.studies.study": ["bootstrap"],
     "mfjax.studies.tuning": ["jax.value_and_grad(smooth, has_aux=True)"],
@@ -192,7 +195,7 @@ def undescribed(root: Path) -> list[str]:
 
 def _wrong_all(name: str, tree: ast.Module, folder: Path) -> list[str]:
     bound, named = set(), None
-    if "submodules=__all__" in ast.unparse(tree):  # loaded when they are used
+    if "lazy_loader.attach(" in ast.unparse(tree):  # loaded when they are used
         bound |= {path.stem for path in folder.glob("*.py")}
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -201,6 +204,8 @@ def _wrong_all(name: str, tree: ast.Module, folder: Path) -> list[str]:
             bound.add(node.name)
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             named = ast.literal_eval(node.value)
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_NAMES":
+            bound |= {name for found in ast.literal_eval(node.value).values() for name in found}
         elif isinstance(node, ast.Assign):
             bound |= {ast.unparse(target) for target in node.targets}
     if named is None:

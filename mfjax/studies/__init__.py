@@ -13,7 +13,13 @@ The commands of `experiments/` are settings for these modules. They print, and t
 
 import lazy_loader
 
-_MODULES = [
+__all__ = [
+    "MODELS",
+    "Model",
+    "Results",
+    "Setting",
+    "Task",
+    "Tasks",
     "ablation",
     "catalogue",
     "choosing",
@@ -36,15 +42,18 @@ _MODULES = [
     "records",
     "rerun",
     "results",
+    "run",
     "running",
     "searches",
     "sentences",
     "settings",
     "study",
     "task",
+    "tune",
     "tuning",
     "unsolved",
 ]
+
 _NAMES = {
     "catalogue": ["MODELS"],
     "choosing": ["tune"],
@@ -55,5 +64,6 @@ _NAMES = {
     "settings": ["Setting"],
     "task": ["Task"],
 }
+_MODULES = sorted(set(__all__) - {name for found in _NAMES.values() for name in found})
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=_MODULES, submod_attrs=_NAMES)
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submodules=_MODULES, submod_attrs=_NAMES)

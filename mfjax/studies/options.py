@@ -196,7 +196,7 @@ def _parser(options: type, program: str, cached: bool) -> argparse.ArgumentParse
             metavar = "RULE" if field.metadata["choices"] else field.name.upper()
             parser.add_argument(flag, help=text, metavar=metavar)
     if cached:
-        kept = "keep compiled programs in the cache folder, so that the next run begins at once (default: True)"
+        kept = "keep compiled programs in the cache folder, so that the next run begins at once; on unless --no-..."
         parser.add_argument("--compilation-cache", action=argparse.BooleanOptionalAction, help=kept)
     return parser
 

@@ -292,7 +292,7 @@ def folder_of_ratings(tmp_path_factory):
     return path
 
 
-OPTIONAL = ("tqdm", "matplotlib", "optuna", "pandas", "polars", "pyarrow", "implicit", "irspack", "surprise", "chex")
+OPTIONAL = ("tqdm", "matplotlib", "optuna", "pandas", "polars", "implicit", "irspack", "surprise", "chex")
 WITHOUT = f"for name in {OPTIONAL!r}: sys.modules[name] = None"
 TPE = ["experiments.ml100k", "--tune", "2", "--tune-method", "tpe", "--models", "ease"]
 

@@ -58,11 +58,18 @@ def split(text: str, separator: str, quoting: bool) -> list[str]:
         return re.split(r"[ \t]+", text.strip(" \t"))
     if quoting and '"' in text:
         one = separator if len(separator) == 1 else UNIT_SEPARATOR
-        try:
-            return next(csv.reader(io.StringIO(text.replace(separator, one), newline=""), delimiter=one), [])
-        except csv.Error:
-            pass  # a field of more than 131,072 characters
+        return quoted(text.replace(separator, one), one)
     return text.split(separator)
+
+
+def quoted(record: str, separator: str, *, strict: bool = False) -> list[str]:
+    """Return the fields of a record, some of which may stand in double quotes. Raises csv.Error where `strict` asks."""
+    limit = csv.field_size_limit()
+    try:
+        csv.field_size_limit(max(limit, len(record)))
+        return next(csv.reader(io.StringIO(record, newline=""), delimiter=separator, strict=strict), [])
+    finally:
+        csv.field_size_limit(limit)
 
 
 def with_one_separator(block: bytes, path: Place, dialect: Dialect) -> bytes:

@@ -152,8 +152,10 @@ def _separator(head: Sequence[str], text: Text, path: Place) -> str:
     shown = (_whole(head) if text.multiline and text.quoting is not False else head)[:_SHOWN]
     for separator in (*SEPARATORS, WHITESPACE):
         quoting = text.quoting is not False and len(separator) == 1 and separator != "\t"
-        widths = {len(split(line, separator, quoting)) for line in shown}
-        if len(widths) == 1 and widths != {1}:
+        fields = [split(line, separator, quoting) for line in shown]
+        if separator == " " and any("" in row for row in fields):
+            continue  # runs of blanks
+        if len({len(row) for row in fields}) == 1 < len(fields[0]):
             return separator
     if (usual := {".csv": ",", ".tsv": "\t"}.get(suffix(path))) is not None:
         return usual  # some line is broken, which the parser tells

@@ -35,6 +35,8 @@ class Lines:
         """Return at most `size` bytes, none at the end."""
         if not self._ready and (block := next(self._blocks, b"")):
             self._ready = self._prepared(block)
+            if self._read == 0 and self._ready.startswith(codecs.BOM_UTF8):
+                self._ready = b"\n" + self._ready  # text: the mark of the file is gone, and the parser would take it
             self._read += 1
         if not 0 <= size < len(self._ready):
             size = len(self._ready)
@@ -108,16 +110,18 @@ def _of_utf8(file: BinaryIO) -> Blocks:
 
 def _of_another(file: BinaryIO, path: Place, encoding: str) -> Blocks:
     decoder = codecs.getincrementaldecoder(encoding)()
-    rest, number, mac = b"", 1, False
+    rest, number, mac, is_first = b"", 1, False, True
     while True:
         raw = file.read(BLOCK)
         block = rest + _converted(decoder, raw, path, number, encoding)
+        if is_first:
+            block, is_first = block.removeprefix(codecs.BOM_UTF8), False
         mac = mac or (number == 1 and b"\r" in block and b"\n" not in block)
         block = block.replace(b"\r", b"\n") if mac else block
         end = block.rfind(b"\n") + 1 if raw else len(block)
         number += block.count(b"\n", 0, end)
         if end:
-            yield block[:end].removeprefix(codecs.BOM_UTF8)
+            yield block[:end]
         rest = block[end:]
         if not raw:
             return

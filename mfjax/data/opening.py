@@ -54,7 +54,7 @@ def place(source: Any) -> Place:
     if path.is_file() and _starts(path).startswith(b"PK\x03\x04"):
         try:
             return zipfile.Path(path)
-        except zipfile.BadZipFile as error:
+        except (*DAMAGED, UnicodeDecodeError) as error:
             raise damaged(path, error) from None
     return path
 
@@ -64,7 +64,7 @@ def files_in(folder: Place) -> list[Place]:
     found: list[Place] = []
     entries = cast(Iterable[Place], folder.iterdir())
     for entry in sorted(entries, key=lambda entry: entry.name):
-        if entry.name.startswith((".", "_")):
+        if entry.name.startswith((".", "_")) or str(entry) == str(folder):  # a file without a name in an archive
             continue
         if entry.is_dir():
             found.extend(files_in(entry))

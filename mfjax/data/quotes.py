@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mfjax.data.dialects import Dialect, with_one_separator
+from mfjax.data.dialects import Dialect, quoted, with_one_separator
 from mfjax.data.opening import Place
 
 
@@ -38,10 +38,8 @@ def check(block: bytes, before: Callable[[], int], path: Place, dialect: Dialect
         found = bytes(text[breaks[number] + 1 : breaks[number + 1]]).removesuffix(b"\r")
         try:
             record = with_one_separator(found, path, dialect).decode(errors="replace")
-            next(csv.reader([record], delimiter=dialect.delimiter, strict=True), None)
-        except csv.Error as error:
-            if "field larger" in str(error):
-                continue
+            quoted(record, dialect.delimiter, strict=True)
+        except csv.Error:
             raise ValueError(
                 f"source: {path}, line {before() + number + 1}: a double quote opens a field that does not end as one "
                 f"({found[:60].decode(errors='replace')!r}); mend the line, or pass quoting=False where quotes are "

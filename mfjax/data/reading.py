@@ -179,10 +179,11 @@ def _one_type(parts: Sequence[Rows], name: Part) -> pa.ChunkedArray:
     kinds = {str(column.type) for column in columns}
     if len(kinds) > 1 and all(part.untyped for part in parts):
         columns = [column.cast(pa.string()) for column in columns]
+    if len(kinds) > 1 and all(pa.types.is_timestamp(column.type) and column.type.tz for column in columns):
+        columns = [column.cast(pa.timestamp(column.type.unit, "UTC")) for column in columns]
+    tables = [pa.table({name: column}) for column in columns]
     try:
-        return pa.concat_tables([pa.table({name: column}) for column in columns], promote_options="permissive").column(
-            0
-        )
+        return pa.concat_tables(tables, promote_options="permissive").column(0)
     except pa.ArrowException:
         raise ValueError(
             f"{parts[0].labels[name]}: of the types {', '.join(sorted(kinds))} in the files; write all of one type"

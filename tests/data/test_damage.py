@@ -189,3 +189,10 @@ def test_typed_files(kind, count, tmp_path):
         except BaseException as error:
             error.add_note(repr(data))
             raise
+
+
+def test_an_archive_whose_file_has_no_name(tmp_path):
+    path = packed(lines(","), tmp_path, "pairs.csv", "zip")
+    path.write_bytes(path.read_bytes().replace(b"pairs.csv", b"\0airs.csv"))
+    with pytest.raises(ValueError, match=r"source: .*pairs\.csv\.zip holds no table"):
+        read(path, value="value")

@@ -259,6 +259,16 @@ def test_parts_of_a_split_have_one_unit_of_time():
     assert parts["b"].timestamps.tolist() == [1_577_836_800 * 10**9]
 
 
+def test_parts_of_a_split_have_one_zone(tmp_path):
+    noon = datetime.datetime(2020, 7, 1, 12, tzinfo=datetime.UTC)
+    for name, zone in (("a", "UTC"), ("b", "+02:00")):
+        times = pyarrow.array([noon], pyarrow.timestamp("us", zone))
+        pyarrow.parquet.write_table(
+            pyarrow.table({"user": [name], "item": [1], "when": times}), tmp_path / f"{name}.pq"
+        )
+    assert read(tmp_path, timestamp="when").timestamps.tolist() == [int(noon.timestamp())] * 2
+
+
 def test_rows_are_kept_by_an_expression_or_a_function():
     table = {"user": ["a", "b", "c"], "item": [1, 2, 3], "rating": [5, 1, 4]}
     expected = (["a", "c"], [1, 3])

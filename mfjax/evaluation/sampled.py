@@ -170,7 +170,7 @@ def corrected(
     if num_sampled >= num_items:
         raise ValueError(f"num_sampled: {num_sampled} of {num_items - 1} other items; pass fewer")
     ranks = np.arange(num_items)  # r - 1
-    chance = scipy.stats.hypergeom.pmf(places, num_items - 1, ranks[:, None], num_sampled)  # [n, m + 1]
+    chance = np.asarray(scipy.stats.hypergeom.pmf(places, num_items - 1, ranks[:, None], num_sampled))  # [n, m + 1]
     wanted = np.asarray(metric(ranks + 1), np.float64)
     # E[x]^2 (1 - gamma) + gamma E[x^2] - 2 E[x] M, summed over ranks: a quadratic in x.
     quadratic = (1 - variance) * chance.T @ chance + variance * np.diag(chance.sum(0))

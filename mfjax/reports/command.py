@@ -15,19 +15,21 @@ from mfjax.data.datasets import Dataset
 from mfjax.data.source import Source
 from mfjax.data.splits import Ties
 from mfjax.metrics.conventions import PRESETS
-from mfjax.reports import study_page
+from mfjax.reports import study_options
+from mfjax.search import Trial
 from mfjax.studies import compiled, protocols, results, study
-from mfjax.studies.catalogue import MODELS
 from mfjax.studies.choosing import tune
 from mfjax.studies.findings import Results
+from mfjax.studies.judging import RATING_MEASURES
 from mfjax.studies.protocols import Catalogue, Tasks
 from mfjax.studies.running import Progress, run
-from mfjax.studies.sentences import comparisons, sampled_warning
+from mfjax.studies.sentences import about, comparisons, sampled_warning
+from mfjax.types import Interactions
 
 ProtocolName = Literal["auto", "leave-last", "global-time", "random", "folds", "strong", "given"]
 
 COMMAND = "mfjax study"
-UNRECORDED = ("config", "out", "cores", "compilation_cache")
+UNRECORDED = ("config", "out", "compilation_cache")
 """Options that no manifest holds: the same study with another of these is the same study."""
 
 
@@ -35,103 +37,103 @@ UNRECORDED = ("config", "out", "cores", "compilation_cache")
 class Study(Source):
     """Fit models on a part of the data, judge them on what was hidden, and say which differences are real.
 
-    Everything is repeatable: --out DIR writes results.json, and --config DIR/results.json runs the same again. A study
-    that is stopped goes on where it was, with the same --out.
+    Every study can be repeated: --out DIR writes results.json, and --config DIR/results.json runs the same study again.
+    A study that was killed can be resumed: run it again with the same --out.
     """
 
     protocol: ProtocolName = "auto"
-    """What is hidden. auto: the parts of data that comes split, else by time where there are times, else at random."""
+    """What is hidden. auto: the test part of data that come split, else each user's last row where there are times,
+    else rows at random."""
     positives: float | None = None
-    """Keep interactions of at least this value, all alike; None keeps every one with its value."""
+    """Keep the interactions of at least this value, and forget the values; None keeps all, with their values."""
     users_core: int = 0
-    """Keep users with at least so many rows (and items, see items-core), until all have."""
+    """Keep users with at least this many rows; users and items are dropped until all that are left have enough."""
     items_core: int = 0
-    """Keep items with at least so many rows."""
+    """Keep items with at least this many rows."""
     test: float | None = None
-    """leave-last: rows of each user that are hidden (default 1). global-time, random: share of all rows (.2)."""
+    """leave-last: number of rows that are hidden of each user (1). global-time, random: share of all rows (0.2)."""
     validation: float = 0.0
-    """The same, held out for --tune before the test rows."""
+    """Rows or share, as for test, that are held out for --tune."""
     folds: int = 5
-    """Parts that are hidden in turn under folds."""
+    """folds: number of parts, each of which is hidden once."""
     test_users: int = 0
-    """strong: users that are held out; 0 for a tenth."""
+    """strong: number of users that are held out of training; 0 for a tenth."""
     validation_users: int = 0
-    """strong: users that are held out for --tune."""
+    """strong: number of further users that are held out for --tune."""
     targets: float = 0.2
-    """strong: share of a held-out user's rows that is hidden, the others are folded in."""
+    """strong: share of a held-out user's rows that are hidden; the other rows are folded in."""
     ties: Ties = "file-order"
-    """Which of a user's rows of one time is the last."""
+    """Which of several rows of the same time counts as the last."""
     catalogue: Catalogue = "all"
     """Which items are ranked: all, or those with a row in train."""
     negatives: int = 0
-    """Rank hidden items among so many drawn ones, instead of the catalogue."""
+    """Rank hidden items among this many random items instead of the catalogue; 0 for the catalogue."""
     split_seed: int = 0
-    """Draws splits and negatives."""
+    """Seed of the split and of the negatives."""
     models: tuple[str, ...] = ("popularity", "item-knn", "ease", "ials")
-    """Models to fit."""
+    """Models to fit: random, popularity, item-knn, ease, ials, als, bpr, warp, softmax, lambdarank; explicit and
+    item-bias predict ratings."""
     sweep: tuple[str, ...] = ()
-    """Values of a parameter, such as ease.reg=10,100,1000; several make a grid."""
+    """Values of a parameter to compare, such as ease.reg=10,100,1000; several parameters of a model make a grid."""
     set: tuple[str, ...] = ()
-    """A parameter in place of its default, such as ials.dim=128."""
+    """Value of a parameter in place of its default, such as ials.dim=128."""
     tune: int = 0
-    """Settings to try for each model on the validation part; 0 takes the defaults."""
+    """Number of random settings to try for each model on the validation part; 0 keeps the defaults."""
     seeds: int = 1
-    """Fits of every model that is random."""
+    """Number of fits of each random model, which differ by their seed."""
     metrics: tuple[str, ...] = ("recall", "ndcg")
-    """recall, ndcg, precision, map, mrr, hit_rate, auc; rmse and mae for ratings. The first chooses under --tune."""
+    """recall, ndcg, precision, map, mrr, hit_rate, auc; rmse and mae for ratings. --tune and the comparison use the
+    first."""
     k: tuple[int, ...] = (10,)
-    """Lengths of the list."""
+    """Lengths of the list of recommendations."""
     convention: str = "default"
-    """What metrics mean: default, trec, sklearn, rax, implicit, ranx, rectools, strong-generalisation."""
+    """Definitions of the metrics: default, trec, sklearn, rax, implicit, ranx, rectools, strong-generalisation."""
     compare: bool = True
-    """Test every pair of settings on the first measure, p adjusted by Holm."""
+    """Test every pair of settings on the first measure; p values are adjusted by Holm's method."""
     out: Path | None = None
-    """Folder for results.json, report.html, per_user.parquet and the finished fits; None writes nothing."""
+    """Folder for results.json, report.html, per_user.parquet and the finished fits; None writes no file."""
     cores: int | None = None
-    """CPU cores to fit on; None for all."""
+    """Number of CPU cores to fit on; None for all."""
     compilation_cache: bool = True
-    """Keep compiled programs, so that the next study begins at once."""
+    """Keep compiled programs on disk, so that the next study starts sooner."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Options from a TOML file, or from the results.json of a study; what the command line says holds."""
+    """TOML file of options, or results.json of an earlier study; options of the command line take precedence."""
 
     def run(self) -> None:
         """Run the study and print its tables."""
+        study_options.check(self)
         if self.compilation_cache:
             compiled.keep()
         devices.use_cores(self.cores)
         dataset = self.load()
+        protocol = self.protocol_of(dataset)
+        study_options.check_meant(self, protocol)
         tasks = self.tasks(dataset)
-        told = study_page.about(dataset, tasks, self.protocol_of(dataset))
+        told = about(dataset, tasks, protocol)
         print(told, end="\n\n", flush=True)
-        chosen = parameters(self.set)
-        if self.tune:
-            chosen = self.tuned(tasks, chosen)
+        fixed = study_options.parameters(self.set)
+        chosen = self.tuned(tasks, fixed) if self.tune else fixed
         found = run(
             tasks.test,
-            list(self.models),
-            sweep=swept(self.sweep),
+            self.models,
+            sweep=study_options.swept(self.sweep),
             parameters=chosen,
             seeds=self.seeds,
             metrics=self.metrics,
             cutoffs=self.k,
-            convention=PRESETS[self.convention_name()],
+            convention=PRESETS[self.convention],
             folder=self.out,
             progress=tell,
         )
         print(found.table())
         if found.lists:
             print(f"\n{sampled_warning(found)}")
-        compared = comparisons(found) if self.compare and len(found.settings) > 1 else []
+        enough = len(found.settings) > 1 and len(found.users) > 1
+        compared = comparisons(found) if self.compare and enough else []
         for line in compared:
             print(line)
         if self.out is not None:
             self.write(dataset, tasks, found, chosen if self.tune else {}, told, compared)
-
-    def convention_name(self) -> str:
-        """Return the name of the convention. Raises ValueError for an unknown one."""
-        if self.convention not in PRESETS:
-            raise ValueError(f"convention: {self.convention!r} is unknown; pass one of {', '.join(PRESETS)}")
-        return self.convention
 
     def protocol_of(self, dataset: Dataset) -> str:
         """Return the protocol that "auto" stands for."""
@@ -145,57 +147,43 @@ class Study(Source):
         """Return what models are fitted on and judged by."""
         name, key = self.protocol_of(dataset), jax.random.key(self.split_seed)
         if name == "given":
-            parts = {part: self.kept(pairs, core=False) for part, pairs in dataset.parts.items()}
+            parts = {part: self.kept(pairs) for part, pairs in dataset.parts.items()}
             tasks = protocols.given(parts, lists=protocols.listed(dataset), catalogue=self.catalogue)
         else:
-            tasks = protocols.PROTOCOLS[name](self.kept(dataset.interactions), key, **self.choices(name, dataset))
+            pairs = self.kept(dataset.interactions)
+            tasks = protocols.PROTOCOLS[name](pairs, key, **study_options.choices(self, name, pairs))
         return protocols.sampled(tasks, jax.random.fold_in(key, 1), num=self.negatives) if self.negatives else tasks
 
-    def kept(self, pairs: Any, *, core: bool = True) -> Any:
+    def kept(self, pairs: Interactions) -> Interactions:
         """Return the interactions that the study is about."""
         if self.positives is not None:
             pairs = protocols.positives(pairs, self.positives)
-        if core and (self.users_core or self.items_core):
+        if self.users_core or self.items_core:
             pairs = protocols.core(pairs, users=self.users_core, items=self.items_core)
         return pairs
 
-    def choices(self, name: str, dataset: Dataset) -> dict[str, Any]:
-        """Return the options of a protocol."""
-        chosen: dict[str, Any] = {"catalogue": self.catalogue}
-        if name == "leave-last":
-            rows = {"test": 1 if self.test is None else self.test, "validation": self.validation}
-            return chosen | {part: _whole(part, count) for part, count in rows.items()} | {"ties": self.ties}
-        if name == "folds":
-            return chosen | {"k": self.folds}
-        if name == "strong":
-            users = self.test_users or max(dataset.interactions.num_users // 10, 1)
-            return chosen | {
-                "test_users": users,
-                "validation_users": self.validation_users,
-                "targets": self.targets,
-            }
-        shares = {"test": 0.2 if self.test is None else self.test, "validation": self.validation}
-        return chosen | shares | ({"ties": self.ties} if name == "global-time" else {})
-
-    def tuned(self, tasks: Tasks, chosen: dict[str, dict[str, float]]) -> dict[str, dict[str, Any]]:
+    def tuned(self, tasks: Tasks, fixed: dict[str, dict[str, float]]) -> dict[str, dict[str, Any]]:
         """Return the parameters that validation prefers, and print them."""
-        measure = self.metrics[0] if "@" in self.metrics[0] else f"{self.metrics[0]}@{self.k[0]}"
-        measure = self.metrics[0] if self.metrics[0] in ("rmse", "mae", "auc") else measure
+        measure = study_options.tuned_measure(self)
+
+        def tell_trial(name: str, trial: Trial) -> None:
+            score = abs(trial.score()) if measure in RATING_MEASURES else trial.score()
+            told = f"tune {name}: setting {trial.number + 1} of {self.tune}, {measure} {score:.4f}"
+            print(told, file=sys.stderr, flush=True)
+
         found = tune(
             tasks.validation,
-            list(self.models),
+            self.models,
             trials=self.tune,
             measure=measure,
-            parameters=chosen,
-            convention=PRESETS[self.convention_name()],
+            parameters=fixed,
+            convention=PRESETS[self.convention],
             folder=self.out,
-            on_trial=lambda name, trial: print(
-                f"tune {name}: setting {trial.number + 1} of {self.tune}, {trial.score():.4f}", file=sys.stderr
-            ),
+            on_trial=tell_trial,
         )
         for name, values in found.items():
             if values:
-                print(f"{name}: {', '.join(f'{parameter} {value:.4g}' for parameter, value in values.items())}")
+                print(f"{name}: {study_options.told(values)}")
         print(flush=True)
         return found
 
@@ -209,15 +197,20 @@ class Study(Source):
         compared: list[str],
     ) -> None:
         """Write what was found to the folder `out`."""
+        from mfjax.reports import study_page  # plots need an extra, and half a second
+
         assert self.out is not None
         options = {name: value for name, value in asdict(self).items() if name not in UNRECORDED}
+        # The last bits of ALS follow the number of cores, so that the same study asks for as many.
+        options["cores"] = jax.device_count("cpu")
         manifest = results.manifest(
             COMMAND, [dataset], {str(self.split_seed): tasks.checksum}, study.KEYS, options, settings=chosen
         )
         rows = found.rows(timings=False)
         written = [results.write(self.out, rows, manifest), self.out / "per_user.parquet"]
         found.write_per_user(written[-1])
-        written.append(study_page.write(self.out, found, manifest, told=told, compared=compared))
+        title = f"Recommenders on {dataset.name}"
+        written.append(study_page.write(self.out, found, title=title, told=told, compared=compared, manifest=manifest))
         print("\nwrote " + ", ".join(map(str, written)))
 
 
@@ -229,42 +222,3 @@ def tell(progress: Progress) -> None:
         print(f"\r\x1b[K{line}", end="\n" if progress.done == progress.total else "", file=sys.stderr, flush=True)
     else:
         print(line, file=sys.stderr, flush=True)
-
-
-def swept(words: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
-    """Return model -> parameter -> values of words such as "ease.reg=10,100".
-
-    Raises:
-        ValueError: for a word of another form, an unknown model, or a parameter that is named twice.
-    """
-    found: dict[str, dict[str, list[float]]] = {}
-    for word in words:
-        where, _, text = word.partition("=")
-        model, _, name = where.partition(".")
-        try:
-            values = [float(value) for value in text.split(",")]
-        except ValueError:
-            raise ValueError(f"sweep: {word!r} is not of the form MODEL.PARAMETER=VALUE,VALUE") from None
-        if model not in MODELS:
-            raise ValueError(f"sweep: {model!r} is no model; choose from {', '.join(MODELS)}")
-        if name in found.setdefault(model, {}):
-            raise ValueError(f"sweep: {word!r} names a parameter again; give all of its values at once")
-        found[model][name] = values
-    return found
-
-
-def parameters(words: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """Return model -> parameter -> value of words such as "ials.dim=128". Raises ValueError as `swept`."""
-    found: dict[str, dict[str, float]] = {}
-    for model, values in swept(words).items():
-        for name, given in values.items():
-            if len(given) > 1:
-                raise ValueError(f"set: {model}.{name} has {len(given)} values; sweep them, or give one")
-            found.setdefault(model, {})[name] = given[0]
-    return found
-
-
-def _whole(name: str, number: float) -> int:
-    if number != int(number):
-        raise ValueError(f"{name}: {number} is not a number of rows; leave-last hides whole rows, such as 1")
-    return int(number)

@@ -37,21 +37,26 @@ section { background: var(--surface); border: 1px solid var(--line); border-radi
 .scroll { overflow-x: auto; margin: 0 -1.25rem; padding: 0 1.25rem; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; width: 100%; }
 th, td { padding: .42rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
-th { color: var(--muted); font-weight: 600; vertical-align: bottom; }
+thead th { color: var(--muted); font-weight: 600; vertical-align: bottom; }
+tbody th { font-weight: 400; }
 th.left, td.left { text-align: left; }
-.wide th { white-space: normal; min-width: 5.2rem; } .wide th, .wide td { padding: .42rem .55rem; }
+.wide thead th { white-space: normal; min-width: 5.2rem; } .wide th, .wide td { padding: .42rem .55rem; }
 .wide td small { display: block; margin: 0; }
-th:first-child, td:first-child { position: sticky; left: 0; background: inherit; }
+th:first-child { position: sticky; left: 0; background: inherit; }
 thead tr, tbody tr { background: var(--surface); }
-td.left { white-space: normal; min-width: 8.5rem; }
-tbody tr:nth-child(even) { background: var(--zebra); } tbody tr:last-child td { border-bottom: 0; }
+td.left, tbody th.left { white-space: normal; min-width: 8.5rem; }
+tbody tr:nth-child(even) { background: var(--zebra); } tbody tr:last-child > * { border-bottom: 0; }
 td small { color: var(--muted); font-size: .92em; margin-left: .3em; }
-tr.best td { font-weight: 650; } tr.best td small { font-weight: 400; }
+tr.best > *, td.best { font-weight: 650; } tr.best small, td.best small { font-weight: 400; }
+.scroll:focus-visible { outline: 2px solid var(--accent); }
 figure { margin: 0; } figure img { display: block; width: 100%; height: auto; border-radius: 6px; }
 .plot { min-width: 44rem; }
 figcaption { color: var(--muted); font-size: .9rem; margin-top: .6rem; max-width: 46rem; }
 details { color: var(--muted); font-size: .88rem; } summary { cursor: pointer; }
 pre { overflow-x: auto; font-size: .78rem; }
+@media print { body, section, .tile { background: #fff; } main { max-width: none; padding: 0; } nav { display: none; }
+  section { break-inside: avoid; border: 0; padding: 0; } .scroll { overflow: visible; margin: 0; padding: 0; }
+  .plot { min-width: 0; } }
 @media (max-width: 640px) { main { padding: 1.5rem .75rem 3rem; } h1 { font-size: 1.5rem; }
   section { padding: 1rem .9rem; } .scroll { margin: 0 -.9rem; padding: 0 .9rem; }
   .tiles { grid-template-columns: 1fr 1fr; } .tile b { font-size: 1.2rem; overflow-wrap: anywhere; } }
@@ -78,8 +83,8 @@ def write(
         tiles: what a figure is -> the figure, the few to see first.
         sections: tables.
         plots: figures; each is drawn light and dark, and the page shows the one that suits the reader.
-        manifest: what the run can be repeated from.
-        best: name of the model whose line is set in bold.
+        manifest: what the run can be repeated from; empty for none.
+        best: name of the model whose line is set in bold, or "" for none; cells are marked by their section.
     """
     figures = []
     for plot in plots:
@@ -99,8 +104,7 @@ def write(
         *tables[:1],
         *figures,
         *tables[1:],
-        "<section><details><summary>Manifest: versions, checksums, keys and options of this run</summary>"
-        f"<pre>{escape(json.dumps(manifest, indent=1))}</pre></details></section>",
+        *([_manifest(manifest)] if manifest else []),
     ]
     page = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -110,6 +114,13 @@ def write(
         "<body>\n<main>\n" + "\n".join(body) + "\n</main>\n</body>\n</html>\n"
     )
     _write_bytes(path, page.encode())
+
+
+def _manifest(manifest: Mapping[str, Any]) -> str:
+    return (
+        "<section><details><summary>Manifest: versions, checksums, keys and options of this run</summary>"
+        f"<pre>{escape(json.dumps(manifest, indent=1))}</pre></details></section>"
+    )
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
@@ -125,9 +136,9 @@ def _anchor(title: str) -> str:
 def _figure(plot: Plot, light: bytes, dark: bytes) -> str:
     sources = [f"data:image/png;base64,{base64.b64encode(png).decode()}" for png in (light, dark)]
     return (
-        f'<section id="{_anchor(plot.title)}"><h2>{escape(plot.title)}</h2><figure><div class="scroll">'
+        f'<section id="{_anchor(plot.title)}"><h2>{escape(plot.title)}</h2><figure>{_scroll(plot.title)}'
         f'<picture><source srcset="{sources[1]}" media="(prefers-color-scheme: dark)">'
-        f'<img class="plot" src="{sources[0]}" alt="{escape(plot.title)}"></picture></div>'
+        f'<img class="plot" src="{sources[0]}" alt="{escape(f"{plot.title}. {plot.caption}")}"></picture></div>'
         f"<figcaption>{escape(plot.caption)}</figcaption></figure></section>"
     )
 
@@ -135,22 +146,36 @@ def _figure(plot: Plot, light: bytes, dark: bytes) -> str:
 def _table(section: Section, best: str) -> str:
     head, *lines = section.lines
 
-    def row(tag: str, line: Sequence[str]) -> str:
-        left = [' class="left"' if column < section.left else "" for column in range(len(line))]
-        # A hyphen in a head, as of 20-99, is no place to break a line.
-        cells = [_cell(text).replace("-", "&#8209;" if tag == "th" else "-") for text in line]
-        return "".join(f"<{tag}{kind}>{text}</{tag}>" for kind, text in zip(left, cells, strict=True))
+    def row(number: int, line: Sequence[str]) -> str:
+        found = []
+        for column, text in enumerate(line):
+            kinds = [
+                *(["left"] if column < section.left else []),
+                *(["best"] if (number, column) in section.best else []),
+            ]
+            # The first cell of a line says what the line is of.
+            tag = "td" if number and column else f'th scope="{"row" if number else "col"}"'
+            told = f' class="{" ".join(kinds)}"' if kinds else ""
+            # A hyphen in a head, as of 20-99, is no place to break a line.
+            cell = _cell(text) if number else _cell(text).replace("-", "&#8209;")
+            found.append(f"<{tag}{told}>{cell}</{tag[:2]}>")
+        return "".join(found)
 
     rows = [
-        f"<tr{' class=' + chr(34) + 'best' + chr(34) if line[0] == best else ''}>{row('td', line)}</tr>"
-        for line in lines
+        f"<tr{' class=' + chr(34) + 'best' + chr(34) if line[0] == best else ''}>{row(number, line)}</tr>"
+        for number, line in enumerate(lines, 1)
     ]
     note = f'<p class="note">{escape(section.note)}</p>' if section.note else ""
     return (
-        f'<section id="{_anchor(section.title)}"><h2>{escape(section.title)}</h2>{note}<div class="scroll">'
-        f"<table{' class=wide' if len(head) > 5 else ''}><thead><tr>{row('th', head)}</tr></thead>"
+        f'<section id="{_anchor(section.title)}"><h2>{escape(section.title)}</h2>{note}{_scroll(section.title)}'
+        f"<table{' class=wide' if len(head) > 5 else ''}><thead><tr>{row(0, head)}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div></section>"
     )
+
+
+def _scroll(title: str) -> str:
+    """Return the start of what is scrolled sideways where it is wider than the page, by the keyboard too."""
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(title)}">'
 
 
 def _cell(text: str) -> str:

@@ -17,12 +17,14 @@ class Section:
         note: a sentence below the heading, or "".
         lines: cells; the first line is the head.
         left: columns that are set left, the others right.
+        best: (line, column) of the cells that are set bold, from 0.
     """
 
     title: str
     note: str
     lines: Sequence[Sequence[str]]
     left: int = 1
+    best: frozenset[tuple[int, int]] = frozenset()
 
     def text(self) -> str:
         """Return the section for a terminal."""

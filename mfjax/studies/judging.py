@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -64,7 +64,7 @@ def check(metrics: Sequence[str], cutoffs: Sequence[int], convention: Convention
         # Metrics say what they can not do while they are traced.
         one = ragged(Interactions(np.zeros(1, np.int32), np.zeros(1, np.int32), np.ones(1, np.float32), 1, 2))
         model = Factors(users=jnp.zeros((1, 1)), items=jnp.zeros((2, 1)))
-        how = {"cutoffs": tuple(cutoffs), "metrics": ranking, "convention": convention}
+        how: dict[str, Any] = {"cutoffs": tuple(cutoffs), "metrics": ranking, "convention": convention}
         jax.eval_shape(partial(measure, **how), model, evaluation_set(one))
 
 

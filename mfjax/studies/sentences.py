@@ -1,10 +1,28 @@
-"""What a study says in words: which differences are real, and what sampled ranks are not."""
+"""What a study says in words: its sizes, which differences are real, and what sampled ranks are not."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from mfjax.data.datasets import Dataset
 from mfjax.studies.findings import Results
+from mfjax.studies.protocols import Tasks
 
 LEVEL = 0.05
+
+
+def about(dataset: Dataset, tasks: Tasks, protocol: str) -> str:
+    """Return the sizes of a study in words."""
+    train, hidden = (sum(map(len, of)) for of in ([t.train for t in tasks.test], [t.hidden for t in tasks.test]))
+    judged = len(np.unique(np.concatenate([task.hidden.users for task in tasks.test])))
+    first, count = tasks.test[0].train, len(tasks.test)
+    sizes = f"{train:,} train and {hidden:,} hidden rows"
+    if count > 1:
+        sizes = f"{count} tests with {hidden:,} hidden rows in all, each fitted on {train // count:,} rows"
+    return (
+        f"{dataset.name}: {len(dataset.interactions):,} interactions. Protocol {protocol}: {sizes}, "
+        f"{first.num_users:,} users and {first.num_items:,} items; {judged:,} users are judged."
+    )
 
 
 def comparisons(results: Results, measure: str | None = None) -> list[str]:

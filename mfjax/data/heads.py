@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, cast
@@ -92,7 +91,7 @@ def _json(path: Place) -> Head:
     with opening.opened(path) as file:
         raw = file.read(_BYTES)
     whole = raw[: raw.rfind(b"\n") + 1] if len(raw) == _BYTES else raw
-    table = pyarrow.json.read_json(io.BytesIO(whole))
+    table = pyarrow.json.read_json(pa.BufferReader(whole))
     return Head("JSON lines", tuple(table.column_names), _rows(table))
 
 

@@ -6,6 +6,7 @@ Arrow's parser is given whole lines of UTF-8 with a separator of one byte, and n
 from __future__ import annotations
 
 import codecs
+import functools
 import itertools
 import re
 from collections.abc import Generator, Iterator
@@ -15,61 +16,41 @@ from mfjax.data import quotes
 from mfjax.data.dialects import Dialect, with_one_separator
 from mfjax.data.opening import DAMAGED, Place, damaged, opened
 
-BLOCK = 1 << 24
-_LINE = 1 << 16
+BLOCK = 1 << 25
+"""Bytes of a file that are read at once, up to the end of a line."""
 
 Blocks = Generator[bytes, None, None]
 
 
-class Lines:
-    """A file of whole lines of UTF-8, for `pyarrow.csv.read_csv`; closes with the file that it reads."""
+def blocks(path: Place, dialect: Dialect) -> Blocks:
+    """Yield a file in blocks of whole records that are not all blank, as the parser is to have them.
 
-    def __init__(self, path: Place, dialect: Dialect) -> None:
-        self._path, self._dialect = path, dialect
-        self._blocks = _skipped(_decoded(path, dialect), dialect.skip)
-        self._ready = b""
-        self._read = 0
-        self.closed = False
-
-    def read(self, size: int = -1) -> bytes:
-        """Return at most `size` bytes, none at the end."""
-        if not self._ready and (block := next(self._blocks, b"")):
-            self._ready = self._prepared(block)
-            if self._read == 0 and self._ready.startswith(codecs.BOM_UTF8):
-                self._ready = b"\n" + self._ready  # text: the mark of the file is gone, and the parser would take it
-            self._read += 1
-        if not 0 <= size < len(self._ready):
-            size = len(self._ready)
-        found, self._ready = self._ready[:size], self._ready[size:]
-        return found
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self._blocks.close()
-        self.closed = True
-
-    def _prepared(self, block: bytes) -> bytes:
-        dialect = self._dialect
+    Raises:
+        ValueError: for a damaged file, one in another encoding, or a quote that swallows lines, by its line.
+    """
+    rest = b""
+    for read, block in enumerate(_skipped(_decoded(path, dialect), dialect.skip)):
         if dialect.comment is not None and dialect.comment.encode() in block:
             pattern = rb"(?m)^" + re.escape(dialect.comment.encode()) + rb"[^\n]*\n?"
             # An empty line in its place keeps the count of lines; Arrow's parser skips it.
             block = re.sub(pattern, b"\n", block)
         if dialect.quoting and not dialect.multiline and b'"' in block:
-            quotes.check(block, self._lines_before, self._path, dialect)
-        return with_one_separator(block, self._path, dialect)
+            quotes.check(block, functools.partial(_lines_before, path, dialect, read), path, dialect)
+        block = rest + with_one_separator(block, path, dialect)
+        rest = b""
+        if dialect.quoting and dialect.multiline and block.count(b'"') % 2:
+            rest = block  # a record goes on in the next block
+        elif not block.isspace():
+            # The parser would take text that begins with a mark for the mark of a file; it skips a blank line.
+            yield b"\n" * block.startswith(codecs.BOM_UTF8) + block
+    if rest:
+        yield rest
 
-    def _lines_before(self) -> int:
-        """Return how many lines the blocks had that were read: counted where an error asks for it, and not before."""
-        before = itertools.islice(_skipped(_decoded(self._path, self._dialect), self._dialect.skip), self._read)
-        return self._dialect.skip + sum(block.count(b"\n") for block in before)
+
+def _lines_before(path: Place, dialect: Dialect, count: int) -> int:
+    """Return how many lines there are before a block: counted where an error asks for it, and not before."""
+    before = itertools.islice(_skipped(_decoded(path, dialect), dialect.skip), count)
+    return dialect.skip + sum(block.count(b"\n") for block in before)
 
 
 def numbered(path: Place, dialect: Dialect) -> Iterator[tuple[int, bytes]]:
@@ -97,15 +78,18 @@ def _decoded(path: Place, dialect: Dialect) -> Blocks:
 
 
 def _of_utf8(file: BinaryIO) -> Blocks:
-    # A little less than a block of the parser, so that the rest of the last line fits too.
-    block = file.read(BLOCK - _LINE).removeprefix(codecs.BOM_UTF8)
+    block = file.read(BLOCK).removeprefix(codecs.BOM_UTF8)
     mac = b"\r" in block and b"\n" not in block
+    rest = b""
     while block:
         if mac:
-            yield block.replace(b"\r", b"\n")
+            whole, end, rest = (rest + block.replace(b"\r", b"\n")).rpartition(b"\n")
+            yield whole + end
         else:
             yield block if block.endswith(b"\n") else block + file.readline(BLOCK)
-        block = file.read(BLOCK - _LINE)
+        block = file.read(BLOCK)
+    if rest:
+        yield rest
 
 
 def _of_another(file: BinaryIO, path: Place, encoding: str) -> Blocks:

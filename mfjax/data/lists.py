@@ -7,13 +7,12 @@ import itertools
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
+from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
 
 from mfjax.data import lines
 from mfjax.data.columns import Columns
 from mfjax.data.dialects import UNIT_SEPARATOR, WHITESPACE, Dialect
 from mfjax.data.layouts import Text
-from mfjax.data.lines import BLOCK, Lines
 from mfjax.data.opening import Place
 from mfjax.data.rows import Rows
 
@@ -58,19 +57,16 @@ def fields(path: Place, dialect: Dialect, separator: str | None = None) -> pa.Li
     Raises:
         ValueError: for a file without a line, or one in another encoding.
     """
-    source = Lines(path, dialect)
+    parse = ParseOptions(delimiter=UNIT_SEPARATOR, quote_char=False)
+    convert = ConvertOptions(column_types={"line": pa.large_string()}, strings_can_be_null=False)
+    chunks: list[pa.Array] = []
     try:
-        table = pyarrow.csv.read_csv(
-            pa.PythonFile(source, mode="r"),
-            pyarrow.csv.ReadOptions(column_names=["line"], block_size=4 * BLOCK),
-            pyarrow.csv.ParseOptions(delimiter=UNIT_SEPARATOR, quote_char=False),
-            pyarrow.csv.ConvertOptions(column_types={"line": pa.large_string()}, strings_can_be_null=False),
-        )
+        for block in lines.blocks(path, dialect):
+            read = ReadOptions(column_names=["line"], block_size=len(block) + 1)
+            chunks += read_csv(pa.BufferReader(block), read, parse, convert).column("line").chunks
     except pa.ArrowInvalid as error:
         raise ValueError(f"source: {path}: {error!s:.150}; pass its encoding, or another file") from None
-    finally:
-        source.close()
-    found = pa.concat_arrays(table.column("line").chunks) if len(table) else pa.array([], pa.large_string())
+    found = pa.concat_arrays(chunks) if chunks else pa.array([], pa.large_string())
     found = pc.ascii_trim_whitespace(found)
     found = found.filter(pc.greater(pc.binary_length(found), 0))
     if separator in (None, "whitespace", WHITESPACE):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from codecs import BOM_UTF8
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -12,21 +11,18 @@ from functools import partial
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet
 
-from mfjax.data import lists, opening, text, typed
+from mfjax.data import lines, lists, opening, text, typed
 from mfjax.data.columns import Columns, filtered
 from mfjax.data.layouts import Text, look
-from mfjax.data.lines import BLOCK, Dialect, Lines
+from mfjax.data.lines import BLOCK
 from mfjax.data.opening import DAMAGED, Place, opened
 from mfjax.data.rows import Part, Rows
 
 # Bytes of a column of a Parquet file that are read at once.
 _BUFFER = 1 << 20
-
-_NUMBERS: tuple[Part, ...] = ("value", "weight")
 
 
 class _Source(NamedTuple):
@@ -139,7 +135,7 @@ def _json_lines(path: Place, columns: Columns) -> _Source:
     try:
         with opened(path) as file:
             head = next(_whole_lines(file), b"")
-        known = pyarrow.json.read_json(io.BytesIO(head)).schema
+        known = pyarrow.json.read_json(pa.BufferReader(head)).schema
     except (pa.ArrowException, *DAMAGED) as error:
         raise told(error) from None
     found = columns.locate(known.names, str(path))
@@ -180,54 +176,23 @@ def _text(path: Place, columns: Columns, dialect: Text, events: bool) -> _Source
     def tables() -> Generator[pa.Table]:
         types = text.types_of(layout, found, events)
         is_empty = True
-        with closing(Lines(path, layout.dialect)) as source:
-            for block in _whole_records(source, layout.dialect):
+        with closing(lines.blocks(path, layout.dialect)) as blocks:
+            for block in blocks:
                 while True:
-                    read, parse, convert = text.options(layout, types, every)
                     try:
-                        table = pyarrow.csv.read_csv(pa.BufferReader(block), read, parse, convert)
+                        table = text.parsed(block, layout, types, every)
                         break
                     except pa.ArrowInvalid as error:
                         text.explain(path, layout, str(error))
-                        types = _wider(types, found, path, error)
+                        types = text.wider(types, found, layout, every)
                 yield table
                 is_empty = False
         if is_empty:
-            text.explain(path, layout, "Empty CSV file")
+            raise ValueError(f"source: {path} has no row; pass another file")
 
     names = text.distinct(layout.names)
     at: dict[Part, str | int] = {part: names[position] for part, position in found.items()}
     return _Source(tables(), at, lambda row: f"{path}, line {text.line_of(path, layout, row)},", untyped=True)
-
-
-def _whole_records(source: Lines, dialect: Dialect) -> Iterator[bytes]:
-    """Yield blocks of whole records that are not all blank. A line break between quotes ends no record."""
-    rest = b""
-    while block := source.read():
-        block = rest + block
-        is_open = dialect.quoting and dialect.multiline and block.count(b'"') % 2
-        end = 0 if is_open else block.rfind(b"\n") + 1
-        if end and not block.isspace():
-            # Arrow would take an id's U+FEFF for the mark of a file that begins; it skips a blank line.
-            yield b"\n" * block.startswith(BOM_UTF8) + block[:end]
-        rest = block[end:]
-    if rest:
-        yield b"\n" * rest.startswith(BOM_UTF8) + rest
-
-
-def _wider(
-    types: Mapping[int, pa.DataType], found: Mapping[Part, int], path: Place, error: pa.ArrowInvalid
-) -> dict[int, pa.DataType]:
-    """Return types for columns whose later rows are not of the type of the first: numbers with fractions, or text.
-
-    As text, a number that is none is refused with its line.
-    """
-    numbers = {found[part] for part in _NUMBERS if part in found and types[found[part]] == pa.int64()}
-    if numbers:
-        return {**types, **dict.fromkeys(numbers, pa.float64())}
-    if all(types[at] == text.TEXT for at in found.values()):
-        raise ValueError(f"source: {path}: {error!s:.200}; mend the file")
-    return {**types, **dict.fromkeys(found.values(), text.TEXT)}
 
 
 def _addresses(names: Sequence[str], found: Mapping[Part, int]) -> dict[Part, str | int]:

@@ -12,11 +12,13 @@ from mfjax.data import lines
 from mfjax.data.columns import Columns, filtered
 from mfjax.data.dialects import fields
 from mfjax.data.layouts import Layout, Text, look
-from mfjax.data.lines import BLOCK, Lines
 from mfjax.data.opening import Place
 from mfjax.data.rows import Part, Rows
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
+
+# Bytes that one core parses at once.
+_PIECE = 1 << 22
 
 
 def rows(path: Place, columns: Columns, text: Text, *, events: bool = False) -> Rows:
@@ -28,12 +30,14 @@ def rows(path: Place, columns: Columns, text: Text, *, events: bool = False) -> 
     layout = look(path, columns, text)
     found = columns.locate(layout.names, str(path))
     every = columns.where is not None
-    try:
-        table = _parsed(path, layout, types_of(layout, found, events), every)
-    except pa.ArrowInvalid as error:
-        explain(path, layout, str(error))
-        # A number that is not one: as text it is refused with its line.
-        table = _parsed(path, layout, dict.fromkeys(found.values(), TEXT), every)
+    types = types_of(layout, found, events)
+    while True:
+        try:
+            table = pa.concat_tables(_tables(path, layout, types, every), promote_options="permissive")
+            break
+        except pa.ArrowInvalid as error:
+            explain(path, layout, str(error))
+            types = wider(types, found, layout, every)
     table, kept = filtered(table, columns.where)
     names = distinct(layout.names)
     parts: dict[Part, pa.ChunkedArray] = {part: table.column(names[position]) for part, position in found.items()}
@@ -58,10 +62,27 @@ def types_of(layout: Layout, found: Mapping[Part, int], events: bool) -> dict[in
     return {at: TEXT if part in as_text else _sampled(layout, at) for part, at in found.items()}
 
 
-def options(
-    layout: Layout, types: Mapping[int, pa.DataType], every: bool
-) -> tuple[ReadOptions, ParseOptions, ConvertOptions]:
-    """Return what Arrow's parser is told: to read the columns that have types, and all others where `every` says so."""
+def wider(types: Mapping[int, pa.DataType], found: Mapping[Part, int], layout: Layout, every: bool) -> dict:
+    """Return types for columns whose later rows are not of the type of the first: numbers with fractions, or text.
+
+    As text, a number that is none is refused with its line.
+    """
+    whole = [found[part] for part in ("value", "weight") if part in found and types[found[part]] == pa.int64()]
+    if whole:
+        return {**types, **dict.fromkeys(whole, pa.float64())}
+    others = dict.fromkeys(range(len(layout.names)), pa.string()) if every else {}
+    return others | dict.fromkeys(found.values(), TEXT)
+
+
+def parsed(block: bytes, layout: Layout, types: Mapping[int, pa.DataType], every: bool) -> pa.Table:
+    """Return the columns of whole records: those that have types, and all others where `every` says so.
+
+    The block is parsed in pieces by all cores. Arrow is given bytes and no file of Python's: a thread of its own that
+    still waits for one ends the process where Python ends.
+
+    Raises:
+        pa.ArrowInvalid: for a record of another width, and text that is not of the type.
+    """
     names, dialect = distinct(layout.names), layout.dialect
     convert = ConvertOptions(
         column_types={names[position]: kind for position, kind in types.items()},
@@ -74,15 +95,25 @@ def options(
         quote_char='"' if dialect.quoting else False,
         newlines_in_values=dialect.multiline,
     )
-    return ReadOptions(column_names=names, block_size=BLOCK), parse, convert
+    for piece in (_PIECE, len(block) + 1):
+        try:
+            read = ReadOptions(column_names=names, block_size=piece)
+            return pyarrow.csv.read_csv(pa.BufferReader(block), read, parse, convert)
+        except pa.ArrowInvalid as error:
+            if "straddling" not in str(error) or piece > len(block):
+                raise
+    raise AssertionError(piece)
 
 
-def _parsed(path: Place, layout: Layout, types: Mapping[int, pa.DataType], every: bool) -> pa.Table:
-    source = Lines(path, layout.dialect)
-    try:
-        return pyarrow.csv.read_csv(pa.PythonFile(source, mode="r"), *options(layout, types, every))
-    finally:
-        source.close()
+def _tables(path: Place, layout: Layout, types: Mapping[int, pa.DataType], every: bool) -> list[pa.Table]:
+    tables: list[pa.Table] = []
+    for block in lines.blocks(path, layout.dialect):
+        tables.append(parsed(block, layout, types, every))
+        # What the first rows say of the other columns holds for all.
+        types = dict(enumerate(tables[0].schema.types)) if every else types
+    if not tables:
+        raise ValueError(f"source: {path} has no row; pass another file")
+    return tables
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -106,8 +137,6 @@ def explain(path: Place, layout: Layout, error: str) -> None:
     """Raise ValueError, with the line, for what keeps a file from being parsed; return for a number that is not one."""
     if "conversion error" in error and "UTF8" not in error:
         return
-    if "Empty CSV" in error:
-        raise ValueError(f"source: {path} has no row; pass another file")
     width = len(layout.names)
     for number, line in lines.numbered(path, layout.dialect):
         if "UTF8" in error:

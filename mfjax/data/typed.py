@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from typing import BinaryIO, cast
 
@@ -48,7 +47,7 @@ def json_lines(path: Place, columns: Columns) -> Rows:
         with opened(path) as file:
             head = file.read(_HEAD)
         whole = head[: head.rfind(b"\n") + 1] if len(head) == _HEAD else head
-        known = pyarrow.json.read_json(io.BytesIO(whole)).schema
+        known = pyarrow.json.read_json(pa.BufferReader(whole)).schema
         found = columns.locate(known.names, str(path))
         kinds = {known.names[position]: read_as(part, known.types[position]) for part, position in found.items()}
         ids = {known.names[found[part]] for part in IDS}
@@ -101,4 +100,5 @@ def _read_json(opener: Callable[[], BinaryIO], kinds: Mapping[str, pa.DataType],
         explicit_schema=pa.schema(list(kinds.items())), unexpected_field_behavior="infer" if every else "ignore"
     )
     with opener() as file:
-        return pyarrow.json.read_json(pa.PythonFile(file, mode="r"), parse_options=options)
+        # Arrow is given bytes and no file of Python's, as in `text.parsed`.
+        return pyarrow.json.read_json(pa.BufferReader(file.read()), parse_options=options)

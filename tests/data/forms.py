@@ -96,6 +96,7 @@ _VALUES = {
     "counts": st.integers(0, 2**24),
     "floats": st.one_of(st.just(0.0), st.floats(2.0**-100, 2.0**100, width=32)),
 }
+EVENTS = {"view": 1.0, "cart": 2.5, "7": 0.0, "purchase": 5.0}
 _FROM = datetime.datetime(1970, 1, 2)
 _UNTIL = datetime.datetime(2100, 1, 1)
 _ZONES = st.sampled_from(
@@ -119,7 +120,7 @@ _TIMES = {
 
 
 @st.composite
-def tables(draw, users=tuple(_IDS), items=tuple(_IDS), timed=True) -> Table:
+def tables(draw, users=tuple(_IDS), items=tuple(_IDS), timed=True, events=False) -> Table:
     rows = draw(st.integers(1, 8))
     kinds = {"user": draw(st.sampled_from(users)), "item": draw(st.sampled_from(items))}
     columns = {}
@@ -134,6 +135,9 @@ def tables(draw, users=tuple(_IDS), items=tuple(_IDS), timed=True) -> Table:
     for part, known in (("value", _VALUES), ("timestamp", _TIMES), ("weight", _VALUES)):
         if kinds[part] != "none":
             columns[part] = draw(st.lists(known[kinds[part]], min_size=rows, max_size=rows))
+    if events:
+        kinds["value"] = "events"
+        columns["value"] = draw(st.lists(st.sampled_from(sorted(EVENTS)), min_size=rows, max_size=rows))
     return Table(columns, kinds, draw(st.lists(_TEXT, min_size=rows, max_size=rows)))
 
 
@@ -384,7 +388,9 @@ def _structured(table: Table) -> Form | None:
     return _typed(np.array(rows, dtypes), table, "row ")
 
 
-def _arrays(table: Table) -> Form:
+def _arrays(table: Table) -> Form | None:
+    if table.kinds["value"] == "events":
+        return None
     names = {"user": "users", "item": "items", "value": "values", "timestamp": "timestamps", "weight": "weights"}
     return Form(
         lambda **more: from_arrays(**{names[part]: cells for part, cells in table.columns.items()}, **more),
@@ -396,7 +402,7 @@ def _sparse(table: Table) -> Form | None:
     cells = [cell for column in table.columns.values() for cell in column]
     if {table.kinds["user"], table.kinds["item"]} != {"small"} or "weight" in table.columns or None in cells:
         return None
-    if "timestamp" in table.columns:
+    if "timestamp" in table.columns or table.kinds["value"] == "events":
         return None
     values = table.columns.get("value", [1.0] * len(table))
     matrix = scipy.sparse.coo_array((values, (table.columns["user"], table.columns["item"])), shape=(21, 21))
@@ -427,9 +433,9 @@ def forms(table: Table, folder: Path) -> Iterator[tuple[str, Form]]:
     reader = lambda: pyarrow.RecordBatchReader.from_batches(arrow(table).schema, batches)  # noqa: E731
     yield "record batches", _typed(reader, table, "row ")
     yield "dict of lists", _typed(table.columns, table, "row ")
-    yield "arrays", _arrays(table)
     for name, form in (
         *((f"pandas {kind}", _pandas(table, kind)) for kind in ("plain", "nullable", "category", "arrow", "object")),
+        ("arrays", _arrays(table)),
         ("dict of arrays", _dict_of_arrays(table)),
         ("structured array", _structured(table)),
         ("sparse matrix", _sparse(table)),

@@ -154,7 +154,7 @@ def test_lists_and_qrels(tmp_path):
 
 def test_numbers_that_become_others_later(tmp_path, monkeypatch):
     """The types of the first lines do not hold: rows that were had are not had twice."""
-    monkeypatch.setattr("mfjax.data.text.BLOCK", 1 << 12)
+    monkeypatch.setattr("mfjax.data.lines.BLOCK", 1 << 12)
     lines = [f"{row % 9},{row},{row % 5},x" for row in range(4000)]
     lines[2500], lines[3500] = "1,2500,0.5,5", "1,3500,4,5.5"
     path = tmp_path / "pairs.csv"

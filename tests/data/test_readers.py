@@ -24,7 +24,10 @@ def expected(table, rule):
     columns, kinds = table.columns, table.kinds
     pairs = list(zip(columns["user"], columns["item"], strict=True))
     times = [forms.nanoseconds(cell, kinds["timestamp"]) for cell in columns.get("timestamp", [])] or None
-    merged = merged_rows(pairs, columns.get("value", [1.0] * len(table)), times, columns.get("weight"), rule)
+    values = columns.get("value", [1.0] * len(table))
+    if kinds["value"] == "events":
+        values = [forms.EVENTS[event] for event in values]
+    merged = merged_rows(pairs, values, times, columns.get("weight"), rule)
     if merged is None:
         return None
     return [(*pairs[row], value, None if times is None else times[row], weight) for row, value, weight in merged]
@@ -56,18 +59,22 @@ def assert_right(found, table, rule, form):
             np.testing.assert_allclose([row[place] for row in got], [row[place] for row in right], rtol=1e-6)
 
 
+def options(table, rule):
+    return {"duplicates": rule} | ({"values": forms.EVENTS} if table.kinds["value"] == "events" else {})
+
+
 def in_text(table, dialect, rule):
     with tempfile.TemporaryDirectory() as folder:
         form = forms.text_file(table, dialect, Path(folder))
         if form is not None:
-            assert_right(ours(lambda: form.read(duplicates=rule)), table, rule, form)
+            assert_right(ours(lambda: form.read(**options(table, rule))), table, rule, form)
 
 
 def in_every_form(table, rule):
     with tempfile.TemporaryDirectory() as folder:
         for name, form in forms.forms(table, Path(folder)):
             try:
-                assert_right(ours(lambda form=form: form.read(duplicates=rule)), table, rule, form)
+                assert_right(ours(lambda form=form: form.read(**options(table, rule))), table, rule, form)
             except Exception as error:
                 error.add_note(name)
                 raise
@@ -78,13 +85,23 @@ UNTYPED = {"users": ("int64", "uint64", "text", "digits"), "items": ("int64", "u
 SMALL = {"users": ("small",), "items": ("small",), "timed": False}
 
 
-@drawn(forms.tables(**UNTYPED), forms.DIALECTS, RULES, examples=150)
+@drawn(forms.tables(**UNTYPED), forms.DIALECTS, RULES, examples=120)
 def test_text_files(table, dialect, rule):
     in_text(table, dialect, rule)
 
 
-@drawn(st.one_of(forms.tables(), forms.tables(**SMALL)), RULES, examples=25)
+@drawn(st.one_of(forms.tables(), forms.tables(**SMALL)), RULES, examples=20)
 def test_typed_files_frames_and_arrays(table, rule):
+    in_every_form(table, rule)
+
+
+@drawn(forms.tables(**UNTYPED, events=True), forms.DIALECTS, RULES, examples=50)
+def test_events_in_text_files(table, dialect, rule):
+    in_text(table, dialect, rule)
+
+
+@drawn(forms.tables(events=True), RULES, examples=6)
+def test_events_in_every_form(table, rule):
     in_every_form(table, rule)
 
 

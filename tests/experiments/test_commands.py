@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from experiments import ranking_losses
+from experiments.accelerator import study as accelerator
 from experiments.benchmark import roofline, scale
 from experiments.benchmark import study as benchmark
 from experiments.explicit_ml100k import study as explicit_ml100k
@@ -31,6 +32,7 @@ COMMANDS = {
     "experiments.ml100k.search_als": search_als.Options,
     "experiments.ml100k.search_ranking": search_ranking.Options,
     "experiments.benchmark": benchmark.Options,
+    "experiments.accelerator": accelerator.Options,
     "experiments.benchmark.scale": scale.Options,
     "experiments.benchmark.roofline": roofline.Options,
     **{f"paper_repro{table}": verdict.Options for table in ("", ".t1", ".t2", ".t3", ".t4", ".t6")},

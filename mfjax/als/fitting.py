@@ -73,14 +73,18 @@ def fit(
         start = storage.start(lambda: init(key, config, **sizes), data) if state is None else state
         for_all = partial(step, data=data, config=config, map_chunks=map_chunks, storage=storage, measured=False)
         return jax.lax.fori_loop(0, num_steps, lambda _, now: for_all(now)[0], start)
-    footprint.check(footprint.of(data, dim=config.dim, storage=storage), footprint.limit())
+    needed = footprint.of(data, dim=config.dim, storage=storage, solver=config.solver)
+    footprint.check(needed, footprint.limit())
     if state is None:
         now = storage.start(lambda: _compiled_init(key, config, **sizes), data)
     else:
         now = jax.tree.map(jnp.copy, state)
     info = None
+    last_apart = compilation.platform(data, now) != compilation.CPU
     for size in [num_steps] if on_step is None else [1] * num_steps:
-        now, info = _compiled_steps(now, data, config, size, map_chunks=map_chunks, storage=storage)
+        now, info = _compiled_steps(
+            now, data, config, size, map_chunks=map_chunks, storage=storage, last_apart=last_apart
+        )
         if on_step is not None:
             on_step(now, info)
     if info is not None:
@@ -104,17 +108,34 @@ def _judge(info: Info, config: Config) -> None:
 
 
 def _steps(
-    state: State, data: Histories, config: Config, num_steps: int | Array, *, map_chunks: MapChunks, storage: Storage
+    state: State,
+    data: Histories,
+    config: Config,
+    num_steps: int | Array,
+    *,
+    map_chunks: MapChunks,
+    storage: Storage,
+    last_apart: bool,
 ) -> tuple[State, Info]:
-    # One loop of a traced length: the same bits whether steps are taken one by one, together, or within a sweep.
-    def one(number: Array, carry: tuple[State, Info]) -> tuple[State, Info]:
-        is_last = number == num_steps - 1
-        return step(carry[0], data, config, map_chunks=map_chunks, storage=storage, measured=is_last)
+    """Return the state after some steps, and the info of the last, the only one whose residuals are measured.
 
+    On a CPU it is one loop: the same bits whether steps are taken one by one, together, or within a sweep. Elsewhere
+    the last step stands apart: a condition within every step would wait for the host, and have the gathered rows, which
+    may or may not be read once more, written down.
+    """
+    take = partial(step, data=data, config=config, map_chunks=map_chunks, storage=storage)
     nothing = jnp.zeros((), state.items.dtype)
-    return jax.lax.fori_loop(0, num_steps, one, (state, Info(jnp.int32(0), nothing, nothing)))
+    start = state, Info(jnp.int32(0), nothing, nothing)
+    if not last_apart:
+        return jax.lax.fori_loop(
+            0, num_steps, lambda number, carry: take(carry[0], measured=number == num_steps - 1), start
+        )
+    state = jax.lax.fori_loop(0, num_steps - 1, lambda _, state: take(state, measured=False)[0], state)
+    return jax.lax.cond(num_steps > 0, lambda state: take(state, measured=True), lambda state: (state, start[1]), state)
 
 
 _compiled_init = compilation.jit(init, static_argnames=("num_users", "num_items"))
 # The state's memory is given to the result: tables are held once, not twice.
-_compiled_steps = compilation.jit(_steps, frugal=True, static_argnames="map_chunks", donate_argnames="state")
+_compiled_steps = compilation.jit(
+    _steps, frugal=True, static_argnames=("map_chunks", "last_apart"), donate_argnames="state"
+)

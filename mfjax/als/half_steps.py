@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.layout import Layout, with_layout_constraint
 from jax.sharding import Mesh
 
 from mfjax import checks, factorisations
@@ -128,6 +129,17 @@ def _chunks(side: Side, number: int, table: Array, role: Role, by: By, storage: 
     )
 
 
+def _by_rows(table: Array) -> Array:
+    """Return a table that stays stored row by row, so that a gathered row is one stretch of memory.
+
+    On a GPU the compiler would else store by columns what a single chunk reads: every number of a row elsewhere.
+    """
+    held = Layout(tuple(range(table.ndim)))
+    return jax.lax.platform_dependent(
+        table, cpu=lambda table: table, default=lambda table: with_layout_constraint(table, held)
+    )
+
+
 Features = Callable[[Array, Array, Any], Array]
 """(columns, ids, route) -> the features of one chunk, see `Storage.features`."""
 
@@ -136,11 +148,12 @@ def _solve_chunk(by: By, features: Features, shared: Shared, chunk: Chunk) -> tu
     """Return the solved rows of one chunk, [slots, width], in the basis, where `chunk.start` is too, and how far from
     solved they are, [slots]."""
     block, config, dtype = chunk.histories, shared.config, chunk.start.dtype
+    columns, start = _by_rows(shared.columns), _by_rows(chunk.start)
     iterative = config.solver == "conjugate_gradient"
     entry = entry_of(block, shared.counts, shared.column_counts, config, by, dtype)
     is_bias = jnp.arange(config.width) < config.width - config.dim
     system = solvers.System(
-        features=features(shared.columns, block.ids, chunk.route).astype(dtype),  # [segments, width, dim]
+        features=features(columns, block.ids, chunk.route).astype(dtype),  # [segments, width, dim]
         owners=block.owners,
         quadratic=entry.quadratic,
         linear=entry.linear,
@@ -153,7 +166,7 @@ def _solve_chunk(by: By, features: Features, shared: Shared, chunk: Chunk) -> tu
         rotated=(~is_bias).astype(dtype),
         scale=chunk.scale,
         ridge=chunk.strength[:, None] * shared.role.reg[None],  # [slots, width]
-        start=chunk.start,
+        start=start,
         free=shared.role.free,
     )
     measured = shared.measured

@@ -9,14 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfjax import checks
+from mfjax import checks, compilation
 from mfjax.histories import Ragged, agreement
 from mfjax.metrics import discounts
 from mfjax.metrics.conventions import Empty, Gain
 from mfjax.types import Array
 
-BLOCK_BYTES = 4 * 2**20
-"""Memory of the scores of one block of users, unless its size is given: they should stay in a core's cache."""
+BLOCK_BYTES = {"cpu": 1 << 22, "gpu": 1 << 28, "tpu": 1 << 26}
+"""Memory of the scores of one block of users, by platform, unless its size is given: they should stay in a core's cache
+on CPU, and keep all of a GPU at work."""
 
 LEAST_USERS = 16
 """Users a block whatever the catalogue's size, so that the item table is not read anew for every user."""
@@ -84,7 +85,8 @@ def build(
     lengths = np.zeros_like(num_targets) if exclude is None else np.diff(np.asarray(exclude.offsets))
     order = np.lexsort((lengths[chosen], num_targets[chosen]))
     if block_size is None:
-        block_size = max(BLOCK_BYTES // (4 * targets.num_columns), LEAST_USERS)
+        block_bytes = BLOCK_BYTES.get(compilation.platform(targets), BLOCK_BYTES["cpu"])
+        block_size = max(block_bytes // (4 * targets.num_columns), LEAST_USERS)
     num_blocks = -(-len(chosen) // block_size)
     block_size = -(-len(chosen) // num_blocks)  # as equal as the number of blocks allows
     padded = np.zeros(num_blocks * block_size, np.int32)

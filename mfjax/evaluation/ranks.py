@@ -216,9 +216,13 @@ def of(scores: Array, ids: Array, mask: Array, *, ties: Ties = "first", longest:
             *(lax.dynamic_update_slice_in_dim(x, c, first, 1) for x, c in zip(found, count(first), strict=True))
         )
 
-    start = Ranks(jnp.full(ids.shape, UNRANKED, jnp.int32), jnp.ones(ids.shape, jnp.int32))
-    turns = -(-(num_columns if longest is None else longest) // TARGETS_AT_ONCE)
-    found = lax.fori_loop(0, turns, body, start)
+    def turned(longest: int | Array) -> Ranks:
+        start = Ranks(jnp.full(ids.shape, UNRANKED, jnp.int32), jnp.ones(ids.shape, jnp.int32))
+        return lax.fori_loop(0, -(-longest // TARGETS_AT_ONCE), body, start)
+
+    # Other devices would wait for the host in every turn to hear whether it is the last: theirs are of a known number.
+    columns = num_columns if longest is None else longest
+    found = lax.platform_dependent(columns, cpu=turned, default=lambda _: turned(num_columns))
     real = item_scores > -jnp.inf
     ranks, tie_sizes = jnp.where(real, found.ranks, UNRANKED), jnp.where(real, found.tie_sizes, 1)
     return Ranks(ranks[:, :num_columns], tie_sizes[:, :num_columns])

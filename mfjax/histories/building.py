@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from mfjax import checks
+from mfjax import checks, compilation
 from mfjax.histories.packed import Histories, Packed, Side
 from mfjax.histories.packing import Plan, Writer, balance, share_shape
 from mfjax.histories.ragged import By, check, check_by, check_some, sides, sorted_by_row
 from mfjax.types import Interactions
 
+CHUNK_ENTRIES = {"cpu": 4096, "gpu": 1 << 25, "tpu": 1 << 16}
+"""Entries a chunk, by platform. A CPU writes down the rows gathered for a chunk and reads them again from its cache. A
+GPU gathers anew in every pass and starts some twenty kernels a chunk: the fewer chunks, the better. A TPU writes them
+down too, in a larger memory on the chip (not measured there)."""
 
-def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int = 32, multiple_of: int = 1) -> Histories:
+
+def build(
+    interactions: Interactions, *, chunk_entries: int | None = None, width: int = 32, multiple_of: int = 1
+) -> Histories:
     """Return the padded histories of `interactions` by user and by item.
 
     Args:
         interactions: pairs on the host.
-        chunk_entries: entries a chunk; the factors gathered for one chunk should fit the fastest large cache.
+        chunk_entries: entries a chunk, or None for those that suit the platform, see `CHUNK_ENTRIES`. Cholesky has a
+            matrix for every segment of a chunk in memory: choose fewer for it where the whole side is one chunk.
         width: entries a segment.
         multiple_of: the number of chunks is a multiple of this (the number of devices that share them).
 
@@ -37,7 +46,7 @@ def build(interactions: Interactions, *, chunk_entries: int = 4096, width: int =
     check_some(interactions)
     sizes = (interactions.users, interactions.num_users), (interactions.items, interactions.num_items)
     counts = [np.bincount(ids, minlength=size) for ids, size in sizes]
-    options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+    options: dict[str, Any] = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
     by_user, by_item = Packing.pair(*counts, value=_one_value(interactions.values), **options)
     users = _packed(by_user, interactions, "user")
     del by_user
@@ -48,7 +57,7 @@ def side(
     interactions: Interactions,
     *,
     by: By = "user",
-    chunk_entries: int = 4096,
+    chunk_entries: int | None = None,
     width: int = 32,
     multiple_of: int = 1,
 ) -> Side:
@@ -58,7 +67,7 @@ def side(
     check_some(interactions)
     rows, _, num_rows, _ = sides(interactions, by)
     counts = np.bincount(rows, minlength=num_rows)
-    options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+    options: dict[str, Any] = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
     packing = Packing(counts, _plans(counts, **options), width, _one_value(interactions.values))
     return _packed(packing, interactions, by)
 
@@ -106,7 +115,7 @@ class Packing:
 
     @classmethod
     def pair(
-        cls, *counts: np.ndarray, chunk_entries: int, width: int, multiple_of: int, value: float | None
+        cls, *counts: np.ndarray, chunk_entries: int | None, width: int, multiple_of: int, value: float | None
     ) -> list[Packing]:
         """Return those of users and items.
 
@@ -115,7 +124,7 @@ class Packing:
             chunk_entries, width, multiple_of: as in `build`.
             value: what all entries are, or None when they differ.
         """
-        options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+        options: dict[str, Any] = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
         plans = [_plans(of_side, **options) for of_side in counts]
         users, items = (common for common, _ in plans)
         if users is not None and items is not None:
@@ -136,8 +145,16 @@ class Packing:
         return Side(blocks, jnp.asarray(self.counts, jnp.float32), jnp.asarray(column_counts, jnp.float32))
 
 
-def _plans(counts: np.ndarray, *, chunk_entries: int, width: int, multiple_of: int) -> tuple[Plan | None, Plan | None]:
+def default_chunk_entries() -> int:
+    """Return the entries a chunk that suit the default device."""
+    return CHUNK_ENTRIES.get(compilation.platform(), CHUNK_ENTRIES["cpu"])
+
+
+def _plans(
+    counts: np.ndarray, *, chunk_entries: int | None, width: int, multiple_of: int
+) -> tuple[Plan | None, Plan | None]:
     """Return the plans of common and of long histories, None where there are none."""
+    chunk_entries = default_chunk_entries() if chunk_entries is None else chunk_entries
     for name, number in (("chunk_entries", chunk_entries), ("width", width), ("multiple_of", multiple_of)):
         checks.whole(name, number, remedy="pass a number of entries or devices")
     segments = -(-counts // width)  # [num_rows]

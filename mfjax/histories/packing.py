@@ -71,17 +71,17 @@ class Writer:
     Attributes:
         entries: int32 [chunks * segments * width], one more than the column's id; padding is 0.
         values: float32 of the same size, padding is 0; or [chunks], where every entry has the value that is given.
-        owners: int32 [chunks * segments].
+        owners: int32 [chunks * segments], ascending within a chunk; padding belongs to the last slot.
     """
 
     def __init__(self, plan: Plan, width: int, num_rows: int, value: float | None = None) -> None:
-        num_chunks, num_segments, _ = plan.shape
+        num_chunks, num_segments, num_slots = plan.shape
         self.plan, self.width = plan, width
         self._segment, self._slot = np.zeros(num_rows, np.int64), np.zeros(num_rows, np.int32)
         # Of all chunks' segments, one after the other, the first that a row has.
         self._segment[plan.rows] = plan.chunk * num_segments + plan.start
         self._slot[plan.rows] = plan.slot
-        self.owners = np.zeros(num_chunks * num_segments, np.int32)
+        self.owners = np.full(num_chunks * num_segments, num_slots - 1, np.int32)
         self.entries = np.zeros(len(self.owners) * width, np.int32)
         self._differ = value is None
         self.values = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -249,5 +250,11 @@ def count_at_most(values: Array, targets: Array, start: Array, stop: Array, step
         small = values.at[jnp.where(inside, reached - 1, 0)].get(mode="promise_in_bounds") <= targets
         return jnp.where(inside & small, count + stride, count), stride >> 1
 
-    count = jnp.zeros(targets.shape, jnp.int32)
-    return lax.fori_loop(0, steps, advance, (count, jnp.int32(1) << (steps - 1)))[0]
+    def counted(start: tuple[Array, Array], *, unroll: bool | None = None) -> Array:
+        return lax.fori_loop(0, steps, advance, start, unroll=unroll)[0]
+
+    begin = jnp.zeros(targets.shape, jnp.int32), jnp.int32(1) << (steps - 1)
+    if not isinstance(steps, int):
+        return counted(begin)
+    # Written out, the steps are one kernel of a GPU, where a loop starts four in each; a CPU is quicker in the loop.
+    return lax.platform_dependent(begin, cpu=counted, default=partial(counted, unroll=True))

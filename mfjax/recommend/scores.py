@@ -160,7 +160,7 @@ def _membership(lists: Ragged, users: Array) -> Array:
     lane = jnp.arange(LANES, dtype=jnp.int32)[None, :]
 
     # The scatter runs over LANES entries of every list at a time and ends with the longest list of the block.
-    def mark(carry):
+    def mark(carry, lane=lane):
         position, members = carry
         entry = position + lane  # [1, LANES]
         mask = entry < length[:, None]
@@ -169,4 +169,12 @@ def _membership(lists: Ragged, users: Array) -> Array:
         return position + LANES, members.at[row, jnp.where(mask, ids, lists.num_columns)].set(True, mode="drop")
 
     members = jnp.zeros((users.shape[0], lists.num_columns), bool)
-    return lax.while_loop(lambda carry: carry[0] < length.max(initial=0), mark, (jnp.int32(0), members))[1]
+
+    def until_the_longest(members):
+        return lax.while_loop(lambda carry: carry[0] < length.max(initial=0), mark, (jnp.int32(0), members))[1]
+
+    def all_at_once(members):
+        return mark((jnp.int32(0), members), jnp.arange(lists.longest, dtype=jnp.int32)[None, :])[1]
+
+    # Other devices would wait for the host in every turn of a loop of unknown length.
+    return lax.platform_dependent(members, cpu=until_the_longest, default=all_at_once)

@@ -143,7 +143,7 @@ class MeasuredCell:
 
     @functools.cached_property
     def _compiled_fit(self) -> Any:
-        return jax.jit(self.fit, compiler_options=compilation.options())
+        return compilation.jit(self.fit)
 
     @property
     def _how(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ leaves are traced, so settings that differ in numbers share a program; those tha
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import os
@@ -183,7 +184,7 @@ def run(
         raise ValueError(f"settings, keys: {len(settings)} settings, {len(keys)} keys; pass at least one of each")
     settings = [jax.tree.map(_leaf, setting) for setting in settings]
     single, text_of = _compiled(cell)
-    start = _one_by_one(single) if mode == "map" else _together(compilation.jit(over(cell, "vmap")), chunk)
+    start = _one_by_one(single) if mode == "map" else _together(_side_by_side(cell), chunk)
     results: dict[Place, Any] = {}
     num_cells = len(settings) * len(keys)
 
@@ -224,8 +225,14 @@ def _compiled(cell: Cell) -> tuple[Cell, Callable[..., str]]:
     """Return the compiled cell, and (key, setting, data) -> the text of its program."""
     if hasattr(cell, "compiled"):
         return cell.compiled, cell.text  # type: ignore[attr-defined]
-    program = jax.jit(cell, compiler_options=compilation.options())
+    program = compilation.jit(cell)
     return program, lambda *args: program.lower(*args).as_text()
+
+
+@functools.lru_cache(maxsize=4)
+def _side_by_side(cell: Cell) -> Cell:
+    """Return the program of a chunk of cells, which sweeps of the same cell share."""
+    return compilation.jit(over(cell, "vmap"))
 
 
 def _one_by_one(program: Cell) -> Start:

@@ -350,6 +350,8 @@ def _pandas(table: Table, kind: str) -> Form | None:
             names |= {"ratings": "Float64", "counts": "Int64", "floats": "Float32"}
             names |= dict.fromkeys(("s", "ms", "us", "ns"), "Int64")
             name = names.get(table.kinds[part])
+            if name == "UInt64" and None not in cells:
+                cells = np.array(cells, "u8")  # of a list pandas would make floats on the way
             made[part] = cells if name is None else pandas.array(cells, name)
     frame = pandas.DataFrame(made)
     frame.index += 5  # rows are counted from 0 all the same

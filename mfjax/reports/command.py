@@ -152,7 +152,9 @@ class Study(Source):
         else:
             pairs = self.kept(dataset.interactions)
             tasks = protocols.PROTOCOLS[name](pairs, key, **study_options.choices(self, name, pairs))
-        return protocols.sampled(tasks, jax.random.fold_in(key, 1), num=self.negatives) if self.negatives else tasks
+        if not self.negatives:
+            return tasks
+        return protocols.sampled(tasks, jax.random.fold_in(jax.random.key(self.split_seed), 1), num=self.negatives)
 
     def kept(self, pairs: Interactions) -> Interactions:
         """Return the interactions that the study is about."""

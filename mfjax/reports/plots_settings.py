@@ -41,10 +41,12 @@ def by_length(results: Results, rows: Sequence[Row]) -> list[Plot]:
             for place, name in enumerate(best):
                 found = [by_name[name, f"{metric}@{k}"] for k in ks]
                 tint, second = theme.genres[place % len(theme.genres)], place >= len(theme.genres)
-                low, high = [row.low for row in found], [row.high for row in found]
-                axis.fill_between(ks, low, high, color=tint, alpha=0.15, lw=0)
-                means, marker = [row.mean for row in found], MARKERS[place % len(MARKERS)]
-                axis.plot(ks, means, "--" if second else "-", color=tint, marker=marker, markersize=4, label=name)
+                means = np.array([row.mean for row in found])
+                # Beside each other, so that every interval can be seen.
+                x = np.array(ks) * 1.025 ** (place - (len(best) - 1) / 2)
+                axis.vlines(x, [row.low for row in found], [row.high for row in found], color=tint, lw=1.2, alpha=0.6)
+                marker = MARKERS[place % len(MARKERS)]
+                axis.plot(x, means, "--" if second else "-", color=tint, marker=marker, markersize=4, label=name)
             axis.set_xscale("log")
             axis.set_xticks(ks, [str(k) for k in ks], minor=False)
             axis.minorticks_off()
@@ -56,8 +58,8 @@ def by_length(results: Results, rows: Sequence[Row]) -> list[Plot]:
     greatest = best[0]
     caption = (
         f"Lines: {', '.join(metrics)} by the length of the list from {ks[0]} to {ks[-1]}, means over users with 95 % "
-        f"intervals. {greatest} has the greatest {last}, {by_name[greatest, last].mean:.4f}; its {first} is "
-        f"{by_name[greatest, first].mean:.4f}."
+        f"intervals as vertical lines. No setting has a greater {last} than {greatest}, "
+        f"{by_name[greatest, last].mean:.4f}; its {first} is {by_name[greatest, first].mean:.4f}."
     )
     if len(order) > len(best):
         caption += f" Shown are the {MOST_LINES} settings of the greatest {last} of {len(order)}."

@@ -120,7 +120,9 @@ def _coded(column: pa.ChunkedArray) -> list[pa.DictionaryArray]:
             f"ids of the type {kind} are neither integers nor text; convert them, e.g. with .astype(np.int64)"
         )
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    return [_used(chunk) for chunk in coded.chunks] or [pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), [])]
+    # Arrow's dictionary_encode leaves out chunks without a row.
+    chunks = [_used(chunk) for chunk in coded.chunks if len(chunk)]
+    return chunks or [pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), [])]
 
 
 def _used(chunk: pa.DictionaryArray) -> pa.DictionaryArray:

@@ -67,7 +67,10 @@ def wider(types: Mapping[int, pa.DataType], found: Mapping[Part, int], layout: L
 
     As text, a number that is none is refused with its line.
     """
-    whole = [found[part] for part in ("value", "weight") if part in found and types[found[part]] == pa.int64()]
+    numbers = {found[part] for part in ("value", "weight") if part in found}
+    if every:
+        numbers |= set(range(len(layout.names))) - set(found.values())
+    whole = [at for at in numbers if types.get(at, _sampled(layout, at)) == pa.int64()]
     if whole:
         return {**types, **dict.fromkeys(whole, pa.float64())}
     others = dict.fromkeys(range(len(layout.names)), pa.string()) if every else {}
@@ -95,7 +98,9 @@ def parsed(block: bytes, layout: Layout, types: Mapping[int, pa.DataType], every
         quote_char='"' if dialect.quoting else False,
         newlines_in_values=dialect.multiline,
     )
-    for piece in (_PIECE, len(block) + 1):
+    # A carriage return alone, which quoted fields may hold, would end a piece.
+    alone = b"\r" in block and block.count(b"\r") != block.count(b"\r\n")
+    for piece in (_PIECE, len(block) + 1)[alone:]:
         try:
             read = ReadOptions(column_names=names, block_size=piece)
             return pyarrow.csv.read_csv(pa.BufferReader(block), read, parse, convert)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zipfile
 
 import numpy as np
+import pyarrow.compute
 import pytest
 
 from mfjax.data import read
@@ -245,3 +247,41 @@ def test_blanks_around_numbers_mean_nothing_wherever_they_stand(tmp_path):
     text = "".join(f"{row},1,{' 5' if row in (0, 999) else 5}\n" for row in range(1000))
     pairs = read(written(tmp_path, "user,item,v\n" + text), value="v")
     assert set(pairs.values.tolist()) == {5.0}
+
+
+BODY = "".join(f"u{row},i{row % 7},{row % 5}\n" for row in range(200))
+IN_BLOCKS = {
+    "plain": (BODY, {}),
+    "blank lines": ("\n" * 1000 + BODY + "\n" * 1000, {}),
+    "a filter that empties blocks": (BODY, {"where": pyarrow.compute.field("rating") == 4}),
+    "a filter of whole numbers and a fraction": (BODY + "x,y,3.5\n", {"where": pyarrow.compute.field("rating") >= 3}),
+    "a fraction at last": (BODY + "x,y,1.5\n", {"value": "rating"}),
+    "a quoted carriage return": (BODY.replace("u3,", '"u\r3",'), {"value": "rating"}),
+    "records of several lines": (BODY.replace("u5", '"a\nb\nc"'), {"multiline": True}),
+    "comments": (BODY.replace("\n", "\n#y,z\n"), {"comment": "#"}),
+    "text among integers at last": (re.sub("u|i", "", BODY) + "007,x,1\n", {}),
+    "old Mac lines": (BODY.replace("\n", "\r"), {"value": "rating"}),
+}
+
+
+@pytest.mark.parametrize("kind", IN_BLOCKS)
+@pytest.mark.parametrize(("block", "piece"), [(64, 32), (300, 100)])
+def test_files_of_many_blocks(tmp_path, monkeypatch, kind, block, piece):
+    text, options = IN_BLOCKS[kind]
+    path = written(tmp_path, f"user,item,rating{text[-1]}" + text)
+    whole = read(path, **options, duplicates="last")
+    monkeypatch.setattr("mfjax.data.lines.BLOCK", block)
+    monkeypatch.setattr("mfjax.data.text._PIECE", piece)
+    pairs = read(path, **options, duplicates="last")
+    assert raw(pairs) == raw(whole)
+    assert pairs.values.tolist() == whole.values.tolist()
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_LINES, ids=[message[:30] for _, message in BAD_LINES])
+def test_lines_of_a_later_block_are_named(tmp_path, monkeypatch, text, message):
+    monkeypatch.setattr("mfjax.data.lines.BLOCK", 64)
+    monkeypatch.setattr("mfjax.data.text._PIECE", 32)
+    path = written(tmp_path, "user,item,rating\n" + "\n" * 500 + text)
+    later = re.sub(r"line (\d+)", lambda found: f"line {int(found[1]) + 500}", message)
+    with pytest.raises(ValueError, match=rf"pairs\.csv, {later}"):
+        read(path, value="rating")

@@ -51,7 +51,7 @@ class Text:
     def __post_init__(self) -> None:
         separator = self.separator
         if separator is not None and not (
-            isinstance(separator, str) and separator and not set(separator) & set('\r\n"')
+            isinstance(separator, str) and separator and not set(separator) & set('\r\n\0"')
         ):
             raise ValueError(f"separator: {separator!r} is no separator; pass such as ',', '\\t', '::' or 'whitespace'")
         for name in ("header", "quoting"):

@@ -49,8 +49,12 @@ def place(source: Any) -> Place:
         return source
     checks.kind("source", source, (str, os.PathLike), "pass a file, a folder or a frame")
     path = Path(source)
-    if not path.exists():
-        raise FileNotFoundError(f"source: {path} is not there; pass the name of a file or a folder")
+    try:
+        is_there = path.exists()
+    except OSError:  # a name that is too long
+        is_there = False
+    if not is_there:
+        raise FileNotFoundError(f"source: {str(path)[:300]} is not there; pass the name of a file or a folder")
     if path.is_file() and _starts(path).startswith(b"PK\x03\x04"):
         try:
             return zipfile.Path(path)
@@ -66,6 +70,8 @@ def files_in(folder: Place) -> list[Place]:
     for entry in sorted(entries, key=lambda entry: entry.name):
         if entry.name.startswith((".", "_")) or str(entry) == str(folder):  # a file without a name in an archive
             continue
+        if isinstance(entry, Path) and entry.is_symlink() and folder.resolve().is_relative_to(entry.resolve()):  # type: ignore[union-attr]
+            continue  # a link to a folder that it lies in
         if entry.is_dir():
             found.extend(files_in(entry))
         elif suffix(entry) in TABLES:

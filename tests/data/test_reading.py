@@ -177,6 +177,7 @@ def test_ids_never_wrap():
         (lambda: read([5]), "source: a int is not what is needed; pass a file, a folder or a frame"),
         (lambda: read([]), "source: .*holds no table"),
         (lambda: read("a", separator='"'), "separator: '\"' is no separator; pass such as"),
+        (lambda: read("a", separator="\0"), "separator: .* is no separator"),
         (lambda: read("a", user=-1, item=0), "user: -1 is no column; pass a name, or a position from 0"),
         (lambda: read("a", item=True), "item: True is no column"),
         (lambda: read("a", duplicates="any"), "duplicates: 'any' is unknown"),
@@ -210,6 +211,8 @@ def test_files_that_are_not_there(tmp_path):
         FileNotFoundError, match=r"source: .*none\.csv is not there; pass the name of a file or a folder"
     ):
         read(tmp_path / "none.csv")
+    with pytest.raises(FileNotFoundError, match=r"source: aaaa.* is not there"):
+        read("a" * 5000)
     with pytest.raises(ValueError, match=r"source: .* holds no table \(\.csv"):
         read(tmp_path)
 
@@ -299,6 +302,7 @@ def test_folders_hold_tables_by_name(tmp_path):
     with pytest.raises(ValueError, match=r"user: of the types .* in the files; write all of one type"):
         read(tmp_path)
     assert raw(read([tmp_path / "a.csv", tmp_path / "b.csv"])) == ([4, 1], [5, 2])
+    (tmp_path / "more" / "again").symlink_to(tmp_path / "more")
     assert raw(read(tmp_path / "more")) == ([7], [8])
 
 

@@ -61,10 +61,11 @@ def save(path: Path, judged: Judged, seconds: float) -> None:
 def load(path: Path) -> tuple[Judged, float]:
     """Return the measurements of a fit and its seconds. Raises ValueError for a damaged file."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: np.load leaves a damaged archive open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         pooled = dict(zip(arrays["pooled_names"].tolist(), arrays["pooled"].tolist(), strict=True))
         judged = Judged(arrays["users"], arrays["sums"], arrays["counts"], pooled, arrays["recommended"])
         return judged, float(arrays["seconds"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"folder: {path} is damaged ({error!s:.100}); delete it, and the fit is made again") from None

@@ -184,6 +184,7 @@ def test_the_table_has_a_line_for_every_setting(found):
     assert lines[0].split() == ["model", "recall@10", "ndcg@10"]
 
 
+@pytest.mark.slow
 def test_sampled_ranks_are_warned_of():
     tasks = protocols.sampled(protocols.leave_last(pairs()), jax.random.key(0), num=5).test
     results = run(tasks, {"mine": counting()})

@@ -32,7 +32,7 @@ def tasks() -> tuple[Task, ...]:
     return protocols.leave_last(ratings(), test=2).test
 
 
-QUICK = ("popularity", "ease", "ials", "item-bias")
+QUICK = ("popularity", "ials")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in MODELS])
@@ -162,6 +162,7 @@ def test_an_own_loss(monkeypatch):
     assert np.isfinite(found.means()).all()
 
 
+@pytest.mark.slow
 def test_an_own_protocol():
     def first_half(interactions, key=None):
         """Train on the users of even ids and a row of the others."""
@@ -173,6 +174,7 @@ def test_an_own_protocol():
     assert set((found.users % 2).tolist()) == {1}
 
 
+@pytest.mark.slow
 def test_held_out_users_are_judged_and_nobody_else():
     strong = protocols.strong(pairs(), jax.random.key(0), test_users=8)
     for convention in ("default", "rax"):
@@ -183,6 +185,7 @@ def test_held_out_users_are_judged_and_nobody_else():
         run(strong.test, {"mine": Model(fit=lambda key, task, p: baselines.popularity(task.item_counts))})
 
 
+@pytest.mark.slow
 def test_users_without_a_target_are_zeros_where_the_convention_says_so():
     task = tasks()[0]
     part = task.hidden.select(task.hidden.users < 10)

@@ -34,7 +34,7 @@ from mfjax.data.repeats import DUPLICATES
 from mfjax.data.splits import TIES
 from mfjax.types import Interactions, Vocabulary
 from tests.borders import ours
-from tests.data import forms
+from tests.data import drawn_tables
 from tests.reference import merged_rows
 
 quick = settings(deadline=None, derandomize=True, database=None, max_examples=200)
@@ -168,7 +168,7 @@ def nanoseconds(column) -> list:
             for cell, unit in zip(cells, units, strict=True)
         ]
     if isinstance(cells[0], datetime.datetime):
-        return [forms.nanoseconds(cell, "naive") for cell in cells]
+        return [drawn_tables.nanoseconds(cell, "naive") for cell in cells]
     numbers = [
         Fraction(str(cell)) if isinstance(cell, str) else Fraction(cell.item() if hasattr(cell, "item") else cell)
         for cell in cells

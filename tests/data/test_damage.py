@@ -17,8 +17,8 @@ import pytest
 
 from mfjax.data import read
 from tests.borders import ours
-from tests.data.forms import _packed as packed
 from tests.data.test_reading import raw
+from tests.data.text_forms import packed
 
 USERS = [f"u{row % 7}" for row in range(40)]
 ITEMS = [f"it{row}" for row in range(40)]
@@ -135,7 +135,7 @@ def check_text(path: Path, data: bytes, separator: str) -> None:
 
 
 @pytest.mark.parametrize("kind", TEXTS)
-@pytest.mark.parametrize("count", [40, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("count", [25, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_text_files(kind, count, tmp_path):
     separator, whole = TEXTS[kind]
     rng = random.Random(kind)
@@ -151,7 +151,7 @@ def test_text_files(kind, count, tmp_path):
 
 
 @pytest.mark.parametrize("how", PACKED)
-@pytest.mark.parametrize("count", [30, pytest.param(300, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("count", [20, pytest.param(300, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_compressed_files(how, count, tmp_path):
     whole = lines(",")
     path = packed(whole, tmp_path, "pairs.csv", how)
@@ -171,7 +171,7 @@ def test_compressed_files(how, count, tmp_path):
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-@pytest.mark.parametrize("count", [40, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("count", [25, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_typed_files(kind, count, tmp_path):
     whole, rng = OTHERS[kind], random.Random(kind)
     path = tmp_path / f"pairs.{kind}"

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from mfjax.data.repeats import DUPLICATES
 from tests.borders import ours
-from tests.data import forms
+from tests.data.drawn_tables import EVENTS, nanoseconds, tables
+from tests.data.forms import forms
+from tests.data.text_forms import DIALECTS, text_file
 from tests.drawn import drawn
 from tests.reference import merged_rows
 
@@ -23,10 +25,10 @@ def expected(table, rule):
     """Return the rows that a table has after its repeats are merged, or None where they are refused."""
     columns, kinds = table.columns, table.kinds
     pairs = list(zip(columns["user"], columns["item"], strict=True))
-    times = [forms.nanoseconds(cell, kinds["timestamp"]) for cell in columns.get("timestamp", [])] or None
+    times = [nanoseconds(cell, kinds["timestamp"]) for cell in columns.get("timestamp", [])] or None
     values = columns.get("value", [1.0] * len(table))
     if kinds["value"] == "events":
-        values = [forms.EVENTS[event] for event in values]
+        values = [EVENTS[event] for event in values]
     merged = merged_rows(pairs, values, times, columns.get("weight"), rule)
     if merged is None:
         return None
@@ -60,19 +62,19 @@ def assert_right(found, table, rule, form):
 
 
 def options(table, rule):
-    return {"duplicates": rule} | ({"values": forms.EVENTS} if table.kinds["value"] == "events" else {})
+    return {"duplicates": rule} | ({"values": EVENTS} if table.kinds["value"] == "events" else {})
 
 
 def in_text(table, dialect, rule):
     with tempfile.TemporaryDirectory() as folder:
-        form = forms.text_file(table, dialect, Path(folder))
+        form = text_file(table, dialect, Path(folder))
         if form is not None:
             assert_right(ours(lambda: form.read(**options(table, rule))), table, rule, form)
 
 
 def in_every_form(table, rule):
     with tempfile.TemporaryDirectory() as folder:
-        for name, form in forms.forms(table, Path(folder)):
+        for name, form in forms(table, Path(folder)):
             try:
                 assert_right(ours(lambda form=form: form.read(**options(table, rule))), table, rule, form)
             except Exception as error:
@@ -85,36 +87,36 @@ UNTYPED = {"users": ("int64", "uint64", "text", "digits"), "items": ("int64", "u
 SMALL = {"users": ("small",), "items": ("small",), "timed": False}
 
 
-@drawn(forms.tables(**UNTYPED), forms.DIALECTS, RULES, examples=120)
+@drawn(tables(**UNTYPED), DIALECTS, RULES, examples=90)
 def test_text_files(table, dialect, rule):
     in_text(table, dialect, rule)
 
 
-@drawn(st.one_of(forms.tables(), forms.tables(**SMALL)), RULES, examples=20)
+@drawn(st.one_of(tables(), tables(**SMALL)), RULES, examples=10)
 def test_typed_files_frames_and_arrays(table, rule):
     in_every_form(table, rule)
 
 
-@drawn(forms.tables(**UNTYPED, events=True), forms.DIALECTS, RULES, examples=50)
+@drawn(tables(**UNTYPED, events=True), DIALECTS, RULES, examples=50)
 def test_events_in_text_files(table, dialect, rule):
     in_text(table, dialect, rule)
 
 
-@drawn(forms.tables(events=True), RULES, examples=6)
+@drawn(tables(events=True), RULES, examples=4)
 def test_events_in_every_form(table, rule):
     in_every_form(table, rule)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@drawn(forms.tables(**UNTYPED), forms.DIALECTS, RULES, examples=3000)
+@drawn(tables(**UNTYPED), DIALECTS, RULES, examples=3000)
 def test_more_text_files(table, dialect, rule):
     in_text(table, dialect, rule)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@drawn(st.one_of(forms.tables(), forms.tables(**SMALL)), RULES, examples=250)
+@drawn(st.one_of(tables(), tables(**SMALL)), RULES, examples=250)
 def test_more_typed_files_frames_and_arrays(table, rule):
     in_every_form(table, rule)
 
@@ -122,7 +124,7 @@ def test_more_typed_files_frames_and_arrays(table, rule):
 @st.composite
 def with_a_missing_cell(draw, **options):
     """Return a table with one cell missing, its row and its part."""
-    table = draw(forms.tables(**options))
+    table = draw(tables(**options))
     part = draw(st.sampled_from(sorted(table.columns)))
     row = draw(st.integers(0, len(table) - 1))
     cells = list(table.columns[part])
@@ -135,20 +137,20 @@ def assert_refused(found, form, row):
     assert form.place(row) in str(found), (form.place(row), str(found))
 
 
-@drawn(with_a_missing_cell(**UNTYPED), forms.DIALECTS, examples=60)
+@drawn(with_a_missing_cell(**UNTYPED), DIALECTS, examples=40)
 def test_a_missing_cell_of_a_text_file_is_named(missing, dialect):
     table, row, _ = missing
     with tempfile.TemporaryDirectory() as folder:
-        form = forms.text_file(table, dialect, Path(folder))
+        form = text_file(table, dialect, Path(folder))
         if form is not None:
             assert_refused(ours(lambda: form.read(duplicates="last")), form, row)
 
 
-@drawn(with_a_missing_cell(), examples=12)
+@drawn(with_a_missing_cell(), examples=10)
 def test_a_missing_cell_of_any_other_form_is_named(missing):
     table, row, part = missing
     with tempfile.TemporaryDirectory() as folder:
-        for name, form in forms.forms(table, Path(folder)):
+        for name, form in forms(table, Path(folder)):
             try:
                 assert_refused(ours(lambda form=form: form.read(duplicates="last")), form, row)
             except Exception as error:

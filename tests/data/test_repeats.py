@@ -20,7 +20,7 @@ ROWS = st.lists(
 )
 
 
-@drawn(ROWS, st.sampled_from(DUPLICATES), st.booleans(), st.booleans(), examples=300)
+@drawn(ROWS, st.sampled_from(DUPLICATES), st.booleans(), st.booleans(), examples=150)
 def test_any_rows_are_merged_as_loops_do(rows, rule, timed, weighted):
     users, items, values, times, weights = (list(column) for column in zip(*rows, strict=True))
     options = {"timestamps": times if timed else None, "weights": weights if weighted else None}

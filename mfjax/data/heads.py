@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, cast
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.json
@@ -13,7 +13,7 @@ import pyarrow.parquet
 from mfjax.data import layouts, opening
 from mfjax.data.columns import Columns, is_usual
 from mfjax.data.layouts import Layout, Text
-from mfjax.data.opening import DAMAGED, Place
+from mfjax.data.opening import DAMAGED, Place, native, owned
 from mfjax.data.rows import Part
 
 Format = Literal["text", "JSON lines", "Parquet"]
@@ -81,7 +81,7 @@ def _plain(name: str) -> str:
 
 
 def _parquet(path: Place) -> Head:
-    with cast(BinaryIO, path.open("rb")) as file, pyarrow.parquet.ParquetFile(file) as opened_file:
+    with native(path) as file, pyarrow.parquet.ParquetFile(file) as opened_file:
         batch = next(opened_file.iter_batches(_ROWS), None)
         names = tuple(opened_file.schema_arrow.names)
     return Head("Parquet", names, _rows(None if batch is None else pa.Table.from_batches([batch])))
@@ -91,7 +91,7 @@ def _json(path: Place) -> Head:
     with opening.opened(path) as file:
         raw = file.read(_BYTES)
     whole = raw[: raw.rfind(b"\n") + 1] if len(raw) == _BYTES else raw
-    table = pyarrow.json.read_json(pa.BufferReader(whole))
+    table = pyarrow.json.read_json(owned(whole))
     return Head("JSON lines", tuple(table.column_names), _rows(table))
 
 

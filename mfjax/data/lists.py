@@ -13,7 +13,7 @@ from mfjax.data import lines
 from mfjax.data.columns import Columns
 from mfjax.data.dialects import UNIT_SEPARATOR, WHITESPACE, Dialect
 from mfjax.data.layouts import Text
-from mfjax.data.opening import Place
+from mfjax.data.opening import Place, owned
 from mfjax.data.rows import Rows
 
 
@@ -63,7 +63,7 @@ def fields(path: Place, dialect: Dialect, separator: str | None = None) -> pa.Li
     try:
         for block in lines.blocks(path, dialect):
             read = ReadOptions(column_names=["line"], block_size=len(block) + 1)
-            chunks += read_csv(pa.BufferReader(block), read, parse, convert).column("line").chunks
+            chunks += read_csv(owned(block), read, parse, convert).column("line").chunks
     except pa.ArrowInvalid as error:
         raise ValueError(f"source: {path}: {error!s:.150}; pass its encoding, or another file") from None
     found = pa.concat_arrays(chunks) if chunks else pa.array([], pa.large_string())

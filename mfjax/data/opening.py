@@ -113,6 +113,22 @@ def is_parquet(path: Place) -> bool:
     return _starts(path).startswith(b"PAR1")
 
 
+def owned(content: bytes) -> pa.NativeFile:
+    """Return bytes as a file in memory of Arrow's own.
+
+    A thread of Arrow's may let go of what it has read a little after the call that had it read. Were it memory of
+    Python's, and Python at its end, the process would be ended by an abort.
+    """
+    sink = pa.BufferOutputStream()
+    sink.write(content)
+    return pa.BufferReader(sink.getvalue())
+
+
+def native(path: Place) -> pa.NativeFile:
+    """Return a file that Arrow reads by itself, for the reason of `owned`; a member of an archive is read whole."""
+    return pa.OSFile(str(path)) if isinstance(path, Path) else owned(cast(bytes, path.read_bytes()))
+
+
 def damaged(path: Place, error: Exception) -> ValueError:
     """Return the error of a file whose bytes can not be had."""
     return ValueError(f"source: {path} is damaged or locked ({error!s:.100}); fetch it again")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.json
@@ -18,7 +18,7 @@ from mfjax.data import lines, lists, opening, text, typed
 from mfjax.data.columns import Columns, filtered
 from mfjax.data.layouts import Text, look
 from mfjax.data.lines import BLOCK
-from mfjax.data.opening import DAMAGED, Place, opened
+from mfjax.data.opening import DAMAGED, Place, native, opened, owned
 from mfjax.data.rows import Part, Rows
 
 # Bytes of a column of a Parquet file that are read at once.
@@ -102,7 +102,7 @@ def _parquet(path: Place, columns: Columns, size: int) -> _Source:
         return ValueError(f"source: {path} is no whole Parquet file ({error!s:.120}); write it again")
 
     try:
-        with cast(BinaryIO, path.open("rb")) as file, pyarrow.parquet.ParquetFile(file) as opened_file:
+        with native(path) as file, pyarrow.parquet.ParquetFile(file) as opened_file:
             names = opened_file.schema_arrow.names
     except (pa.ArrowException, OSError) as error:
         raise told(error) from None
@@ -114,7 +114,7 @@ def _parquet(path: Place, columns: Columns, size: int) -> _Source:
         try:
             # Nothing is read ahead: of a file with one group of rows, all of it would be.
             with (
-                cast(BinaryIO, path.open("rb")) as file,
+                native(path) as file,
                 pyarrow.parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER) as opened_file,
             ):
                 wanted = None if every else sorted({str(column) for column in at.values()})
@@ -135,7 +135,7 @@ def _json_lines(path: Place, columns: Columns) -> _Source:
     try:
         with opened(path) as file:
             head = next(_whole_lines(file), b"")
-        known = pyarrow.json.read_json(pa.BufferReader(head)).schema
+        known = pyarrow.json.read_json(owned(head)).schema
     except (pa.ArrowException, *DAMAGED) as error:
         raise told(error) from None
     found = columns.locate(known.names, str(path))

@@ -12,7 +12,7 @@ from mfjax.data import lines
 from mfjax.data.columns import Columns, filtered
 from mfjax.data.dialects import fields
 from mfjax.data.layouts import Layout, Text, look
-from mfjax.data.opening import Place
+from mfjax.data.opening import Place, owned
 from mfjax.data.rows import Part, Rows
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -80,8 +80,7 @@ def wider(types: Mapping[int, pa.DataType], found: Mapping[Part, int], layout: L
 def parsed(block: bytes, layout: Layout, types: Mapping[int, pa.DataType], every: bool) -> pa.Table:
     """Return the columns of whole records: those that have types, and all others where `every` says so.
 
-    The block is parsed in pieces by all cores. Arrow is given bytes and no file of Python's: a thread of its own that
-    still waits for one ends the process where Python ends.
+    The block is parsed in pieces by all cores.
 
     Raises:
         pa.ArrowInvalid: for a record of another width, and text that is not of the type.
@@ -103,7 +102,7 @@ def parsed(block: bytes, layout: Layout, types: Mapping[int, pa.DataType], every
     for piece in (_PIECE, len(block) + 1)[alone:]:
         try:
             read = ReadOptions(column_names=names, block_size=piece)
-            return pyarrow.csv.read_csv(pa.BufferReader(block), read, parse, convert)
+            return pyarrow.csv.read_csv(owned(block), read, parse, convert)
         except pa.ArrowInvalid as error:
             if "straddling" not in str(error) or piece > len(block):
                 raise

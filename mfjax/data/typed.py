@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.json
 import pyarrow.parquet
 
 from mfjax.data.columns import Columns, filtered
-from mfjax.data.opening import DAMAGED, Place, opened
+from mfjax.data.opening import DAMAGED, Place, native, opened, owned
 from mfjax.data.rows import Part, Rows
 
 _HEAD = 1 << 20
@@ -25,7 +25,7 @@ def parquet(path: Place, columns: Columns) -> Rows:
         ValueError: naming the file and the remedy.
     """
     try:
-        with cast(BinaryIO, path.open("rb")) as file, pyarrow.parquet.ParquetFile(file) as opened_file:
+        with native(path) as file, pyarrow.parquet.ParquetFile(file) as opened_file:
             names = opened_file.schema_arrow.names
             found = columns.locate(names, str(path))
             wanted = {names[position] for position in found.values()}
@@ -47,7 +47,7 @@ def json_lines(path: Place, columns: Columns) -> Rows:
         with opened(path) as file:
             head = file.read(_HEAD)
         whole = head[: head.rfind(b"\n") + 1] if len(head) == _HEAD else head
-        known = pyarrow.json.read_json(pa.BufferReader(whole)).schema
+        known = pyarrow.json.read_json(owned(whole)).schema
         found = columns.locate(known.names, str(path))
         kinds = {known.names[position]: read_as(part, known.types[position]) for part, position in found.items()}
         ids = {known.names[found[part]] for part in IDS}
@@ -100,5 +100,4 @@ def _read_json(opener: Callable[[], BinaryIO], kinds: Mapping[str, pa.DataType],
         explicit_schema=pa.schema(list(kinds.items())), unexpected_field_behavior="infer" if every else "ignore"
     )
     with opener() as file:
-        # Arrow is given bytes and no file of Python's, as in `text.parsed`.
-        return pyarrow.json.read_json(pa.BufferReader(file.read()), parse_options=options)
+        return pyarrow.json.read_json(owned(file.read()), parse_options=options)

@@ -53,7 +53,7 @@ def read(path: Place, parts: dict[str, Interactions]) -> tuple[dict[str, Interac
     vocabulary = parts["test"].item_vocabulary
     assert vocabulary is not None
     raw = _raw(path, cells.filter(pa.array(is_listed)), vocabulary)
-    wider = Vocabulary.of(np.concatenate([np.unique(raw), vocabulary.raw]))
+    wider = Vocabulary.of(np.concatenate([raw, vocabulary.raw]))
     places = wider.encode(vocabulary.raw)
     parts = {
         name: replace(part, items=places[part.items], num_items=len(wider), item_vocabulary=wider)

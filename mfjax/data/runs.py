@@ -12,7 +12,7 @@ from mfjax import checks
 from mfjax.data.formats import Format, format_of, write_table
 from mfjax.data.rows import first
 from mfjax.data.writing import text_or_integers, to_arrow
-from mfjax.types import Interactions
+from mfjax.types import Interactions, Vocabulary
 from mfjax.vocabularies import raw_ids
 
 _TABLES: dict[str, Format] = {".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".pq": "parquet"}
@@ -64,13 +64,13 @@ def write_run(
     where, form, compression = format_of(path, _RUNS)
     checks.kind("tag", tag, str, "pass the name of the run")
     user, item, score = _rows(users, items, scores, mask)
-    distinct_users, of_user = np.unique(user, return_inverse=True)
-    distinct_items, of_item = np.unique(item, return_inverse=True)
-    rank, size = _ranks(of_user, len(distinct_users))
-    _check_lists(user, item, score, of_user, of_item * len(distinct_users) + of_user)
+    known_users, known_items = Vocabulary.of(user), Vocabulary.of(item)
+    of_user, of_item = known_users.encode(user).astype(np.int64), known_items.encode(item)
+    rank, size = _ranks(of_user, len(known_users))
+    _check_lists(user, item, score, of_user, of_item * len(known_users) + of_user)
     columns = {
-        "user_id": text_or_integers(distinct_users).take(pa.array(of_user)),
-        "item_id": text_or_integers(distinct_items).take(pa.array(of_item)),
+        "user_id": text_or_integers(known_users.raw).take(pa.array(of_user)),
+        "item_id": text_or_integers(known_items.raw).take(pa.array(of_item)),
         "rank": pa.array(rank),
         "score": pa.array(size[of_user] - rank + 1 if score is None else score),
     }

@@ -23,7 +23,7 @@ class Theme:
     Attributes:
         surface, ink, muted, grid: background, text, secondary text and faint lines.
         colours: sort of models -> colour.
-        genres: distinct colours for categories.
+        genres: distinct colours for categories, far apart under protanopia and deuteranopia too.
         sequential: name of a colour map from little to much.
     """
 
@@ -48,7 +48,7 @@ LIGHT = Theme(
         "ranking": "#0b8a5f",
         "two stages": "#8b3fc7",
     },
-    genres=("#1d5fd1", "#c2570c", "#0b8a5f", "#c02677", "#8b3fc7", "#a17c00"),
+    genres=("#1747e0", "#c98300", "#3f9475", "#5c0a47", "#9879db", "#4c2900"),
     sequential="viridis_r",
 )
 DARK = Theme(
@@ -63,7 +63,7 @@ DARK = Theme(
         "ranking": "#3fcf9b",
         "two stages": "#c793f5",
     },
-    genres=("#6aa5ff", "#f59e4c", "#3fcf9b", "#f472b6", "#c793f5", "#e0c04a"),
+    genres=("#8cd5ff", "#b05c08", "#66ffa3", "#d8307f", "#9b45ff", "#f5f13a"),
     sequential="viridis",
 )
 THEMES = {"light": LIGHT, "dark": DARK}

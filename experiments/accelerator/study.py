@@ -57,7 +57,8 @@ def run(options_: Options) -> list[Line]:
     ledger = Ledger(options_.budget, sizes, path, manifest)
     print(manifest["device"], manifest["versions"], flush=True)
     alone = len(options_.sections) == 1
-    with warnings.catch_warnings():
+    # The same call is timed again and again, with the same key.
+    with warnings.catch_warnings(), jax.debug_key_reuse(False):
         warnings.filterwarnings("ignore", "cg_steps:", UserWarning)  # sweeps that are timed end far from solved
         for name in options_.sections:
             measure, share = SECTIONS[name]

@@ -72,8 +72,9 @@ class Interactions:
                 checks.shape("rows", rows, (None,), "pass a list of rows")
                 checks.count("rows", rows, most=max(len(self) - 1, 0), remedy="pass rows that there are")
         columns = ("users", "items", "values", "timestamps", "weights")
-        found: dict[str, Any] = {name: getattr(self, name) for name in columns}
-        return replace(self, **{name: None if column is None else column[rows] for name, column in found.items()})
+        found = {name: column for name in columns if (column := getattr(self, name)) is not None}
+        selected: dict[str, Any] = {name: column[rows] for name, column in found.items()}
+        return replace(self, **selected)
 
     def with_values(self, values) -> Interactions:
         """Return the same pairs with other values (a scalar or [n]). Raises ValueError for what are no numbers."""

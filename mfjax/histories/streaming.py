@@ -20,7 +20,7 @@ Batches = Callable[[], Iterator[Interactions]]
 """
 
 
-def build(batches: Batches, *, chunk_entries: int = 4096, width: int = 32, multiple_of: int = 1) -> Histories:
+def build(batches: Batches, *, chunk_entries: int | None = None, width: int = 32, multiple_of: int = 1) -> Histories:
     """Return what `histories.build` returns for all interactions, batch by batch.
 
     The first pass counts, the second packs. Entries of a history stand in the order of the batches, and not by id, so
@@ -52,7 +52,7 @@ def build(batches: Batches, *, chunk_entries: int = 4096, width: int = 32, multi
         item_counts = _added(item_counts, batch.items, batch.num_items)
     if not user_counts.sum():
         raise ValueError("batches: there are no interactions; check the path or the filter that made them")
-    options = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+    options: dict[str, Any] = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
     value = float(least) if least == most else None
     by_user, by_item = Packing.pair(user_counts, item_counts, value=value, **options)
     users_seen, items_seen = np.zeros_like(user_counts), np.zeros_like(item_counts)

@@ -120,7 +120,7 @@ def test_a_study_that_is_killed_ends_in_the_same_bytes(tmp_path):
     last = start(data, out)
     told_again = last.communicate()
     assert last.returncode == 0, told_again
-    assert told_again[1].count(": found") == 6
+    assert told_again[1].count(": found") == 7
     for name in WRITTEN:
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     assert told[0].replace(str(tmp_path / "whole"), "") == told_again[0].replace(str(out), "")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
 import pytest
+import tyro
 
 from mfjax.__main__ import main
 from mfjax.metrics.conventions import PRESETS
+from mfjax.reports import study_options
 from mfjax.reports.command import Study
 from mfjax.studies import MODELS, protocols, run
 from tests.studies.made_up import pairs, ratings, write_ratings
@@ -252,3 +255,20 @@ def test_help_names_every_model_and_convention(capsys):
         main(["study", "--help"])
     words = set(capsys.readouterr().out.replace(",", " ").replace(".", " ").replace(";", " ").split())
     assert {*MODELS, *PRESETS} <= words
+
+
+def commands() -> list[str]:
+    """Return the commands of the document that say all of their options."""
+    document = Path(__file__).parents[2] / "docs" / "studies.md"
+    lines = document.read_text().replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.startswith("mfjax study") and "--config" not in line]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_commands_of_the_document_make_sense(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study_options.check(tyro.cli(Study, args=shlex.split(command)[2:]))
+
+
+def test_the_document_has_a_command_for_every_protocol():
+    assert all(any(f"--protocol {name}" in command for command in commands()) for name in protocols.PROTOCOLS)

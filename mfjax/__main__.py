@@ -11,7 +11,7 @@ from typing import Any
 
 COMMANDS = {
     "study": ("mfjax.reports.command:Study", "fit and judge models on a data set, with sweeps, tuning and a page"),
-    "data": ("mfjax.data.command:Data", "what is in a file or folder of interactions, and how it is read"),
+    "data": ("mfjax.data.describing.command:Data", "what is in a file or folder of interactions, and how it is read"),
 }
 """Name -> the class, which is imported when it is used, and what it is for."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from experiments.ml1m import models, tables
 from mfjax import recommend
 from mfjax.data import datasets
-from mfjax.data.datasets import Dataset
+from mfjax.data.published.datasets import Dataset
 from mfjax.data.splits import Split
 from mfjax.reports import buckets
 from mfjax.reports.buckets import Bucket

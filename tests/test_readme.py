@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mfjax.data import sources
+from mfjax.data.published import sources
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [

@@ -14,9 +14,10 @@ from pathlib import Path
 from experiments.benchmark import peers
 from experiments.benchmark.tasks import TASKS, Case, Timing, held_out
 from mfjax import checks, data, devices
-from mfjax.data import datasets, sources, synthetic
-from mfjax.data.datasets import Dataset
-from mfjax.data.recipes import SETS
+from mfjax.data import datasets, synthetic
+from mfjax.data.published import sources
+from mfjax.data.published.datasets import Dataset
+from mfjax.data.published.recipes import SETS
 from mfjax.studies import options, results
 from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, Checked, option
 from mfjax.studies.records import Splits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mfjax.data.datasets import Dataset
+from mfjax.data.published.datasets import Dataset
 from mfjax.reports.buckets import Bucket
 from mfjax.reports.sections import Section
 from mfjax.search import Trial

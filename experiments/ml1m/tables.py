@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mfjax.data.datasets import Dataset
+from mfjax.data.published.datasets import Dataset
 from mfjax.data.splits import Split
 from mfjax.reports.sections import Section
 from mfjax.studies import ablation, results, study

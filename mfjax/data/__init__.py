@@ -1,18 +1,20 @@
 """Reading, filtering and splitting interactions on the host.
 
-`datasets` loads the published sets, `splits` holds out by time or at random and says which rules for equal times there
-are, `leaks` proves that nothing leaks, `recency` weighs a user's latest items, `synthetic` makes interactions up.
+`reading` takes any source, `published` the published sets, `describing` says what is in a file, `writing` gives frames
+and files back. `splits` holds out by time or at random and says which rules for equal times there are, `leaks` proves
+that nothing leaks, `filters` keeps users and items with enough rows, `recency` weighs a user's latest items,
+`synthetic` makes interactions up.
 """
 
-from mfjax.data import datasets, leaks, recency, splits, synthetic
-from mfjax.data.arrays import from_arrays, from_sparse
-from mfjax.data.batching import batches, scan_vocabularies
-from mfjax.data.datasets import Dataset, load
-from mfjax.data.describing import Description, describe
+from mfjax.data import leaks, recency, splits, synthetic
+from mfjax.data.describing.description import Description, describe
 from mfjax.data.filters import compact, k_core
 from mfjax.data.leaks import check_no_leak
-from mfjax.data.reading import read, read_split
-from mfjax.data.runs import write_qrels, write_run
+from mfjax.data.published import datasets
+from mfjax.data.published.datasets import Dataset, load
+from mfjax.data.reading.arrays import from_arrays, from_sparse
+from mfjax.data.reading.batching import batches, scan_vocabularies
+from mfjax.data.reading.reader import read, read_split
 from mfjax.data.splits import (
     HeldOut,
     Split,
@@ -24,7 +26,8 @@ from mfjax.data.splits import (
     strong_generalisation,
     temporal,
 )
-from mfjax.data.writing import to_arrow, to_frame, write
+from mfjax.data.writing.interactions import to_arrow, to_frame, write
+from mfjax.data.writing.runs import write_qrels, write_run
 
 read_csv = read_parquet = from_frame = read
 """`read`, under the names that other libraries have for it."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mfjax import checks, compilation, vocabularies
-from mfjax.data.arrays import Duplicates, from_arrays
+from mfjax.data.reading.arrays import Duplicates, from_arrays
 from mfjax.histories import Ragged, agreement, ragged
 from mfjax.recommend import lists
 from mfjax.recommend.scores import score

@@ -11,8 +11,8 @@ import jax
 import tyro
 
 from mfjax import devices
-from mfjax.data.datasets import Dataset
-from mfjax.data.source import Source
+from mfjax.data.describing.source import Source
+from mfjax.data.published.datasets import Dataset
 from mfjax.data.splits import Ties
 from mfjax.metrics.conventions import PRESETS
 from mfjax.reports import study_options

@@ -12,7 +12,7 @@ import numpy as np
 
 from mfjax import als, recommend
 from mfjax.als import explain as contributions_of
-from mfjax.data.datasets import Dataset
+from mfjax.data.published.datasets import Dataset
 from mfjax.data.recency import places_from_last
 from mfjax.reports.sections import Section
 from mfjax.studies.models import Recommender

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from mfjax.data.sources import cache_dir
+from mfjax.data.published.sources import cache_dir
 
 
 def keep() -> None:

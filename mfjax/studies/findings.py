@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from mfjax import checks, compilation, statistics
-from mfjax.data.runs import write_run
-from mfjax.data.writing import Library, in_library
+from mfjax.data.writing.interactions import Library, in_library
+from mfjax.data.writing.runs import write_run
 from mfjax.evaluation.named import as_names
 from mfjax.files import atomic_path
 from mfjax.statistics import Comparison, Components, bootstrap_means

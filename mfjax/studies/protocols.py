@@ -16,8 +16,8 @@ import numpy as np
 
 from mfjax import checks
 from mfjax.data import filters, splits
-from mfjax.data.datasets import Dataset
 from mfjax.data.leaks import check_no_leak
+from mfjax.data.published.datasets import Dataset
 from mfjax.data.splits import HeldOut, Split, Ties
 from mfjax.evaluation import sampled as sampling
 from mfjax.histories import Ragged, ragged

@@ -19,7 +19,7 @@ PACKAGES = ("mfjax", "jax", "jaxlib", "numpy", "scipy", "optax")
 
 
 class Source(Protocol):
-    """What was read or made up, such as a `mfjax.data.datasets.Dataset`.
+    """What was read or made up, such as a `mfjax.data.published.datasets.Dataset`.
 
     Attributes:
         name: of the data.

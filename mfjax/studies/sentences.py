@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mfjax.data.datasets import Dataset
+from mfjax.data.published.datasets import Dataset
 from mfjax.studies.findings import Results
 from mfjax.studies.protocols import Tasks
 

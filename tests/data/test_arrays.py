@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mfjax.data import from_arrays, leave_last_out
-from mfjax.data.repeats import DUPLICATES
+from mfjax.data.reading.repeats import DUPLICATES
 from mfjax.types import Vocabulary
 
 NAN, INF = float("nan"), float("inf")

@@ -1,4 +1,4 @@
-"""mfjax.data.batching: passes over files in parts have the rows, the ids and the errors of `read`."""
+"""mfjax.data.reading.batching: passes over files in parts have the rows, the ids and the errors of `read`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from mfjax import histories
 from mfjax.data import batches, read, scan_vocabularies, write
-from mfjax.data.arrays import from_arrays
-from mfjax.data.assembly import assemble
-from mfjax.data.reading import options_of, rows_of
+from mfjax.data.reading.arrays import from_arrays
+from mfjax.data.reading.assembly import assemble
+from mfjax.data.reading.reader import options_of, rows_of
 from mfjax.histories import streaming
 from mfjax.types import Interactions
 from tests.borders import REFUSED, answer
@@ -154,7 +154,7 @@ def test_lists_and_qrels(tmp_path):
 
 def test_numbers_that_become_others_later(tmp_path, monkeypatch):
     """The types of the first lines do not hold: rows that were had are not had twice."""
-    monkeypatch.setattr("mfjax.data.lines.BLOCK", 1 << 12)
+    monkeypatch.setattr("mfjax.data.reading.lines.BLOCK", 1 << 12)
     lines = [f"{row % 9},{row},{row % 5},x" for row in range(4000)]
     lines[2500], lines[3500] = "1,2500,0.5,5", "1,3500,4,5.5"
     path = tmp_path / "pairs.csv"
@@ -281,7 +281,7 @@ def test_unknown_ids_are_refused_or_dropped(tmp_path):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_blocks_end_where_records_do(tmp_path, monkeypatch, ends, encoding):
     for module in ("lines", "parts"):
-        monkeypatch.setattr(f"mfjax.data.{module}.BLOCK", (1 << 16) + 100)
+        monkeypatch.setattr(f"mfjax.data.reading.{module}.BLOCK", (1 << 16) + 100)
     path = tmp_path / "pairs.csv"
     mark = "\ufeff" if encoding == "utf-8" else "u"
     rows = [f"{mark}{row % 50},é{row}" for row in range(30_000)]
@@ -294,7 +294,7 @@ def test_blocks_end_where_records_do(tmp_path, monkeypatch, ends, encoding):
 
 def test_line_breaks_between_quotes_end_no_record(tmp_path, monkeypatch):
     for module in ("lines", "parts"):
-        monkeypatch.setattr(f"mfjax.data.{module}.BLOCK", (1 << 16) + 100)
+        monkeypatch.setattr(f"mfjax.data.reading.{module}.BLOCK", (1 << 16) + 100)
     path = tmp_path / "pairs.csv"
     path.write_text("user,item\n" + "".join(f'{row % 50},"a\n\n""{row}"\n' for row in range(20_000)))
     pair = scan_vocabularies(path, multiline=True)
@@ -311,7 +311,7 @@ def test_a_pass_may_be_left(tmp_path):
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl", ".csv.gz"])
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch, suffix):
     for module in ("lines", "parts"):
-        monkeypatch.setattr(f"mfjax.data.{module}.BLOCK", 1 << 17)
+        monkeypatch.setattr(f"mfjax.data.reading.{module}.BLOCK", 1 << 17)
     peaks = []
     for number in (50_000, 200_000):
         pairs = from_arrays(np.arange(number) % 97, np.arange(number) % 91, duplicates="last")

@@ -30,7 +30,7 @@ from mfjax.data import (
     synthetic,
     temporal,
 )
-from mfjax.data.repeats import DUPLICATES
+from mfjax.data.reading.repeats import DUPLICATES
 from mfjax.data.splits import TIES
 from mfjax.types import Interactions, Vocabulary
 from tests.borders import ours

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from mfjax.data import describe
-from mfjax.data.candidates import Candidates
-from mfjax.data.command import report
-from mfjax.data.counting import Times, Values
-from mfjax.data.recipes import SETS
+from mfjax.data.describing.command import report
+from mfjax.data.describing.counting import Times, Values
+from mfjax.data.published.candidates import Candidates
+from mfjax.data.published.recipes import SETS
 from mfjax.types import Interactions
 from tests.data.test_recipes import FILES, LISTS, NCF, path_of, write
 

@@ -8,7 +8,8 @@ import polars
 import pyarrow
 import pytest
 
-from mfjax.data import from_arrays, ids, read
+from mfjax.data import from_arrays, read
+from mfjax.data.reading import ids
 from mfjax.types import Vocabulary
 from tests.borders import most_bytes
 from tests.data.test_reading import raw, written

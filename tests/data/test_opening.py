@@ -1,4 +1,4 @@
-"""mfjax.data.opening: what Arrow's threads may hold is memory of Arrow's own."""
+"""mfjax.data.reading.opening: what Arrow's threads may hold is memory of Arrow's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mfjax.data
-from mfjax.data import opening
+from mfjax.data.reading import opening
 
 
 def test_arrow_reads_nothing_of_pythons():

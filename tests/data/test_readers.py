@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from mfjax.data.repeats import DUPLICATES
+from mfjax.data.reading.repeats import DUPLICATES
 from tests.borders import ours
 from tests.data.drawn_tables import EVENTS, nanoseconds, tables
 from tests.data.forms import forms

@@ -9,8 +9,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from mfjax.data import load, releases, sources
-from mfjax.data.recipes import COLUMNS, SETS, WHOLE
+from mfjax.data import load
+from mfjax.data.published import releases, sources
+from mfjax.data.published.recipes import COLUMNS, SETS, WHOLE
 
 BOOKS = '"ISBN";"Book-Title";"Book-Author";"Year-Of-Publication"\r\n'
 YELP_BUSINESS = '{"business_id": "b1", "name": "Caf\\u00e9", "categories": "Food, Bars"}\n'

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from mfjax.data import from_arrays, read
-from mfjax.data.repeats import DUPLICATES
+from mfjax.data.reading.repeats import DUPLICATES
 from tests.borders import ours
 from tests.drawn import drawn
 from tests.reference import merged_rows

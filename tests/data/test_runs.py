@@ -1,4 +1,4 @@
-"""mfjax.data.runs: what other tools compute from the files is what mfjax.metrics says, and what a file can not hold."""
+"""mfjax.data.writing.runs: other tools compute from the files what mfjax.metrics says; what a file can not hold."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mfjax.data import load, recipes, releases, sources
-from mfjax.data.sources import SourceError
+from mfjax.data import load
+from mfjax.data.published import recipes, releases, sources
+from mfjax.data.published.sources import SourceError
 
 RATINGS = b"196\t242\t3\t881250949\n186\t302\t4\t891717742\n196\t302\t5\t881250949\n"
 ITEMS = (
@@ -294,7 +295,7 @@ def test_pip_that_takes_too_long_is_ended(tmp_path, monkeypatch):
 
 KILLED = """
 from pathlib import Path
-from mfjax.data import releases, sources
+from mfjax.data.published import releases, sources
 
 sources._PIP = sources._PIP.replace(
     'runpy.run_module("pip"', 'print(os.getpid(), file=sys.stderr, flush=True); __import__("time").sleep(60); (1, "pip"'

@@ -11,7 +11,7 @@ import pyarrow.compute
 import pytest
 
 from mfjax.data import read
-from mfjax.data.lines import BLOCK
+from mfjax.data.reading.lines import BLOCK
 from tests.borders import most_bytes
 from tests.data.test_reading import raw, written
 
@@ -270,8 +270,8 @@ def test_files_of_many_blocks(tmp_path, monkeypatch, kind, block, piece):
     text, options = IN_BLOCKS[kind]
     path = written(tmp_path, f"user,item,rating{text[-1]}" + text)
     whole = read(path, **options, duplicates="last")
-    monkeypatch.setattr("mfjax.data.lines.BLOCK", block)
-    monkeypatch.setattr("mfjax.data.text._PIECE", piece)
+    monkeypatch.setattr("mfjax.data.reading.lines.BLOCK", block)
+    monkeypatch.setattr("mfjax.data.reading.text._PIECE", piece)
     pairs = read(path, **options, duplicates="last")
     assert raw(pairs) == raw(whole)
     assert pairs.values.tolist() == whole.values.tolist()
@@ -279,8 +279,8 @@ def test_files_of_many_blocks(tmp_path, monkeypatch, kind, block, piece):
 
 @pytest.mark.parametrize(("text", "message"), BAD_LINES, ids=[message[:30] for _, message in BAD_LINES])
 def test_lines_of_a_later_block_are_named(tmp_path, monkeypatch, text, message):
-    monkeypatch.setattr("mfjax.data.lines.BLOCK", 64)
-    monkeypatch.setattr("mfjax.data.text._PIECE", 32)
+    monkeypatch.setattr("mfjax.data.reading.lines.BLOCK", 64)
+    monkeypatch.setattr("mfjax.data.reading.text._PIECE", 32)
     path = written(tmp_path, "user,item,rating\n" + "\n" * 500 + text)
     later = re.sub(r"line (\d+)", lambda found: f"line {int(found[1]) + 500}", message)
     with pytest.raises(ValueError, match=rf"pairs\.csv, {later}"):

@@ -10,7 +10,8 @@ import polars
 import pyarrow
 import pytest
 
-from mfjax.data import from_arrays, read, times
+from mfjax.data import from_arrays, read
+from mfjax.data.reading import times
 
 WHEN = [datetime.datetime(2020, 7, 1, 12), datetime.datetime(2020, 7, 1, 13)]
 UTC = [int(time.replace(tzinfo=datetime.UTC).timestamp()) for time in WHEN]

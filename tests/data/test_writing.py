@@ -1,4 +1,4 @@
-"""mfjax.data.writing: what is written in any format is read back the same, or refused."""
+"""mfjax.data.writing.interactions: what is written in any format is read back the same, or refused."""
 
 from __future__ import annotations
 

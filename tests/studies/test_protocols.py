@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from mfjax.data.candidates import Candidates
-from mfjax.data.datasets import Dataset, load
 from mfjax.data.leaks import check_no_leak
+from mfjax.data.published.candidates import Candidates
+from mfjax.data.published.datasets import Dataset, load
 from mfjax.data.splits import Split
 from mfjax.studies import protocols
 from mfjax.types import Interactions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -123,7 +124,7 @@ class Study(Source):
             cutoffs=self.k,
             convention=PRESETS[self.convention],
             folder=self.out,
-            progress=tell,
+            progress=partial(tell, tests=len(tasks.test)),
         )
         print(found.table())
         if found.lists:
@@ -216,10 +217,11 @@ class Study(Source):
         print("\nwrote " + ", ".join(map(str, written)))
 
 
-def tell(progress: Progress) -> None:
+def tell(progress: Progress, *, tests: int = 1) -> None:
     """Write a line on stderr for a fit that has ended; on a terminal the next one writes over it."""
     how = "found" if progress.found else f"{progress.seconds:.2f} s"
-    line = f"[{progress.done}/{progress.total}] {progress.setting} seed {progress.seed}: {how}"
+    which = f"{progress.setting} seed {progress.seed}" + (f" test {progress.task + 1}" if tests > 1 else "")
+    line = f"[{progress.done}/{progress.total}] {which}: {how}"
     if sys.stderr.isatty():
         print(f"\r\x1b[K{line}", end="\n" if progress.done == progress.total else "", file=sys.stderr, flush=True)
     else:

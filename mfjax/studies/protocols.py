@@ -135,7 +135,8 @@ def random(
 def folds(interactions: Interactions, key: Key, *, k: int = 5, catalogue: Catalogue = "all") -> Tasks:
     """Hide each of k parts of the rows in turn; every row is judged once.
 
-    Of the first fold's train part, a share of 1 / k is for validation.
+    Of the first fold's train part, a share of 1 / k is for validation. The other folds hide these rows: settings that
+    were chosen by them have seen some of what the study is judged by.
     """
     found = splits.k_folds(key, interactions, k)
     tasks = _of_splits(found, catalogue)

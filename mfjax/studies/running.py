@@ -100,9 +100,14 @@ def run(
     metrics, cutoffs = tuple(dict.fromkeys(as_names(metrics))), as_cutoffs(cutoffs)
     check_measures(named, metrics)
     judging.check(metrics, cutoffs, convention)
-    if any(name not in RATING_MEASURES for name in metrics):
-        for task in tasks:
+    for task in tasks:
+        if any(name not in RATING_MEASURES for name in metrics):
             check_relevances(task.targets, convention.gain)
+        if any(name in RATING_MEASURES for name in metrics) and np.ptp(task.train.values) == 0:
+            raise ValueError(
+                f"metrics: errors are of predicted ratings, and all values are {task.train.values[0]:g}; read the "
+                "column of ratings, or ask for ranking metrics"
+            )
     names = names_of(metrics, cutoffs)
     checks.function("progress", progress, "pass a function of a Progress")
     how: dict[str, Any] = {"metrics": metrics, "cutoffs": cutoffs, "convention": convention}

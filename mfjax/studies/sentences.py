@@ -16,13 +16,20 @@ def about(dataset: Dataset, tasks: Tasks, protocol: str) -> str:
     train, hidden = (sum(map(len, of)) for of in ([t.train for t in tasks.test], [t.hidden for t in tasks.test]))
     judged = len(np.unique(np.concatenate([task.hidden.users for task in tasks.test])))
     first, count = tasks.test[0].train, len(tasks.test)
-    sizes = f"{train:,} train and {hidden:,} hidden rows"
+    sizes = f"{train:,} train and {_number(hidden, 'hidden row')}"
     if count > 1:
-        sizes = f"{count} tests with {hidden:,} hidden rows in all, each fitted on {train // count:,} rows"
+        sizes = (
+            f"{count} tests with {_number(hidden, 'hidden row')} in all, each fitted on about {train // count:,} rows"
+        )
     return (
-        f"{dataset.name}: {len(dataset.interactions):,} interactions. Protocol {protocol}: {sizes}, "
-        f"{first.num_users:,} users and {first.num_items:,} items; {judged:,} users are judged."
+        f"{dataset.name}: {_number(len(dataset.interactions), 'interaction')}. Protocol {protocol}: {sizes}, "
+        f"{_number(first.num_users, 'user')} and {_number(first.num_items, 'item')}; "
+        f"{_number(judged, 'user')} {'is' if judged == 1 else 'are'} judged."
     )
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def comparisons(results: Results, measure: str | None = None) -> list[str]:

@@ -261,6 +261,8 @@ def test_relevances_without_meaning_are_refused_before_a_fit(monkeypatch):
     task = protocols.leave_last(low.with_values(low.values - 3)).test
     with pytest.raises(ValueError, match="targets"):
         run(task, "ease", convention=PRESETS["rax"])
+    with pytest.raises(ValueError, match="errors are of predicted ratings, and all values are 1"):
+        run(protocols.leave_last(pairs()).test, "item-bias", metrics="rmse")
     with pytest.raises(ValueError, match="0 rows to train on"):
         run([Task(low.select(slice(0, 0)), low, low)], "ease")
 

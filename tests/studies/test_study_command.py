@@ -79,9 +79,10 @@ def test_parts_are_taken_as_they_come(study, tmp_path):
 
 def test_errors_of_ratings_over_folds(study, file):
     words = ("--protocol", "folds", "--folds", "3", "--models", "item-bias", "--metrics", "rmse", "mae")
-    code, told, _ = study(file, *words, "--sweep", "item-bias.reg=1,50")
+    code, told, progress = study(file, *words, "--sweep", "item-bias.reg=1,50")
     assert code == 0
-    assert "3 tests with 240 hidden rows in all, each fitted on 160 rows" in told
+    assert "3 tests with 240 hidden rows in all, each fitted on about 160 rows" in told
+    assert progress.splitlines()[5].startswith("[6/6] item-bias[reg=50] seed 0 test 3: ")
     assert "rmse: settings that differ" in told
 
 

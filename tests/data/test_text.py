@@ -285,3 +285,14 @@ def test_lines_of_a_later_block_are_named(tmp_path, monkeypatch, text, message):
     later = re.sub(r"line (\d+)", lambda found: f"line {int(found[1]) + 500}", message)
     with pytest.raises(ValueError, match=rf"pairs\.csv, {later}"):
         read(path, value="rating")
+
+
+def test_escaped_quotes(tmp_path):
+    path = tmp_path / "books.csv"
+    path.write_text('"user";"item";"r"\n"a";"x\\"y";"1"\n"b";"c:\\\\d";"2"\n"c";"plain";"3"\n')
+    found = read(path, value="r", escape="\\")
+    assert found.item_vocabulary.decode(found.items).tolist() == ['x"y', "c:\\d", "plain"]
+    with pytest.raises(ValueError, match=r"books\.csv, line 2: a double quote opens a field"):
+        read(path, value="r")
+    with pytest.raises(ValueError, match="escape: 'ab' is no escape"):
+        read(path, escape="ab")

@@ -154,6 +154,7 @@ _BOOK_CROSSING = Recipe(
     parts={WHOLE: ("BX-Book-Ratings.csv",)},
     options={
         "user": "User-ID", "item": "ISBN", "value": "Book-Rating", "separator": ";", "encoding": "latin-1",
+        "escape": "\\",
     },
     items=ItemFile(
         files=("BX-Books.csv", "BX_Books.csv"), id="ISBN", title="Book-Title", year="Year-Of-Publication",

@@ -24,6 +24,7 @@ class Dialect:
         separator: of fields: one character or several, or WHITESPACE.
         quoting: whether fields may stand in double quotes.
         multiline: whether a quoted field may hold line breaks.
+        escape: the character before a quote, within quotes, that is text; None where quotes are doubled.
         comment: lines that begin with it are left out; None for none.
         skip: lines before the first that counts, the header line among them.
         encoding: of the bytes.
@@ -32,6 +33,7 @@ class Dialect:
     separator: str = ","
     quoting: bool = True
     multiline: bool = False
+    escape: str | None = None
     comment: str | None = None
     skip: int = 0
     encoding: str = "utf-8"
@@ -40,6 +42,17 @@ class Dialect:
     def delimiter(self) -> str:
         """Return the separator of one byte that Arrow's parser is given."""
         return self.separator if len(self.separator.encode()) == 1 else UNIT_SEPARATOR
+
+
+def unescaped(text: str, escape: str) -> str:
+    r"""Return text whose quotes are doubled where it has them escaped.
+
+    Example:
+        >>> unescaped(r'"a \"b\" \\ c"', "\\")
+        '"a ""b"" \\ c"'
+    """
+    pattern = re.escape(escape) + '(["' + re.escape(escape) + "])"
+    return re.sub(pattern, lambda found: '""' if found[1] == '"' else escape, text)
 
 
 def fields(line: bytes, dialect: Dialect) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from mfjax import checks
 from mfjax.data.reading import lines
 from mfjax.data.reading.columns import Columns, is_usual
-from mfjax.data.reading.dialects import WHITESPACE, Dialect, split
+from mfjax.data.reading.dialects import WHITESPACE, Dialect, split, unescaped
 from mfjax.data.reading.opening import DAMAGED, Place, damaged, opened, suffix
 
 _logger = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ class Text:
         quoting: whether fields may stand in double quotes; None for yes, but no where the separator is a tab or several
             characters.
         multiline: whether a quoted field may hold line breaks.
+        escape: the character before a quote, within quotes, that is text, such as a backslash; None where such quotes
+            are doubled.
         comment: lines that begin with it are left out.
         skip_lines: lines to leave out before the header.
     """
@@ -45,6 +47,7 @@ class Text:
     encoding: str | None = None
     quoting: bool | None = None
     multiline: bool = False
+    escape: str | None = None
     comment: str | None = None
     skip_lines: int = 0
 
@@ -58,6 +61,13 @@ class Text:
             checks.choice(name, getattr(self, name), (None, True, False))
         checks.choice("multiline", self.multiline, (True, False))
         checks.whole("skip_lines", self.skip_lines, least=0)
+        if self.escape is not None and not (
+            isinstance(self.escape, str)
+            and len(self.escape) == 1
+            and self.escape.isascii()
+            and self.escape not in '"\r\n'
+        ):
+            raise ValueError(f"escape: {self.escape!r:.40} is no escape; pass one character, such as a backslash")
         if self.comment is not None:
             checks.kind("comment", self.comment, str, "pass such as '#'")
             if not self.comment or "\n" in self.comment:
@@ -93,7 +103,7 @@ def look(path: Place, columns: Columns, text: Text) -> Layout:
     quoting = text.quoting
     if quoting is None:
         quoting = len(separator) == 1 and separator != "\t"
-    dialect = Dialect(separator, quoting, text.multiline, text.comment, text.skip_lines, encoding)
+    dialect = Dialect(separator, quoting, text.multiline, text.escape, text.comment, text.skip_lines, encoding)
     sample = [tuple(split(line, separator, quoting)) for line in head[:_SHOWN]]
     if text.multiline and quoting:
         sample = [tuple(split(line, separator, quoting)) for line in _whole(head)[:_SHOWN]]
@@ -129,6 +139,7 @@ def _head(path: Place, text: Text) -> tuple[list[str], str]:
         decoded = decoder.decode(raw, final=len(raw) < _HEAD)
     except UnicodeError as error:
         raise ValueError(f"encoding: {path} is not {encoding} ({error!s:.80}); pass the file's encoding") from None
+    decoded = decoded if text.escape is None else unescaped(decoded, text.escape)
     found = decoded.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(raw) == _HEAD and len(found) > 1:
         found.pop()  # the line that was cut

@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 from typing import BinaryIO
 
 from mfjax.data.reading import quotes
-from mfjax.data.reading.dialects import Dialect, with_one_separator
+from mfjax.data.reading.dialects import Dialect, unescaped, with_one_separator
 from mfjax.data.reading.opening import DAMAGED, Place, damaged, opened
 
 BLOCK = 1 << 25
@@ -69,12 +69,16 @@ def _decoded(path: Place, dialect: Dialect) -> Blocks:
     """Return a file as blocks of whole lines in UTF-8, line breaks as "\\n" (or "\\r\\n")."""
     with opened(path) as file:
         try:
-            if codecs.lookup(dialect.encoding).name == "utf-8":
-                yield from _of_utf8(file)
-            else:
-                yield from _of_another(file, path, dialect.encoding)
+            is_utf8 = codecs.lookup(dialect.encoding).name == "utf-8"
+            for block in _of_utf8(file) if is_utf8 else _of_another(file, path, dialect.encoding):
+                yield block if dialect.escape is None else _unescaped(block, dialect.escape)
         except DAMAGED as error:
             raise damaged(path, error) from None
+
+
+def _unescaped(block: bytes, escape: str) -> bytes:
+    # Bytes that are no UTF-8 stay as they are, to be told by the parser.
+    return unescaped(block.decode(errors="surrogateescape"), escape).encode(errors="surrogateescape")
 
 
 def _of_utf8(file: BinaryIO) -> Blocks:

@@ -31,7 +31,7 @@ def rows(path: Place, columns: Columns, text: Text) -> Rows:
     if named:
         name, selector = named[0]
         raise ValueError(f"{name}: {selector!r}, but lists have no columns; leave it out")
-    dialect = Dialect(UNIT_SEPARATOR, False, False, text.comment, text.skip_lines, text.encoding or "utf-8")
+    dialect = Dialect(UNIT_SEPARATOR, False, False, None, text.comment, text.skip_lines, text.encoding or "utf-8")
     split = fields(path, dialect, text.separator)
     lengths = pc.list_value_length(split).to_numpy(zero_copy_only=False).astype(np.int64)
     cells = split.flatten()

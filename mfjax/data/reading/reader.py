@@ -51,6 +51,7 @@ def read(
     encoding: str | None = None,
     quoting: bool | None = None,
     multiline: bool = False,
+    escape: str | None = None,
     comment: str | None = None,
     skip_lines: int = 0,
 ) -> Interactions:
@@ -89,6 +90,8 @@ def read(
         quoting: whether fields may stand in double quotes; None for yes, but no where the separator is a tab or several
             characters.
         multiline: whether quoted fields may hold line breaks.
+        escape: the character before a quote, within quotes, that is text, such as a backslash; None where they are
+            doubled.
         comment: lines that begin with it are left out.
         skip_lines: lines left out before the header.
 

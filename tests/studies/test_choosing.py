@@ -32,9 +32,9 @@ def noisy() -> Model:
 
 def test_the_best_on_validation_is_chosen():
     told = []
-    found = tune(tasks().validation, {"mine": noisy()}, trials=4, on_trial=lambda name, one: told.append((name, one)))
+    found = tune(tasks().validation, {"mine": noisy()}, trials=3, on_trial=lambda name, one: told.append((name, one)))
     scores = []
-    for number in range(4):
+    for number in range(3):
         values = draw(0, number, noisy().space)
         plain = run(tasks().validation, {"mine": noisy()}, parameters={"mine": values}, metrics="ndcg@10")
         scores.append(plain.means().item())

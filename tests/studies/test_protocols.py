@@ -144,6 +144,7 @@ def test_listed_items_are_those_of_the_source_and_the_test_items():
         ))  # fmt: skip
 
 
+@pytest.mark.slow
 def test_drawn_items_are_new_to_the_user_and_follow_the_key():
     found = protocols.leave_last(pairs(), validation=1)
     drawn = protocols.sampled(found, key(), num=5)

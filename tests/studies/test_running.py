@@ -131,6 +131,7 @@ def test_fits_are_found_again(tmp_path, monkeypatch):
     assert len(list((tmp_path / "fits").iterdir())) == 5
 
 
+@pytest.mark.slow
 def test_an_own_model():
     ease = Model(fit=lambda key, task, p: baselines.ease(task.train, reg=p["reg"]), defaults={"reg": 50.0})
     found = run(tasks(), {"mine": ease, "ease": MODELS["ease"]}, parameters={"ease": {"reg": 50}})

@@ -53,6 +53,7 @@ def test_without_a_protocol_times_decide(study, file):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_without_times_rows_are_drawn(study, tmp_path):
     path = write_ratings(tmp_path / "pairs.csv", pairs(), times=False, values=False)
     code, told, _ = study(path, "--models", "popularity", "--no-compare")
@@ -161,6 +162,7 @@ def test_a_parameter_in_place_of_its_default(study, file):
     assert wanted.table() in told
 
 
+@pytest.mark.slow
 def test_options_of_a_file_give_way_to_those_of_the_command_line(study, file, tmp_path):
     (tmp_path / "a.toml").write_text('models = ["popularity", "ease"]\nk = [3]\ncompare = false\n')
     code, told, _ = study(file, "--config", tmp_path / "a.toml", "--models", "popularity")

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from mfjax import checks
-from mfjax.data.published import candidates, guessing, heads, locating, releases, titles
+from mfjax.data.published import candidates, guessing, heads, locating, ncf, releases, titles
 from mfjax.data.published.candidates import Candidates
 from mfjax.data.published.locating import Located
 from mfjax.data.published.recipes import NEGATIVES, SETS, WHOLE
@@ -125,7 +125,11 @@ def _made(name: str, located: Located, source: str, options: Mapping[str, Any]) 
     if tuple(located.recipe.parts) == (WHOLE,):
         interactions = read(files[WHOLE], **options)
     else:
-        parts = read_split(files, **options)
+        sources: dict[str, Any] = dict(files)
+        if listed is not None and "train" not in files and (ratings := ncf.ratings_beside(files["test"])) is not None:
+            sources = dict(ncf.parts(ratings, {"source": files["test"], **options}))
+            source = f"{source}; train is {ratings} without the tests"
+        parts = read_split(sources, **options)
         if listed is not None:
             parts, lists, own = candidates.read(listed, parts)
             notes = candidates.told(lists, own)

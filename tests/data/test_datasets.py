@@ -65,8 +65,8 @@ BAD = [
     ("ratings.dat", "1::2::3::4\n1::2::5::6\n", r"ratings\.dat, line 2, repeats the pair of "),
     (
         "ratings.csv",
-        "user,movie,rating,timestamp\n1,2,3,4\n",
-        r"user, item: the first line of .*ratings\.csv has no usual names of columns \(user, movie, ",
+        "user,film,rating,timestamp\n1,2,3,4\n",
+        r"user, item: the first line of .*ratings\.csv has no usual names of columns \(user, film, ",
     ),
     ("movies.csv", "movieId,title\n2,A (1990)\n", r"movies\.csv: a line does not have the layout of this file"),
 ]

@@ -76,7 +76,7 @@ def test_sets_that_come_split(tmp_path):
 # A file, its text, and what is found of it.
 TEXTS = [
     ("a.csv", "user,item,rating,time\n7,a,5,2020-01-01\n8,b,3.5,2020-01-02\n", ",", True, [], []),
-    ("a.csv", "member;product;score\n7;a;5\n8;b;3\n", ";", True, ["header", "user: no", "item: no"], []),
+    ("a.csv", "patron;thing;score\n7;a;5\n8;b;3\n", ";", True, ["header", "user: no", "item: no"], []),
     ("a.tsv", "7\ta\t5\t881250949\n8\tb\t3\t881250950\n", "\t", False, ["user", "item", "value", "timestamp"], []),
     ("a.dat", "7 a\n8 b\n", " ", False, ["user", "item"], []),
     ("a.csv", "user,item,event\n7,a,view\n8,b,buy\n7,b,view\n", ",", True, [], ["value 'event': events: view (2)"]),

@@ -14,10 +14,14 @@ Selector = str | int
 
 # What users and items are called, in lower case and without "_", "-" and RecBole's ":token".
 _USUAL: dict[str, tuple[str, ...]] = {
-    "user": ("user", "userid", "uid", "visitorid", "customerid", "reviewerid", "memberid"),
+    "user": (
+        "user", "userid", "uid", "visitor", "visitorid", "customer", "customerid", "reviewer", "reviewerid", "member",
+        "memberid", "client", "clientid",
+    ),
     "item": (
-        "item", "itemid", "iid", "movieid", "isbn", "bookid", "artistid", "businessid", "productid", "asin", "songid",
-        "trackid", "gmapid",
+        "item", "itemid", "iid", "movie", "movieid", "isbn", "book", "bookid", "artist", "artistid", "business",
+        "businessid", "product", "productid", "article", "articleid", "asin", "song", "songid", "track", "trackid",
+        "gmapid",
     ),
 }  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.csv
@@ -18,7 +19,7 @@ from mfjax.data.reading.rows import Part, Rows
 TEXT = pa.dictionary(pa.int32(), pa.string())
 
 # Bytes that one core parses at once.
-_PIECE = 1 << 22
+_PIECE = 1 << 23
 
 
 def rows(path: Place, columns: Columns, text: Text, *, events: bool = False) -> Rows:
@@ -111,13 +112,22 @@ def parsed(block: bytes, layout: Layout, types: Mapping[int, pa.DataType], every
 
 def _tables(path: Place, layout: Layout, types: Mapping[int, pa.DataType], every: bool) -> list[pa.Table]:
     tables: list[pa.Table] = []
-    for block in lines.blocks(path, layout.dialect):
+    for block in _ahead(lines.blocks(path, layout.dialect)):
         tables.append(parsed(block, layout, types, every))
         # What the first rows say of the other columns holds for all.
         types = dict(enumerate(tables[0].schema.types)) if every else types
     if not tables:
         raise ValueError(f"source: {path} has no row; pass another file")
     return tables
+
+
+def _ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield blocks, the next of which is read while one is parsed."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, blocks, b"")
+        while block := following.result():
+            following = reader.submit(next, blocks, b"")
+            yield block
 
 
 def distinct(names: Sequence[str]) -> list[str]:

@@ -135,7 +135,7 @@ def check_text(path: Path, data: bytes, separator: str) -> None:
 
 
 @pytest.mark.parametrize("kind", TEXTS)
-@pytest.mark.parametrize("count", [25, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("count", [25, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_text_files(kind, count, tmp_path):
     separator, whole = TEXTS[kind]
     rng = random.Random(kind)
@@ -171,7 +171,7 @@ def test_compressed_files(how, count, tmp_path):
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-@pytest.mark.parametrize("count", [25, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("count", [25, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_typed_files(kind, count, tmp_path):
     whole, rng = OTHERS[kind], random.Random(kind)
     path = tmp_path / f"pairs.{kind}"

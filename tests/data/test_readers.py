@@ -109,14 +109,14 @@ def test_events_in_every_form(table, rule):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@drawn(tables(**UNTYPED), DIALECTS, RULES, examples=1000)
+@drawn(tables(**UNTYPED), DIALECTS, RULES, examples=400)
 def test_more_text_files(table, dialect, rule):
     in_text(table, dialect, rule)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@drawn(st.one_of(tables(), tables(**SMALL)), RULES, examples=100)
+@drawn(st.one_of(tables(), tables(**SMALL)), RULES, examples=40)
 def test_more_typed_files_frames_and_arrays(table, rule):
     in_every_form(table, rule)
 

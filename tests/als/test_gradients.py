@@ -162,7 +162,7 @@ def test_fold_in_and_loss_have_derivatives(pairs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{"cg_steps": 1}, {}, {"cg_steps": 3}, {"cg_steps": 8}, {"solver": "cholesky"}])
+@pytest.mark.parametrize("options", [{"cg_steps": 1}, {}, {"solver": "cholesky"}])
 def test_movielens(options, data_dir):
     """200 users of MovieLens-100K, 16 steps of dim 8, d / d log reg at 0 and 2, d / d log alpha."""
     ratings = datasets.load("ml-100k", data_dir).interactions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,17 @@ class Results:
         measures of all users together are the range over seeds. Seconds are there with `timings`: they differ between
         runs.
         """
+        if resamples not in self._rows:
+            self._rows[resamples] = self._drawn(resamples)
+        found = self._rows[resamples]
+        return list(found) if timings else [replace(row, seconds_first=None, seconds_warm=None) for row in found]
+
+    @cached_property
+    def _rows(self) -> dict[int, list[Row]]:
+        """Rows by the number of resamples, once drawn: the table, the file and the page show the same."""
+        return {}
+
+    def _drawn(self, resamples: int) -> list[Row]:
         means, found = self.means(), []
         for number, setting in enumerate(self.settings):
             of_users = np.concatenate([self.sums[number].mean(0), self.counts[number].mean(0)])  # [2 measures, users]
@@ -142,7 +154,7 @@ class Results:
                 found.append(
                     self._row(number, setting, name, values[number], values[number].min(), values[number].max())
                 )
-        return found if timings else [replace(row, seconds_first=None, seconds_warm=None) for row in found]
+        return found
 
     def _row(self, number: int, setting: Setting, name: str, per_seed: np.ndarray, low: float, high: float) -> Row:
         seconds = self.seconds[number]

@@ -14,7 +14,7 @@ from mfjax.data.reading import ids, times, values
 from mfjax.data.reading.assembly import Reading
 from mfjax.data.reading.opening import Place
 from mfjax.data.reading.reader import joined, options_of, rows_of
-from mfjax.data.reading.rows import Part, RowError, Rows, first
+from mfjax.data.reading.rows import Part, RowError, Rows, first, is_text, value_type
 from mfjax.types import TimeUnit
 
 _MOST_EVENTS = 20
@@ -126,7 +126,7 @@ def _filled(
         empty = _empty(column)
         if empty.any():
             dropped.append(f"{rows.labels[part]}: {_told(rows, empty)} without {_LACKED[part]}")
-            conditions.append(f"({field} != '')" if _is_text(column) else f"{field}.is_valid()")
+            conditions.append(f"({field} != '')" if is_text(value_type(column)) else f"{field}.is_valid()")
         has_all &= ~empty
         for text in _no_numbers(column.filter(pa.array(~empty))) if part == "value" and how.values is None else ():
             wrong = pc.equal(_plain(column), text).to_numpy() & ~empty
@@ -148,7 +148,7 @@ def _told(rows: Rows, mask: np.ndarray) -> str:
 
 def _no_numbers(column: pa.ChunkedArray) -> list[str]:
     """Return the few texts among numbers that are no numbers; none where all are words, or many are wrong."""
-    if not _is_text(column) or len(column) == 0:
+    if not is_text(value_type(column)) or len(column) == 0:
         return []
     distinct = _plain(column).unique()
     wrong = [text for text in distinct.to_pylist() if not _is_number(text)]
@@ -170,20 +170,15 @@ def _empty(column: pa.ChunkedArray) -> np.ndarray:
     """Return which cells are missing, or text of no character."""
     if not pa.types.is_dictionary(column.type):
         missing = column.is_null()
-        if _is_text(column):
+        if is_text(value_type(column)):
             missing = pc.or_(missing, pc.fill_null(pc.equal(pc.binary_length(column), 0), True))
         return missing.to_numpy()
     found = []
     for chunk in column.chunks:  # each distinct text is looked at once
         distinct = chunk.dictionary
-        empty = pc.equal(pc.binary_length(distinct), 0) if _is_text(column) else distinct.is_null()
+        empty = pc.equal(pc.binary_length(distinct), 0) if is_text(value_type(column)) else distinct.is_null()
         found.append(pc.fill_null(empty.take(chunk.indices), True).to_numpy(zero_copy_only=False))
     return np.concatenate(found) if found else np.zeros(0, bool)
-
-
-def _is_text(column: pa.ChunkedArray) -> bool:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _encoded(rows: Rows, part: Part, how: Reading, dropped: list[str]) -> ids.Encoded | None:

@@ -14,7 +14,7 @@ from mfjax import checks
 from mfjax.data.reading import ids, times, values
 from mfjax.data.reading.ids import IdKind
 from mfjax.data.reading.repeats import DUPLICATES, Duplicates, merge
-from mfjax.data.reading.rows import Part, RowError, Rows, first
+from mfjax.data.reading.rows import RowError, Rows, first
 from mfjax.types import Interactions, TimeUnit, Vocabulary
 from mfjax.vocabularies import kind_of
 
@@ -85,7 +85,7 @@ def assemble(
     items, known_items, item_vocabulary = _encoded(rows, "item", columns.pop("item"), how, num_items)
     numbers = _values(rows, columns.pop("value", None), how)
     timestamps, unit = _times(rows, columns.pop("timestamp", None), how)
-    weights = _read(rows, "weight", lambda: values.read(columns.pop("weight"))) if "weight" in columns else None
+    weights = rows.read("weight", lambda: values.read(columns.pop("weight"))) if "weight" in columns else None
     interactions = Interactions(
         users,
         items,
@@ -112,15 +112,6 @@ def assemble(
     return _merged(rows, interactions, None, how) if merging else interactions
 
 
-def _read(rows: Rows, part: Part, reader) -> Any:
-    try:
-        return reader()
-    except RowError as error:
-        raise rows.wrong(part, error) from None
-    except ValueError as error:
-        raise ValueError(f"{rows.labels[part]}: {error}") from None
-
-
 def _encoded(
     rows: Rows, part: Literal["user", "item"], column: pa.ChunkedArray, how: Reading, count: int | None
 ) -> tuple[np.ndarray, np.ndarray | None, Vocabulary | None]:
@@ -129,12 +120,12 @@ def _encoded(
     if count is not None:
         checks.whole(f"num_{part}s", count, remedy=f"ids are int32; leave num_{part}s out to have raw ids mapped")
         if given is None:
-            return _read(rows, part, lambda: ids.below(column, count, f"num_{part}s")), None, None
+            return rows.read(part, lambda: ids.below(column, count, f"num_{part}s")), None, None
         if count != len(given):
             raise ValueError(f"num_{part}s: {count}, but {part}_vocabulary has {len(given)} ids; pass one of the two")
     # Of a text file, ids that a vocabulary of text gets stay text, and those that one of integers gets may spell none.
     kind = how.ids if given is None or not len(given) else "text" if kind_of(given.raw) == "text" else None
-    found = _read(rows, part, lambda: ids.encode(column, untyped=rows.untyped, kind=kind))
+    found = rows.read(part, lambda: ids.encode(column, untyped=rows.untyped, kind=kind))
     if given is None:
         return found.ids, None, found.vocabulary
     raw = found.vocabulary.raw
@@ -165,16 +156,16 @@ def _values(rows: Rows, column: pa.ChunkedArray | None, how: Reading) -> np.ndar
     if how.values is not None:
         if column is None:
             raise ValueError("values: there is no value column for them; name it (value=)")
-        return _read(rows, "value", lambda: values.of_events(column, how.values or {}))
+        return rows.read("value", lambda: values.of_events(column, how.values or {}))
     if column is None:
         return np.ones(len(rows), np.float32)
-    return _read(rows, "value", lambda: values.read(column))
+    return rows.read("value", lambda: values.read(column))
 
 
 def _times(rows: Rows, column: pa.ChunkedArray | None, how: Reading) -> tuple[np.ndarray | None, TimeUnit]:
     if column is None:
         return None, "s"
-    return _read(rows, "timestamp", lambda: times.read(column, unit=how.time_unit, format=how.time_format))
+    return rows.read("timestamp", lambda: times.read(column, unit=how.time_unit, format=how.time_format))
 
 
 def _merged(rows: Rows, interactions: Interactions, kept: np.ndarray | None, how: Reading) -> Interactions:

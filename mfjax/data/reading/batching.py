@@ -17,7 +17,7 @@ from mfjax.data.reading.assembly import Reading, assemble
 from mfjax.data.reading.opening import Place
 from mfjax.data.reading.parts import parts_of
 from mfjax.data.reading.reader import FileLayout, is_path, options_of, vocabulary_of
-from mfjax.data.reading.rows import Part, Rows, first
+from mfjax.data.reading.rows import Part, Rows, first, value_type
 from mfjax.data.writing.interactions import text_or_integers
 from mfjax.types import Interactions, Vocabulary
 from mfjax.vocabularies import kind_of
@@ -131,7 +131,7 @@ class _Distinct:
         kind = how.ids or ("text" if rows.untyped else None)
         raw = vocabulary_of(rows, side, kind).raw
         of_integers = kind_of(raw) == "integers" and not rows.untyped
-        typed = pa.array(raw, _value_type(rows.columns[side])) if of_integers else text_or_integers(raw)
+        typed = pa.array(raw, value_type(rows.columns[side])) if of_integers else text_or_integers(raw)
         self._tables.append(pa.table({side: typed}))
         # So that ids are compared as often as they double, and not once a part.
         if sum(map(len, self._tables)) > 2 * self._least + BATCH:
@@ -156,11 +156,7 @@ def _files(source: Any) -> list[Place]:
         raise ValueError(
             f"source: a {type(source).__name__} is no file; pass a path or paths, or data.read what is in memory"
         )
-    places = [opening.place(each) for each in sources]
-    files = [file for place in places for file in (opening.files_in(place) if place.is_dir() else [place])]
-    if not files:
-        raise ValueError(f"source: {source} holds no table ({', '.join(opening.TABLES)}); pass a file")
-    return files
+    return opening.files_of(source)
 
 
 def _with_given_ids(rows: Rows, batch: Interactions, how: Reading) -> Interactions:
@@ -182,7 +178,7 @@ def _no_ids(rows: Rows, side: Part, raw: list[Any]) -> ValueError:
     """Return the error of the first row whose raw id is none of 0, 1, ..."""
     wrong = [one for one in raw if not (str(one).isdecimal() and str(int(one)) == str(one) and int(one) <= _LARGEST)]
     column = rows.columns[side]
-    text = column.cast(_value_type(column))
+    text = column.cast(value_type(column))
     is_wrong = pc.is_in(text.cast(pa.large_string()), pa.array(map(str, wrong or raw), pa.large_string()))
     row = first(is_wrong.to_numpy())
     held = text[row].as_py()
@@ -191,10 +187,6 @@ def _no_ids(rows: Rows, side: Part, raw: list[Any]) -> ValueError:
         f"{rows.labels[side]}: {rows.place(row)} holds {shown}, and ids without a vocabulary are 0..{_LARGEST}; pass "
         "vocabularies=data.scan_vocabularies(source)"
     )
-
-
-def _value_type(column: pa.ChunkedArray) -> pa.DataType:
-    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
 
 
 def _check_times(rows: Rows, how: Reading) -> None:

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from mfjax import checks
 from mfjax.data.reading.rows import PARTS, Part
 
@@ -129,10 +133,6 @@ def filtered(table: Any, where: Any) -> tuple[Any, Any]:
     Raises:
         ValueError: for what is no expression and no function to a mask, or does not fit the table.
     """
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if where is None:
         return table, None
     numbered = table.append_column("__row", pa.array(np.arange(len(table))))

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mfjax.data.reading.rows import RowError, first, refuse_missing
+from mfjax.data.reading.rows import RowError, first, is_text, refuse_missing, value_type
 from mfjax.types import Vocabulary
 from mfjax.vocabularies import TEXT, kind_of
 
@@ -40,7 +40,7 @@ def encode(column: pa.ChunkedArray, *, untyped: bool = False, kind: IdKind | Non
         ValueError: for a column of another type.
     """
     refuse_missing(column, "id")
-    if pa.types.is_integer(_value_type(column)) and not pa.types.is_dictionary(column.type):
+    if pa.types.is_integer(value_type(column)) and not pa.types.is_dictionary(column.type):
         return _of_integers(column.to_numpy())
     chunks = _coded(column)
     of_chunks = pa.chunked_array([chunk.dictionary for chunk in chunks]).dictionary_encode().chunks
@@ -105,17 +105,13 @@ def find(vocabulary: Vocabulary, raw: np.ndarray, *, untyped: bool = False) -> t
     return np.where(known, order[place], 0), known
 
 
-def _value_type(column: pa.ChunkedArray) -> pa.DataType:
-    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-
-
 def _coded(column: pa.ChunkedArray) -> list[pa.DictionaryArray]:
     """Return the chunks of a column as places in a dictionary of their own, of the ids that occur in them."""
-    kind = _value_type(column)
+    kind = value_type(column)
     if pa.types.is_string_view(kind):
         column = column.cast(pa.large_string())
         kind = column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
+    if not (is_text(kind) or pa.types.is_integer(kind)):
         raise ValueError(
             f"ids of the type {kind} are neither integers nor text; convert them, e.g. with .astype(np.int64)"
         )

@@ -63,6 +63,20 @@ def place(source: Any) -> Place:
     return path
 
 
+def files_of(source: Any) -> list[Place]:
+    """Return the files of a path or of several, those of a folder by name.
+
+    Raises:
+        FileNotFoundError: for what is not there.
+        ValueError: for what is no path, and for a folder without a table.
+    """
+    places = [place(each) for each in (source if isinstance(source, (list, tuple)) else [source])]
+    files = [file for one in places for file in (files_in(one) if one.is_dir() else [one])]
+    if not files:
+        raise ValueError(f"source: {source} holds no table ({', '.join(TABLES)}); pass a file")
+    return files
+
+
 def files_in(folder: Place) -> list[Place]:
     """Return the tables of a folder and the folders in it, by name. Hidden ones and "_SUCCESS" are left out."""
     found: list[Place] = []

@@ -18,7 +18,7 @@ from mfjax.data.reading.ids import IdKind, encode
 from mfjax.data.reading.layouts import Text
 from mfjax.data.reading.opening import Place
 from mfjax.data.reading.repeats import Duplicates
-from mfjax.data.reading.rows import Part, RowError, Rows
+from mfjax.data.reading.rows import Part, Rows
 from mfjax.types import Interactions, TimeUnit, Vocabulary
 
 FileLayout = Literal["table", "lists", "qrels"]
@@ -149,11 +149,7 @@ def rows_of(
                 "or arrays to data.from_arrays"
             )
         return frames.rows(source, columns)
-    places = [opening.place(each) for each in (source if isinstance(source, (list, tuple)) else [source])]
-    files = [file for place in places for file in (opening.files_in(place) if place.is_dir() else [place])]
-    if not files:
-        raise ValueError(f"source: {source} holds no table ({', '.join(opening.TABLES)}); pass a file")
-    return joined([_rows_of_file(file, columns, dialect, layout, events) for file in files])
+    return joined([_rows_of_file(file, columns, dialect, layout, events) for file in opening.files_of(source)])
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
@@ -228,12 +224,7 @@ def read_split(sources: Mapping[str, Any], **options: Any) -> dict[str, Interact
 
 def vocabulary_of(rows: Rows, part: Part, kind: IdKind | None = None) -> Vocabulary:
     """Return the vocabulary of the ids that occur in a column."""
-    try:
-        return encode(rows.columns[part], untyped=rows.untyped, kind=kind).vocabulary
-    except RowError as error:
-        raise rows.wrong(part, error) from None
-    except ValueError as error:
-        raise ValueError(f"{rows.labels[part]}: {error}") from None
+    return rows.read(part, lambda: encode(rows.columns[part], untyped=rows.untyped, kind=kind)).vocabulary
 
 
 def _pair_of(given: Any, user: Vocabulary | None, item: Vocabulary | None) -> tuple[Vocabulary, Vocabulary]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -48,9 +48,28 @@ class Rows:
     def __len__(self) -> int:
         return len(self.columns["user"])
 
+    def read(self, part: Part, reader: Callable[[], Any]) -> Any:
+        """Return what `reader` makes of a column; its errors name the column and the place of the row."""
+        try:
+            return reader()
+        except RowError as error:
+            raise self.wrong(part, error) from None
+        except ValueError as error:
+            raise ValueError(f"{self.labels[part]}: {error}") from None
+
     def wrong(self, part: Part, error: RowError) -> ValueError:
         """Return the error that names the column, the place of the row, and the remedy."""
         return ValueError(f"{self.labels[part]}: {self.place(error.row)} {error.told}")
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a type is one of Arrow's for text."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def value_type(column: pa.ChunkedArray) -> pa.DataType:
+    """Return the type of what a column holds, that of its dictionary where it has one."""
+    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
 
 
 def first(mask: np.ndarray) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mfjax.data.reading.rows import RowError, first, refuse_missing
+from mfjax.data.reading.rows import RowError, first, is_text, refuse_missing
 from mfjax.types import TimeUnit
 
 # Each a thousandth of the one before it.
@@ -39,7 +39,7 @@ def read(
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if is_text(kind):
         column = _of_text(column, format)
         kind = column.type
     if pa.types.is_timestamp(kind):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mfjax import checks
-from mfjax.data.reading.rows import RowError, first, refuse_missing
+from mfjax.data.reading.rows import RowError, first, is_text, refuse_missing
 
 
 def read(column: pa.ChunkedArray) -> np.ndarray:
@@ -26,7 +26,7 @@ def read(column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if is_text(kind):
         column = _of_text(column)
     elif pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
         column = column.cast(pa.float64())

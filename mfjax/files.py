@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,21 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+
+def check_writable(name: str, folder: Path) -> None:
+    """Make a folder where it is not there, and raise ValueError unless a byte can be written to it.
+
+    Args:
+        name: of the argument, for the message.
+        folder: which a long run writes to at its end: better told at its beginning.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"0")
+    except OSError as error:
+        raise ValueError(f"{name}: {folder} can not be written to ({error.strerror}); pass another folder") from None
 
 
 @contextmanager

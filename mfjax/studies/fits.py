@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mfjax import checks
-from mfjax.files import atomic_path
+from mfjax.files import atomic_path, check_writable
 from mfjax.studies.judging import Judged
 from mfjax.studies.task import Task
 
@@ -26,12 +25,9 @@ def folder(path: str | Path) -> Path:
     """
     checks.kind("folder", path, (str, os.PathLike), "pass the folder of the study, or None to keep no fits")
     found = Path(path) / "fits"
-    try:
-        found.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=found):
-            return found
-    except OSError as error:
-        raise ValueError(f"folder: {path} can not be written to ({error.strerror}); pass another one") from None
+    for each in (Path(path), found):
+        check_writable("folder", each)
+    return found
 
 
 def task_checksum(task: Task) -> str:

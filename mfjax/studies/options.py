@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import tempfile
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
+from mfjax import files
 from mfjax.studies import compiled, config, extras, option_checks
 
 UNRECORDED = ("config", "out", "progress")
@@ -140,14 +140,8 @@ def begin(options: Checked, *modules: str) -> None:
     """
     extras.require(*(["tqdm"] if hasattr(options, "progress") else []), *modules)
     out = getattr(options, "out", None)
-    if out is None:
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out) as file:
-            file.write(b"0")
-    except OSError as error:
-        raise ValueError(f"out: {out} can not be written to ({error.strerror}); pass another folder") from None
+    if out is not None:
+        files.check_writable("out", out)
 
 
 def _one_line(message: object) -> str:

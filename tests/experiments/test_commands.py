@@ -20,6 +20,7 @@ from experiments.ml1m import study as ml1m
 from experiments.ml100k import search_als, search_ranking
 from experiments.ml100k import study as ml100k
 from experiments.two_stage import study as two_stage
+from mfjax import files
 from mfjax.studies import option_checks, options
 from paper_repro import verdict
 
@@ -239,7 +240,7 @@ def test_the_folder_is_tried_before_anything_runs(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(options.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", full)
     with pytest.raises(ValueError, match=r"out: .*folder can not be written to \(No space left on device\)"):
         ranking_losses.run(chosen)
 

@@ -52,12 +52,9 @@ def head(path: Place, columns: Columns | None = None, dialect: Text | None = Non
     Raises:
         ValueError: for a file that can not be read, or whose header line or separator can not be told.
     """
-    suffix = opening.suffix(path)
     try:
-        if suffix in (".parquet", ".pq") or opening.is_parquet(path):
-            return _parquet(path)
-        if suffix in (".json", ".jsonl", ".ndjson"):
-            return _json(path)
+        if (form := opening.form(path)) != "text":
+            return _parquet(path) if form == "parquet" else _json(path)
     except (pa.ArrowException, *DAMAGED) as error:
         raise ValueError(f"source: {path} can not be read ({error!s:.120}); write or fetch it again") from None
     layout = layouts.look(path, columns or Columns(), dialect or Text())

@@ -79,6 +79,11 @@ class Text:
                 raise ValueError(f"encoding: {self.encoding!r} is unknown; pass such as 'latin-1'") from None
 
 
+def judgements(columns: Columns, text: Text) -> tuple[Columns, Text]:
+    """Return where the columns of TREC's judgements are, and how their lines are written: `user 0 item relevance`."""
+    return replace(columns, user=0, item=2, value=3), replace(text, separator="whitespace", header=False)
+
+
 @dataclass(frozen=True)
 class Layout:
     """How a text file is laid out: the dialect of its lines, the names of its columns, and what was found of it."""

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 
@@ -34,6 +34,10 @@ DAMAGED = (
 
 # Files with these suffixes (before that of a compression) are taken for tables in a folder.
 TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".parquet", ".pq", ".json", ".jsonl", ".ndjson")
+
+
+Form = Literal["parquet", "json", "text"]
+"""What a file is."""
 
 
 def place(source: Any) -> Place:
@@ -122,9 +126,11 @@ def opened(path: Place) -> BinaryIO:
     return file
 
 
-def is_parquet(path: Place) -> bool:
-    """Return whether a file begins as Parquet does."""
-    return _starts(path).startswith(b"PAR1")
+def form(path: Place) -> Form:
+    """Return what a file is: Parquet by its suffix or its first bytes, JSON lines by their suffix, else text."""
+    if suffix(path) in (".parquet", ".pq") or _starts(path).startswith(b"PAR1"):
+        return "parquet"
+    return "json" if suffix(path) in (".json", ".jsonl", ".ndjson") else "text"
 
 
 def owned(content: bytes) -> pa.NativeFile:

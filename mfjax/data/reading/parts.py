@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
@@ -16,7 +15,7 @@ import pyarrow.parquet
 
 from mfjax.data.reading import lines, lists, opening, text, typed
 from mfjax.data.reading.columns import Columns, filtered
-from mfjax.data.reading.layouts import Text, look
+from mfjax.data.reading.layouts import Text, judgements, look
 from mfjax.data.reading.lines import BLOCK
 from mfjax.data.reading.opening import DAMAGED, Place, native, opened, owned
 from mfjax.data.reading.rows import Part, Rows
@@ -86,14 +85,10 @@ def _rechunked(tables: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
 
 
 def _opened(file: Place, columns: Columns, dialect: Text, layout: str, size: int, events: bool) -> _Source:
-    suffix = opening.suffix(file)
     if layout == "qrels":
-        columns = replace(columns, user=0, item=2, value=3)
-        dialect = replace(dialect, separator="whitespace", header=False)
-    elif suffix in (".parquet", ".pq") or opening.is_parquet(file):
-        return _parquet(file, columns, size)
-    elif suffix in (".json", ".jsonl", ".ndjson"):
-        return _json_lines(file, columns)
+        columns, dialect = judgements(columns, dialect)
+    elif (form := opening.form(file)) != "text":
+        return _parquet(file, columns, size) if form == "parquet" else _json_lines(file, columns)
     return _text(file, columns, dialect, events)
 
 

@@ -15,7 +15,7 @@ from mfjax.data.reading import frames, lists, opening, text, typed
 from mfjax.data.reading.assembly import Reading, Unknown, assemble, in_one_unit
 from mfjax.data.reading.columns import Columns, Selector
 from mfjax.data.reading.ids import IdKind, encode
-from mfjax.data.reading.layouts import Text
+from mfjax.data.reading.layouts import Text, judgements
 from mfjax.data.reading.opening import Place
 from mfjax.data.reading.repeats import Duplicates
 from mfjax.data.reading.rows import Part, Rows
@@ -248,14 +248,10 @@ def is_path(source: Any) -> bool:
 
 
 def _rows_of_file(file: Place, columns: Columns, dialect: Text, layout: FileLayout, events: bool) -> Rows:
-    suffix = opening.suffix(file)
     if layout == "lists":
         return lists.rows(file, columns, dialect)
     if layout == "qrels":
-        columns = replace(columns, user=0, item=2, value=3)
-        dialect = replace(dialect, separator="whitespace", header=False)
-    elif suffix in (".parquet", ".pq") or opening.is_parquet(file):
-        return typed.parquet(file, columns)
-    elif suffix in (".json", ".jsonl", ".ndjson"):
-        return typed.json_lines(file, columns)
+        columns, dialect = judgements(columns, dialect)
+    elif (form := opening.form(file)) != "text":
+        return (typed.parquet if form == "parquet" else typed.json_lines)(file, columns)
     return text.rows(file, columns, dialect, events=events)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from mfjax import checks
 from mfjax.als import objectives
-from mfjax.als.objectives import Objective, check_fits
+from mfjax.als.objective import Objective, check_fits
 from mfjax.histories import By, Side
 from mfjax.types import Array
 

@@ -34,7 +34,7 @@ def explain(
         items: float [num_items, dim], the item factors.
         history_ids: int32 [length].
         mask: bool [length], True = real; other entries contribute 0.
-        quadratic: float [length], a.
+        quadratic: float [length], a; `config.objective.numbers(values, item_counts, weights)` has both.
         linear: float [length], q.
         background_gramian: float [dim, dim], w0 * sum_i s_i v_i v_i'; zeros where the objective has none.
         reg: float scalar or [dim], lambda of this user, after scaling by the history's length.

@@ -8,7 +8,8 @@ r"""Memory of ALS on each device, known before anything is allocated.
 
 bytes, for d factors, U users, I items, N interactions, n devices, and sides of R rows whose histories are cut into
 segments of w entries and chunks of c with s rows: every row leaves half a segment of padding on average. Where all
-entries have one value, such as a 1 for what was seen, 4 bytes in place of 8. A GPU never writes the gathered rows down,
+entries have one value, such as a 1 for what was seen, 4 bytes in place of 8, and 4 more where entries have weights that
+differ. A GPU never writes the gathered rows down,
 but their sums over a segment, weights of entries, and two rows of a slot: 4 (c (d / w + 2) + 2 d s) in place of 8 d c.
 
 Tables shared out by rows (`mfjax.devices.by_rows`) take 1/n of that and 16 (U + I) bytes of numbers that every device
@@ -52,6 +53,7 @@ def expected(
     chunk_entries: int | None = None,
     by_rows: bool = False,
     one_value: bool = False,
+    weighted: bool = False,
     solver: Solver = "conjugate_gradient",
 ) -> Footprint:
     """Return the bytes that a fit needs on the default device, before there are histories.
@@ -63,6 +65,7 @@ def expected(
         width, chunk_entries: as in `histories.build`.
         by_rows: whether tables are shared out too.
         one_value: whether all entries have the same value.
+        weighted: whether entries have weights, and not all the same.
         solver: of the config.
 
     Raises:
@@ -81,10 +84,11 @@ def expected(
     checks.whole("num_interactions", num_interactions, least=0, most=2**62)
     checks.choice("by_rows", by_rows, (False, True))
     checks.choice("one_value", one_value, (False, True))
+    checks.choice("weighted", weighted, (False, True))
     # Python's numbers, which do not wrap as numpy's would.
     num_users, num_items, num_interactions = int(num_users), int(num_items), int(num_interactions)
     dim, num_devices, width, chunk_entries = int(dim), int(num_devices), int(width), int(chunk_entries)
-    each, rows = (4 if one_value else 8) + (8 if by_rows else 0), max(num_users, num_items)
+    each, rows = 4 + (0 if one_value else 4) + (4 if weighted else 0) + (8 if by_rows else 0), max(num_users, num_items)
     entries = sum(num_interactions + side * width // 2 for side in (num_users, num_items))
     of_side = num_interactions + rows * width // 2
     # A chunk has no more than a device's share of its side, and rows as it has entries.

@@ -44,13 +44,12 @@ def entry_of(
         item_counts = column_counts[block.ids]  # [segments, width]
     else:
         item_counts = jnp.broadcast_to(counts[block.rows[block.owners]][:, None], block.entries.shape)
-    values = jnp.broadcast_to(block.values, block.entries.shape).astype(dtype)
-    entry = config.objective.entry(values - config.objective.offset, item_counts.astype(dtype))
-    checks.kind("entry", entry, objectives.Entry, "let the objective's function return an objectives.Entry")
-    for number in entry:
-        checks.number("entry", number, remedy="let the objective's function return numbers")
-        if jnp.shape(number):
-            checks.shape("entry", number, values.shape, "let the objective's function return one number for each value")
+
+    def of_entries(numbers: Array) -> Array:
+        return jnp.broadcast_to(numbers, block.entries.shape).astype(dtype)
+
+    weights = None if block.weights is None else of_entries(block.weights)
+    entry = config.objective.numbers(of_entries(block.values), item_counts.astype(dtype), weights)
     return objectives.Entry(*(jnp.where(block.mask, number, 0.0).astype(dtype) for number in entry))
 
 

@@ -22,13 +22,14 @@ objective                 a             q             c            background :m
 `explicit`, `zeros_observed` and `popularity_weighted` take values as ratings, of either sign. `implicit` and `ials`
 take their sign as a preference and their size as confidence: p = 1 for r > 0 and p = 0 for r <= 0, so that a negative
 value is a dislike and a stored zero no like; conf is made from abs(r).
+
+`mfjax.als.objective` has what weights do to the three numbers, where interactions have any.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -36,46 +37,10 @@ import numpy as np
 from jax.tree_util import Partial
 
 from mfjax import checks
+from mfjax.als.objective import Entry as Entry
+from mfjax.als.objective import Objective as Objective
+from mfjax.als.objective import check_fits
 from mfjax.types import Array
-
-
-class Entry(NamedTuple):
-    """The three numbers of a history entry, each of the shape of its values."""
-
-    quadratic: Array
-    linear: Array
-    constant: Array
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Objective:
-    """A pytree: its numbers are traced, so `vmap` over alpha works and changing it does not recompile.
-
-    Attributes:
-        entry: (values, item_counts) -> Entry, elementwise; a plain function, or a `jax.tree_util.Partial` whose
-            arguments are traced. A function that is made anew compiles anew.
-        unobserved_weight: w0, the weight of the background.
-        popularity_exponent: the background weight of item i is p_i = max(c_i, 1)^exponent / mean of the same;
-            0 weighs all items alike.
-        offset: subtracted from every value before `entry` sees it, and added to every score; the mean of the
-            ratings for biased models.
-    """
-
-    entry: Callable[[Array, Array], Entry]
-    unobserved_weight: float | Array = 0.0
-    popularity_exponent: float | Array = 0.0
-    offset: float | Array = 0.0
-
-    def __post_init__(self) -> None:
-        # A plain function is no pytree; placeholders, which JAX rebuilds objects with, are not callable.
-        if callable(self.entry) and not isinstance(self.entry, Partial):
-            object.__setattr__(self, "entry", Partial(self.entry))
-
-    def item_weights(self, item_counts: Array) -> Array:
-        """Return p_i, float32 [num_items], with mean 1."""
-        weights = jnp.maximum(item_counts, 1.0) ** self.popularity_exponent
-        return weights / jnp.mean(weights)
 
 
 def _check_options(*, least: float | None = None, above: float | None = None, **options: float | Array) -> None:
@@ -94,13 +59,6 @@ def _check_used(values: Array, **options: float | Array) -> None:
     for name, value in options.items():
         checks.shape(name, value, (), "pass one number; jax.vmap over configs takes many")
         check_fits(name, value, jnp.result_type(values, float))
-
-
-def check_fits(name: str, value: Any, dtype: jnp.dtype) -> None:
-    """Raise ValueError for a number that is finite, but infinite in `dtype`, as far as it can be seen."""
-    number = checks.seen(value)
-    if number is not None and (np.abs(np.asarray(number, np.float64)) > float(jnp.finfo(dtype).max)).any():
-        raise ValueError(f"{name}: {value} is infinite in {jnp.dtype(dtype).name}; pass a smaller number")
 
 
 def _square(weight: Array, target: Array) -> Entry:
@@ -137,7 +95,7 @@ def zeros_observed() -> Objective:
 
     .. math:: \sum_u \sum_i (r_{ui} - s_{ui})^2 = \sum_H (r_{ui}^2 - 2 r_{ui} s_{ui}) + \sum_u \sum_i s_{ui}^2
     """
-    return Objective(entry=Partial(_zeros_observed), unobserved_weight=1.0)
+    return Objective(entry=Partial(_zeros_observed), unobserved_weight=1.0, weighing="pair")
 
 
 def _confidence(values: Array, confidence: Array) -> Entry:
@@ -187,6 +145,8 @@ def implicit(
     - `"value"`: c = alpha abs(r), what the library implicit computes when it is given the matrix alpha R: a stored
       zero then weighs nothing at all.
 
+    Where interactions have weights w, w takes the place of abs(r): c = 1 + alpha w, and r only says which p.
+
     Args:
         alpha: at least 0.
         confidence: the rule of c.
@@ -206,7 +166,33 @@ def implicit(
     checks.choice("confidence", confidence, CONFIDENCES)
     _check_options(alpha=alpha, least=0)
     _check_options(epsilon=epsilon, above=0)
-    return Objective(entry=Partial(CONFIDENCES[confidence], alpha, epsilon), unobserved_weight=1.0)
+    return Objective(entry=Partial(CONFIDENCES[confidence], alpha, epsilon), unobserved_weight=1.0, weighing="size")
+
+
+def as_in_spark(*, alpha: float | Array = 1.0) -> Objective:
+    """Return what Spark's ALS minimises with `implicitPrefs`: c = 1 + alpha abs(r), p = 1 for r > 0 alone.
+
+    Spark regularises a row in proportion to its entries above 0, which no `reg_exponent` does where some are not.
+
+    Raises:
+        ValueError: for an alpha below 0, or what is no number.
+
+    Source: org.apache.spark.ml.recommendation.ALS, `computeFactors`.
+    """
+    return implicit(alpha=alpha, confidence="linear")
+
+
+def as_in_implicit(*, alpha: float | Array = 1.0) -> Objective:
+    """Return what the library implicit minimises: c = alpha abs(r) within H, p = 1 for r > 0 alone.
+
+    Its regularisation is that of `reg_exponent=0`.
+
+    Raises:
+        ValueError: for an alpha below 0, or what is no number.
+
+    Source: implicit.als.AlternatingLeastSquares, `least_squares`.
+    """
+    return implicit(alpha=alpha, confidence="value")
 
 
 def _ials(values: Array, item_counts: Array) -> Entry:

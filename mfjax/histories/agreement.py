@@ -74,7 +74,10 @@ def lists(name: str, value: Any, num_rows: int | None = None, num_columns: int |
     """
     what = "Interactions" if isinstance(value, Interactions) else "what you have, as Interactions,"
     checks.kind(name, value, Ragged, f"pass the lists that histories.ragged makes of {what} a row per user")
-    for part, kind in (("offsets", jnp.integer), ("ids", jnp.integer), ("values", jnp.floating)):
+    kinds = {"offsets": jnp.integer, "ids": jnp.integer, "values": jnp.floating}
+    if value.weights is not None:
+        kinds["weights"] = jnp.floating
+    for part, kind in kinds.items():
         array = getattr(value, part)
         if not hasattr(array, "dtype") or array.ndim != 1 or not jnp.issubdtype(array.dtype, kind):
             raise ValueError(f"{name}.{part}: {describe(array)} is no list of numbers; pass histories.ragged(...)")

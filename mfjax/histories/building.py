@@ -27,15 +27,15 @@ def build(
     """Return the padded histories of `interactions` by user and by item.
 
     Args:
-        interactions: pairs on the host.
+        interactions: pairs on the host; their weights, where they have any, stand beside their values.
         chunk_entries: entries a chunk, or None for those that suit the platform, see `CHUNK_ENTRIES`. Cholesky has a
             matrix for every segment of a chunk in memory: choose fewer for it where the whole side is one chunk.
         width: entries a segment.
         multiple_of: the number of chunks is a multiple of this (the number of devices that share them).
 
     Raises:
-        ValueError: for what are no Interactions, an empty set, ids outside the id spaces, values that are not finite
-            in float32, or options that are not whole numbers of at least 1.
+        ValueError: for what are no Interactions, an empty set, ids outside the id spaces, values or weights that are
+            not finite in float32, negative weights, or options that are not whole numbers of at least 1.
 
     Example:
         >>> pairs = Interactions(np.array([1, 0, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 2, 3)
@@ -47,7 +47,7 @@ def build(
     sizes = (interactions.users, interactions.num_users), (interactions.items, interactions.num_items)
     counts = [np.bincount(ids, minlength=size) for ids, size in sizes]
     options: dict[str, Any] = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
-    by_user, by_item = Packing.pair(*counts, value=_one_value(interactions.values), **options)
+    by_user, by_item = Packing.pair(*counts, same=_same(interactions), **options)
     users = _packed(by_user, interactions, "user")
     del by_user
     return Histories(users, _packed(by_item, interactions, "item"))
@@ -68,13 +68,18 @@ def side(
     rows, _, num_rows, _ = sides(interactions, by)
     counts = np.bincount(rows, minlength=num_rows)
     options: dict[str, Any] = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
-    packing = Packing(counts, _plans(counts, **options), width, _one_value(interactions.values))
+    packing = Packing(counts, _plans(counts, **options), width, _same(interactions))
     return _packed(packing, interactions, by)
 
 
-def _one_value(values: np.ndarray) -> float | None:
-    """Return the value that all entries have, or None."""
-    return float(values[0]) if np.all(values == values[0]) else None
+def numbers_of(interactions: Interactions) -> list[np.ndarray]:
+    """Return the numbers of entries: their values, and their weights where there are any."""
+    return [interactions.values] if interactions.weights is None else [interactions.values, interactions.weights]
+
+
+def _same(interactions: Interactions) -> list[float | None]:
+    """Return the value that all entries have, or None, and likewise the weight where there are any."""
+    return [float(numbers[0]) if np.all(numbers == numbers[0]) else None for numbers in numbers_of(interactions)]
 
 
 PART, MOST_PARTS = 1 << 20, 8
@@ -94,7 +99,7 @@ def _packed(packing: Packing, interactions: Interactions, by: By) -> Side:
         here = here[sorted_by_row(rows[here] - first, columns[here])]  # [entries of the part]
         of_part = rows[here]
         position = np.arange(len(here)) - (starts[of_part] - starts[first])
-        packing.write(of_part, position, columns[here], interactions.values[here])
+        packing.write(of_part, position, columns[here], *(numbers[here] for numbers in numbers_of(interactions)))
     return packing.side(np.bincount(columns, minlength=num_columns))
 
 
@@ -106,38 +111,43 @@ class Packing:
     """
 
     def __init__(
-        self, counts: np.ndarray, plans: Sequence[Plan | None], width: int, value: float | None = None
+        self, counts: np.ndarray, plans: Sequence[Plan | None], width: int, same: Sequence[float | None]
     ) -> None:
         self.counts, self._is_common = counts, np.zeros(len(counts), bool)
         if plans[0] is not None:
             self._is_common[plans[0].rows] = True
-        self._writers = [None if plan is None else Writer(plan, width, len(counts), value) for plan in plans]
+        self._writers = [None if plan is None else Writer(plan, width, len(counts), same) for plan in plans]
 
     @classmethod
     def pair(
-        cls, *counts: np.ndarray, chunk_entries: int | None, width: int, multiple_of: int, value: float | None
+        cls,
+        *counts: np.ndarray,
+        chunk_entries: int | None,
+        width: int,
+        multiple_of: int,
+        same: Sequence[float | None],
     ) -> list[Packing]:
         """Return those of users and items.
 
         Args:
             counts: int64, entries of every user, and of every item.
             chunk_entries, width, multiple_of: as in `build`.
-            value: what all entries are, or None when they differ.
+            same: the value that all entries have, or None when they differ; and the weight, where there are any.
         """
         options: dict[str, Any] = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
         plans = [_plans(of_side, **options) for of_side in counts]
         users, items = (common for common, _ in plans)
         if users is not None and items is not None:
             plans = [(common, long) for common, (_, long) in zip(share_shape(users, items), plans, strict=True)]
-        return [cls(of_side, planned, width, value) for of_side, planned in zip(counts, plans, strict=True)]
+        return [cls(of_side, planned, width, same) for of_side, planned in zip(counts, plans, strict=True)]
 
-    def write(self, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
-        """Add entries, [n] each; `position` is an entry's place within its row, from 0."""
+    def write(self, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, *numbers: np.ndarray) -> None:
+        """Add entries, [n] each; `position` is an entry's place within its row, from 0; `numbers` as `numbers_of`."""
         common = self._is_common[rows]
         for writer, chosen in zip(self._writers, (common, ~common), strict=True):
             if writer is not None and chosen.any():
                 part = slice(None) if chosen.all() else chosen
-                writer.write(rows[part], position[part], columns[part], values[part])
+                writer.write(rows[part], position[part], columns[part], *(each[part] for each in numbers))
 
     def side(self, column_counts: np.ndarray) -> Side:
         """Return what was written."""

@@ -29,6 +29,8 @@ class Packed:
         owners: int32 [chunks, segments], the slot that a segment belongs to.
         rows: int32 [chunks, slots], the row solved in a slot; padding is 0.
         row_mask: bool [chunks, slots], True for a real row.
+        weights: how sure each value is, of a shape that values may have, padding is 0; None where interactions have
+            no weights.
     """
 
     entries: Array
@@ -36,6 +38,7 @@ class Packed:
     owners: Array
     rows: Array
     row_mask: Array
+    weights: Array | None = None
 
     @property
     def ids(self) -> Array:
@@ -48,7 +51,8 @@ class Packed:
         return self.entries > 0
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(entries {describe(self.entries)}, rows {describe(self.rows)})"
+        weights = "" if self.weights is None else f", weights {describe(self.weights)}"
+        return f"{type(self).__name__}(entries {describe(self.entries)}, rows {describe(self.rows)}{weights})"
 
 
 @jax.tree_util.register_dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,11 +71,12 @@ class Writer:
 
     Attributes:
         entries: int32 [chunks * segments * width], one more than the column's id; padding is 0.
-        values: float32 of the same size, padding is 0; or [chunks], where every entry has the value that is given.
+        numbers: the values of entries, and their weights where there are any: float32 of the same size, padding is 0;
+            or [chunks], where every entry has the number that is given.
         owners: int32 [chunks * segments], ascending within a chunk; padding belongs to the last slot.
     """
 
-    def __init__(self, plan: Plan, width: int, num_rows: int, value: float | None = None) -> None:
+    def __init__(self, plan: Plan, width: int, num_rows: int, same: Sequence[float | None] = (None,)) -> None:
         num_chunks, num_segments, num_slots = plan.shape
         self.plan, self.width = plan, width
         self._segment, self._slot = np.zeros(num_rows, np.int64), np.zeros(num_rows, np.int32)
@@ -83,26 +85,32 @@ class Writer:
         self._slot[plan.rows] = plan.slot
         self.owners = np.full(num_chunks * num_segments, num_slots - 1, np.int32)
         self.entries = np.zeros(len(self.owners) * width, np.int32)
-        self._differ = value is None
-        self.values = (
-            np.zeros_like(self.entries, np.float32) if value is None else np.full(num_chunks, value, np.float32)
-        )
+        self._differ = [number is None for number in same]
+        self.numbers = [
+            np.zeros_like(self.entries, np.float32) if number is None else np.full(num_chunks, number, np.float32)
+            for number in same
+        ]
 
-    def write(self, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, values: np.ndarray) -> None:
-        """Write entries, [n] each: their rows, all of the plan, and their places within the rows, from 0."""
+    def write(self, rows: np.ndarray, position: np.ndarray, columns: np.ndarray, *numbers: np.ndarray) -> None:
+        """Write entries, [n] each: their rows, all of the plan, their places within the rows, from 0, columns, and as
+        many numbers as there are."""
         segment = self._segment[rows] + position // self.width  # [n]
         entry = segment * self.width + position % self.width  # [n]
         self.entries[entry] = columns + 1
-        if self._differ:
-            self.values[entry] = values
+        for written, given, differ in zip(self.numbers, numbers, self._differ, strict=True):
+            if differ:
+                written[entry] = given
         self.owners[segment] = self._slot[rows]
 
     def arrays(self) -> tuple[np.ndarray, ...]:
         """Return entries and values [chunks, segments, width], owners [chunks, segments], and rows int32 and row_mask
-        bool [chunks, slots]; values are [chunks, 1, 1] where all have one."""
+        bool [chunks, slots], and weights where there are any; numbers are [chunks, 1, 1] where all have one."""
         num_chunks, num_segments, num_slots = self.plan.shape
         row_ids, row_mask = np.zeros((num_chunks, num_slots), np.int32), np.zeros((num_chunks, num_slots), bool)
         row_ids[self.plan.chunk, self.plan.slot], row_mask[self.plan.chunk, self.plan.slot] = self.plan.rows, True
         shape = (num_chunks, num_segments, self.width)
-        values = self.values.reshape(shape if self._differ else (num_chunks, 1, 1))
-        return (self.entries.reshape(shape), values, self.owners.reshape(shape[:2]), row_ids, row_mask)
+        values, *weights = (
+            numbers.reshape(shape if differ else (num_chunks, 1, 1))
+            for numbers, differ in zip(self.numbers, self._differ, strict=True)
+        )
+        return (self.entries.reshape(shape), values, self.owners.reshape(shape[:2]), row_ids, row_mask, *weights)

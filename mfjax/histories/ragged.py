@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -27,6 +28,7 @@ class Ragged:
         values: float32 [n].
         num_columns: size of the id space of `ids` (static).
         longest: length of the longest row (static).
+        weights: float32 [n], how sure each value is; None where interactions have no weights.
     """
 
     offsets: Array
@@ -34,6 +36,7 @@ class Ragged:
     values: Array
     num_columns: int = field(metadata={"static": True})
     longest: int = field(metadata={"static": True})
+    weights: Array | None = None
 
     def __post_init__(self) -> None:
         checks.whole("num_columns", self.num_columns, least=0)
@@ -41,7 +44,8 @@ class Ragged:
 
     def __repr__(self) -> str:
         offsets = f"offsets {describe(self.offsets)}, ids {describe(self.ids)}"
-        return f"Ragged({offsets}, {self.num_columns} columns, longest {self.longest})"
+        weights = "" if self.weights is None else ", with weights"
+        return f"Ragged({offsets}, {self.num_columns} columns, longest {self.longest}{weights})"
 
     @property
     def num_rows(self) -> int:
@@ -53,11 +57,21 @@ class Ragged:
 
     def rows(self, rows: Array) -> tuple[Array, Array, Array]:
         """Return ids, values and mask [batch, longest] of `rows` int32 [batch]; padding is id 0, value 0, False."""
-        position = self.offsets[rows][:, None] + jnp.arange(self.longest, dtype=jnp.int32)[None, :]
-        mask = position < self.offsets[rows + 1][:, None]
-        position = jnp.where(mask, position, 0)
+        position, mask = self._places(rows)
         ids = jnp.where(mask, self.ids[position], 0)
         return ids, jnp.where(mask, self.values[position], 0), mask
+
+    def weights_of(self, rows: Array) -> Array | None:
+        """Return the weights [batch, longest] of `rows` int32 [batch], 0 on padding; None where there are none."""
+        if self.weights is None:
+            return None
+        position, mask = self._places(rows)
+        return jnp.where(mask, self.weights[position], 0)
+
+    def _places(self, rows: Array) -> tuple[Array, Array]:
+        position = self.offsets[rows][:, None] + jnp.arange(self.longest, dtype=jnp.int32)[None, :]
+        mask = position < self.offsets[rows + 1][:, None]
+        return jnp.where(mask, position, 0), mask
 
 
 def ragged(interactions: Interactions, *, by: By = "user") -> Ragged:
@@ -66,8 +80,8 @@ def ragged(interactions: Interactions, *, by: By = "user") -> Ragged:
     Rows without interactions are empty. Entries are ordered by (row, id); equal pairs keep file order.
 
     Raises:
-        ValueError: for what are no Interactions, an unknown side, ids outside the id spaces, or values that are not
-            finite.
+        ValueError: for what are no Interactions, an unknown side, ids outside the id spaces, values or weights that
+            are not finite in float32, or negative weights.
 
     Example:
         >>> pairs = Interactions(np.array([1, 0, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 2, 3)
@@ -81,11 +95,16 @@ def ragged(interactions: Interactions, *, by: By = "user") -> Ragged:
     offsets = np.zeros(num_rows + 1, np.int64)
     np.cumsum(np.bincount(rows, minlength=num_rows), out=offsets[1:])
     # One spare entry, so that an empty set still has something to gather.
-    ids = np.zeros(max(len(order), 1), np.int32)
-    values = np.zeros(max(len(order), 1), np.float32)
-    ids[: len(order)], values[: len(order)] = columns[order], interactions.values[order]
+
+    def in_order(column: np.ndarray, dtype: type) -> Array:
+        held: np.ndarray = np.zeros(max(len(order), 1), dtype)
+        held[: len(order)] = column[order]
+        return jnp.asarray(held)
+
+    ids, values = in_order(columns, np.int32), in_order(interactions.values, np.float32)
+    weights = None if interactions.weights is None else in_order(interactions.weights, np.float32)
     longest = int(np.diff(offsets).max(initial=0))
-    return Ragged(jnp.asarray(offsets, jnp.int32), jnp.asarray(ids), jnp.asarray(values), num_columns, max(longest, 1))
+    return Ragged(jnp.asarray(offsets, jnp.int32), ids, values, num_columns, max(longest, 1), weights)
 
 
 def check_interactions(interactions: Any) -> None:
@@ -105,8 +124,10 @@ def check_interactions(interactions: Any) -> None:
     checks.kind("interactions", interactions, Interactions, remedy)
     for name in ("num_users", "num_items"):
         checks.whole(name, getattr(interactions, name), least=0)
-    for name, kinds in (("users", "iu"), ("items", "iu"), ("values", "iuf")):
+    for name, kinds in (("users", "iu"), ("items", "iu"), ("values", "iuf"), ("weights", "iuf")):
         column = getattr(interactions, name)
+        if name == "weights" and column is None:
+            continue
         checks.kind(name, column, np.ndarray, "pass a numpy array, or use data.from_arrays")
         if column.size and column.dtype.kind not in kinds:
             raise ValueError(f"{name}: dtype {column.dtype}; pass numbers, or use data.from_arrays")
@@ -124,10 +145,21 @@ def check(interactions: Any) -> None:
             raise ValueError(
                 f"{name}: id {ids[bad[0]]} in row {bad[0]} is outside 0..{size - 1}; map raw ids with a Vocabulary"
             )
-    with np.errstate(over="ignore"):
-        bad = np.flatnonzero(~np.isfinite(np.asarray(interactions.values, np.float32)))
-    if bad.size:
-        raise ValueError(f"values: {interactions.values[bad[0]]} in row {bad[0]} is not finite; drop or repair the row")
+    for name, column, bad, fault in wrong_numbers(interactions):
+        raise ValueError(f"{name}: {column[bad[0]]} in row {bad[0]} is {fault}")
+
+
+def wrong_numbers(interactions: Interactions) -> Iterator[tuple[str, np.ndarray, np.ndarray, str]]:
+    """Yield the name of a column of values or weights, the column, the rows in which it is wrong, and what to say."""
+    for name, column in (("values", interactions.values), ("weights", interactions.weights)):
+        if column is None:
+            continue
+        with np.errstate(over="ignore"):
+            numbers = np.asarray(column, np.float32)
+        if (bad := np.flatnonzero(~np.isfinite(numbers))).size:
+            yield name, column, bad, "not finite; drop or repair the row"
+        if name == "weights" and (bad := np.flatnonzero(numbers < 0)).size:
+            yield name, column, bad, "negative; pass 0 or more, and let the value say what is disliked"
 
 
 def check_some(interactions: Interactions) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mfjax import checks
-from mfjax.histories.building import Packing
+from mfjax.histories.building import Packing, numbers_of
 from mfjax.histories.packed import Histories
-from mfjax.histories.ragged import check_interactions
+from mfjax.histories.ragged import check_interactions, wrong_numbers
 from mfjax.types import Interactions
 
 Batches = Callable[[], Iterator[Interactions]]
@@ -33,8 +33,9 @@ def build(batches: Batches, *, chunk_entries: int | None = None, width: int = 32
         chunk_entries, width, multiple_of: as in `histories.build`.
 
     Raises:
-        ValueError: when there is nothing, an id is outside its batch's id space, a value is not finite in float32, the
-            second pass differs from the first, or an option is no whole number of at least 1.
+        ValueError: when there is nothing, an id is outside its batch's id space, a value or weight is not finite in
+            float32, a weight is negative, only some batches have weights, the second pass differs from the first, or
+            an option is no whole number of at least 1.
 
     Example:
         >>> pairs = Interactions(np.array([1, 0, 1]), np.array([2, 0, 1]), np.ones(3, np.float32), 2, 3)
@@ -43,23 +44,33 @@ def build(batches: Batches, *, chunk_entries: int | None = None, width: int = 32
     """
     checks.function("batches", batches, "pass a function that starts a pass, such as data.batches(path)")
     user_counts, item_counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    least, most = np.inf, -np.inf
+    least, most = np.array([np.inf]), np.array([-np.inf])  # of values, and of weights where there are any
     for number, batch in enumerate(batches()):
         _check(batch, number)
-        values = np.asarray(batch.values, np.float32)
-        least, most = values.min(initial=least), values.max(initial=most)
+        numbers = np.array(numbers_of(batch), np.float32)  # [1 or 2, n]
+        if number == 0:
+            least, most = (np.full(len(numbers), bound) for bound in (np.inf, -np.inf))
+        if len(numbers) != len(least):
+            raise ValueError(
+                f"weights: batch {number} has {'some' if len(numbers) > 1 else 'none'}, and the first has "
+                f"{'some' if len(least) > 1 else 'none'}; give every batch weights, or none"
+            )
+        least, most = (
+            np.minimum(least, numbers.min(1, initial=np.inf)),
+            np.maximum(most, numbers.max(1, initial=-np.inf)),
+        )
         user_counts = _added(user_counts, batch.users, batch.num_users)
         item_counts = _added(item_counts, batch.items, batch.num_items)
     if not user_counts.sum():
         raise ValueError("batches: there are no interactions; check the path or the filter that made them")
     options: dict[str, Any] = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
-    value = float(least) if least == most else None
-    by_user, by_item = Packing.pair(user_counts, item_counts, value=value, **options)
+    same = [float(low) if low == high else None for low, high in zip(least, most, strict=True)]
+    by_user, by_item = Packing.pair(user_counts, item_counts, same=same, **options)
     users_seen, items_seen = np.zeros_like(user_counts), np.zeros_like(item_counts)
     for number, batch in enumerate(batches()):
-        _check_again(batch, number, user_counts - users_seen, item_counts - items_seen)
-        by_user.write(batch.users, _positions(batch.users, users_seen), batch.items, batch.values)
-        by_item.write(batch.items, _positions(batch.items, items_seen), batch.users, batch.values)
+        _check_again(batch, number, user_counts - users_seen, item_counts - items_seen, weighted=len(same) > 1)
+        by_user.write(batch.users, _positions(batch.users, users_seen), batch.items, *numbers_of(batch))
+        by_item.write(batch.items, _positions(batch.items, items_seen), batch.users, *numbers_of(batch))
     if (users_seen != user_counts).any():
         raise ValueError("batches: the second pass ends before the first did; start the same pass whenever called")
     users = by_user.side(item_counts)
@@ -91,17 +102,16 @@ def _check(batch: Any, number: int) -> None:
             raise ValueError(
                 f"{name}: an id in batch {number} is outside 0..{size - 1}; map raw ids with a Vocabulary first"
             )
-    with np.errstate(over="ignore"):
-        if not np.isfinite(np.asarray(batch.values, np.float32)).all():
-            raise ValueError(f"values: one in batch {number} is not finite; drop or repair the row")
+    for name, _, _, fault in wrong_numbers(batch):
+        raise ValueError(f"{name}: one in batch {number} is {fault}")
 
 
-def _check_again(batch: Any, number: int, users_left: np.ndarray, items_left: np.ndarray) -> None:
+def _check_again(batch: Any, number: int, users_left: np.ndarray, items_left: np.ndarray, *, weighted: bool) -> None:
     """Raise ValueError unless the first pass had the entries of a batch of the second."""
     _check(batch, number)
     for ids, left in ((batch.users, users_left), (batch.items, items_left)):
         counts = np.bincount(ids, minlength=len(left))
-        if len(counts) > len(left) or (counts > left).any():
+        if (batch.weights is not None) != weighted or len(counts) > len(left) or (counts > left).any():
             raise ValueError(
                 f"batches: batch {number} of the second pass was not in the first; start the same pass whenever called"
             )

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 COMMANDS = {
     "study": ("mfjax.reports.command:Study", "fit and judge models on a data set, with sweeps, tuning and a page"),
@@ -28,34 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given[0] not in COMMANDS:
         print(f"mfjax: {given[0]!r} is no command; they are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    import tyro
+    from mfjax.studies import command_line
 
     module, _, name = COMMANDS[given[0]][0].partition(":")
     options = getattr(importlib.import_module(module), name)
-    try:
-        words, default = _of_file(given[1:], options, f"mfjax {given[0]}")
-        tyro.cli(options, prog=f"mfjax {given[0]}", args=words, default=default).run()
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has enough, such as `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, OSError) as error:
-        print(f"mfjax: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def _of_file(words: list[str], options: Any, command: str) -> tuple[list[str], Any]:
-    """Return the words without `--config FILE`, and the options of the file, in place of the defaults."""
-    from tyro import MISSING_NONPROP
-
-    for at, word in enumerate(words):
-        flag, equals, path = word.partition("=")
-        if flag == "--config" and (equals or at + 1 < len(words)):
-            from mfjax.studies import option_files
-
-            rest = words[:at] + words[at + (1 if equals else 2) :]
-            return rest, option_files.read(Path(path or words[at + 1]), options, command)
-    return words, MISSING_NONPROP
+    return command_line.main(options, given[1:], program=f"mfjax {given[0]}")
 
 
 def usage() -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -12,8 +12,9 @@ import numpy as np
 from mfjax import checks
 from mfjax.evaluation.named import as_cutoffs
 from mfjax.metrics.conventions import PRESETS
-from mfjax.studies import fits, judging, running
-from mfjax.studies.catalogue import MODELS
+from mfjax.studies import choosing, extras, fits, judging, running
+from mfjax.studies.model import Model
+from mfjax.studies.running import Progress
 from mfjax.studies.settings import settings_of
 from mfjax.types import Interactions
 
@@ -39,39 +40,45 @@ FOR_VALIDATION = {
 }
 """Protocol -> how rows are held out for tuning; folds always do."""
 
-_LEAST = {
-    "users_core": 0, "items_core": 0, "folds": 2, "test_users": 0, "validation_users": 0, "negatives": 0,
-    "split_seed": 0, "tune": 0, "seeds": 1,
-}  # fmt: skip
 
-
-def check(study: Any) -> None:
+def check(options: Any) -> None:
     """Raise ValueError for options that make no sense, whatever the data: before any is read, and anything is fitted.
 
     The folder of the results is made, and tried.
     """
-    for name, least in _LEAST.items():
-        checks.whole(name, getattr(study, name), least=least)
-    if study.cores is not None:
-        checks.whole("cores", study.cores, remedy="pass a number of cores, or leave it out for all")
-    for name in ("positives", "test"):
-        if getattr(study, name) is not None:
-            checks.number(name, getattr(study, name), above=0 if name == "test" else None)
-    checks.number("validation", study.validation, least=0)
-    checks.number("targets", study.targets, above=0, below=1)
-    if study.protocol != "auto":
-        check_meant(study, study.protocol)
-    checks.choice("convention", study.convention, PRESETS)
-    models = running.named_models(study.models)
-    settings_of(models, swept(study.sweep), parameters(study.set))
-    running.check_measures(models, study.metrics)
-    judging.check(study.metrics, as_cutoffs(study.k), PRESETS[study.convention])
-    if study.out is not None:
-        if importlib.util.find_spec("matplotlib") is None:
-            raise ValueError(
-                "out: the plots of the page need matplotlib; install mfjax[experiments], or leave out --out"
-            )
-        fits.folder(study.out)
+    if options.test is not None:
+        checks.number("test", options.test, above=0)
+    if options.protocol != "auto":
+        check_meant(options, options.protocol)
+    for name in options.models:
+        checks.choice("models", name, options.catalogue_of_models)
+    models = options.named()
+    settings_of(models, swept(options), parameters(options))
+    running.check_measures(models, options.metrics)
+    judging.check(options.metrics, as_cutoffs(options.k), PRESETS[options.convention])
+    for name in options.compare:
+        if name not in ("all", "none") or len(options.compare) > 1:
+            checks.choice("compare", name, models)
+    if options.tune:
+        check_tuned(options, models)
+    if options.out is not None:
+        extras.require("matplotlib")
+        fits.folder(options.out)
+
+
+def check_tuned(options: Any, models: Mapping[str, Model]) -> None:
+    """Raise ValueError for a search that has nothing to search, or not what it needs, or would peek."""
+    searched = [name for name, model in models.items() if model.space]
+    if not searched:
+        able = [name for name, model in options.catalogue_of_models.items() if model.space]
+        raise ValueError(f"tune: none of the models has a search space; choose from {', '.join(able)}")
+    if options.split_seed_of(0) != options.split_seed_of(1):
+        raise ValueError("tune: with a split for every seed, what one hides another trains on; pass another rule")
+    if options.tune_method == "tpe":
+        extras.require("optuna")
+    if options.tune_method == "gradient":
+        for name in searched:
+            choosing.check_gradient(name, models[name], tuned_measure(options))
 
 
 def check_meant(study: Any, protocol: str) -> None:
@@ -107,36 +114,19 @@ def choices(study: Any, protocol: str, pairs: Interactions) -> dict[str, Any]:
     return chosen | shares | ({"ties": study.ties} if protocol == "global-time" else {})
 
 
-def swept(words: tuple[str, ...], option: str = "sweep") -> dict[str, dict[str, list[float]]]:
-    """Return model -> parameter -> values of words such as "ease.reg=10,100".
-
-    Raises:
-        ValueError: for a word of another form, an unknown model, or a parameter that is named twice.
-
-    Example:
-        >>> swept(("ease.reg=10,100",))
-        {'ease': {'reg': [10.0, 100.0]}}
-    """
-    found: dict[str, dict[str, list[float]]] = {}
-    for word in words:
-        where, _, text = word.partition("=")
-        model, _, name = where.partition(".")
-        try:
-            values = [float(value) for value in text.split(",")]
-        except ValueError:
-            form = "MODEL.PARAMETER=VALUE" + (",VALUE" if option == "sweep" else "")
-            raise ValueError(f"{option}: {word!r} is not of the form {form}") from None
-        checks.choice(option, model, MODELS)
-        if name in found.setdefault(model, {}):
-            raise ValueError(f"{option}: {word!r} names a parameter again; give all of its values at once")
-        found[model][name] = values
-    return found
+def swept(options: Any) -> dict[str, dict[str, list[float]]]:
+    """Return model -> parameter -> values of `--sweep`. Raises ValueError as `words`."""
+    return words(options.sweep, "sweep", options.catalogue_of_models)
 
 
-def parameters(words: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """Return model -> parameter -> value of words such as "ials.dim=128". Raises ValueError as `swept`."""
-    found: dict[str, dict[str, float]] = {}
-    for model, values in swept(words, "set").items():
+def parameters(options: Any) -> dict[str, dict[str, Any]]:
+    """Return model -> parameter -> value of `--set` and `--dim`. Raises ValueError as `words`."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, model in options.named().items():
+        factors = [each for each in model.defaults if each == "dim" or each.endswith("_dim")]
+        if options.dim is not None and factors:
+            found[name] = dict.fromkeys(factors, options.dim)
+    for model, values in words(options.set, "set", options.catalogue_of_models).items():
         for name, given in values.items():
             if len(given) > 1:
                 raise ValueError(f"set: {model}.{name} has {len(given)} values; sweep them, or give one")
@@ -144,14 +134,47 @@ def parameters(words: tuple[str, ...]) -> dict[str, dict[str, float]]:
     return found
 
 
-def tuned_measure(study: Any) -> str:
+def words(texts: Sequence[str], option: str, models: Mapping[str, Model]) -> dict[str, dict[str, list[float]]]:
+    """Return model -> parameter -> values of words such as "ease.reg=10,100".
+
+    Raises:
+        ValueError: for a word of another form, an unknown model, or a parameter that is named twice.
+
+    Example:
+        >>> from mfjax.studies import MODELS
+        >>> words(("ease.reg=10,100",), "sweep", MODELS)
+        {'ease': {'reg': [10.0, 100.0]}}
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for text in texts:
+        where, _, numbers = text.partition("=")
+        model, _, name = where.partition(".")
+        try:
+            values = [float(value) for value in numbers.split(",")]
+        except ValueError:
+            form = "MODEL.PARAMETER=VALUE" + (",VALUE" if option == "sweep" else "")
+            raise ValueError(f"{option}: {text!r} is not of the form {form}") from None
+        checks.choice(option, model, models)
+        if name in found.setdefault(model, {}):
+            raise ValueError(f"{option}: {text!r} names a parameter again; give all of its values at once")
+        found[model][name] = values
+    return found
+
+
+def tuned_measure(options: Any) -> str:
     """Return the measure that chooses settings: the first, at the first cutoff."""
-    return judging.names_of(study.metrics[:1], as_cutoffs(study.k))[0]
+    return judging.names_of(options.metrics[:1], as_cutoffs(options.k))[0]
 
 
-def told(values: Mapping[str, Any]) -> str:
-    """Return parameters in words."""
-    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+def tell(progress: Progress, *, tests: int = 1) -> None:
+    """Write a line on stderr for a fit that has ended; on a terminal the next one writes over it."""
+    how = "found" if progress.found else f"{progress.seconds:.2f} s"
+    which = f"{progress.setting} seed {progress.seed}" + (f" test {progress.task + 1}" if tests > 1 else "")
+    line = f"[{progress.done}/{progress.total}] {which}: {how}"
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{line}", end="\n" if progress.done == progress.total else "", file=sys.stderr, flush=True)
+    else:
+        print(line, file=sys.stderr, flush=True)
 
 
 def _whole(name: str, number: float) -> int:

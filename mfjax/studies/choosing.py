@@ -1,55 +1,49 @@
-"""Settings chosen by validation: a random search over the space of each model, judged on the validation tasks alone."""
+"""Settings chosen by validation: searches over the space of each model, judged on the validation tasks alone."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from mfjax import checks
+from mfjax import als, checks, compilation, recommend
+from mfjax.als import hypergradients
+from mfjax.evaluation import evaluation_set, measure, smooth
 from mfjax.evaluation.named import as_cutoffs
 from mfjax.metrics import DEFAULT, Convention
 from mfjax.saving import fingerprint, version
-from mfjax.search import Trial, best, random_search
+from mfjax.search import Trial, Uniform, ascend, best
+from mfjax.search.tune import METHODS
 from mfjax.studies import fits, judging, running
-from mfjax.studies.judging import RATING_MEASURES
+from mfjax.studies.fitting import unsolved_is_no_news
+from mfjax.studies.judging import RATING_MEASURES, judge
 from mfjax.studies.model import Model, Parameters
 from mfjax.studies.settings import settings_of
 from mfjax.studies.task import Task
+from mfjax.types import Key
+
+METHOD_NAMES = (*METHODS, "gradient")
+GRADIENT_CG_STEPS = 8
+"""Steps of conjugate gradient, more than a fit needs: derivatives are those of exact solves."""
+KEYS = "search: settings by the first seed; fits of validation task N: fold_in(key(seed), crc32('validation N'))"
 
 
 def tune(
     tasks: Sequence[Task],
     models: Mapping[str, Model] | Sequence[str] | str,
     *,
-    trials: int,
-    measure: str = "ndcg@10",
     parameters: Mapping[str, Parameters] | None = None,
-    seed: int = 0,
-    convention: Convention = DEFAULT,
-    folder: str | Path | None = None,
-    on_trial: Callable[[str, Trial], Any] | None = None,
+    **options: Any,
 ) -> dict[str, dict[str, Any]]:
-    """Return model -> the parameters with the best validation score of `trials` random ones.
+    """Return model -> the parameters with the best validation score; arguments and errors as `search`.
 
-    A model without a space keeps its defaults. Each setting is fitted once a task, under the key of `seed`.
-
-    Args:
-        tasks: `validation` of what a protocol returns.
-        models: as in `running.run`.
-        trials: settings to try for each model.
-        measure: what is best: the least of a rating error, else the greatest.
-        parameters: model -> parameter -> value that is not searched.
-        seed: draws the settings, and the starts of fits.
-        convention: what the metric means.
-        folder: where trials are kept, so that a search that was stopped goes on.
-        on_trial: called with the model and each trial that has ended.
-
-    Raises:
-        ValueError: without validation tasks, and as `running.run`.
+    A model without a space keeps its defaults.
 
     Example:
         >>> from mfjax.data import synthetic
@@ -58,35 +52,64 @@ def tune(
         >>> sorted(tune(protocols.leave_last(pairs, validation=1).validation, ["ease"], trials=2)["ease"])
         ['reg']
     """
+    trials = search(tasks, models, parameters=parameters, **options)
+    fixed = parameters or {}
+    return {
+        name: model.parameters({**fixed.get(name, {}), **(best(trials[name]).values if name in trials else {})})
+        for name, model in running.named_models(models).items()
+    }
+
+
+def search(
+    tasks: Sequence[Task],
+    models: Mapping[str, Model] | Sequence[str] | str,
+    *,
+    trials: int,
+    method: str = "random",
+    measure: str = "ndcg@10",
+    parameters: Mapping[str, Parameters] | None = None,
+    seed: int = 0,
+    convention: Convention = DEFAULT,
+    folder: str | Path | None = None,
+    on_trial: Callable[[str, Trial], Any] | None = None,
+) -> dict[str, list[Trial]]:
+    """Return model -> the trials of a search over its space.
+
+    A setting is fitted once a task, each task from a start of its own, so that no start is chosen; its score is the
+    mean over tasks, NaN where a fit has no finite solution. Models without a space are left out.
+
+    Args:
+        tasks: `validation` of what a protocol returns.
+        models: as in `running.run`.
+        trials: settings to try for each model.
+        method: "random"; "halving" and "tpe" look at models on the way and give up early, tpe needs the extra `tune`;
+            "gradient" walks through the ranges of a least-squares model, uphill in a smooth NDCG.
+        measure: what is best: the least of a rating error, else the greatest.
+        parameters: model -> parameter -> value that is not searched.
+        seed: draws the settings, and the starts of fits.
+        convention: what the metric means.
+        folder: where trials are kept, so that a search that was stopped goes on.
+        on_trial: called with the model and each trial that got further.
+
+    Raises:
+        ValueError: without validation tasks, for a method that does not fit a model, and as `running.run`.
+    """
     checks.kind("tasks", tasks, (list, tuple), "pass the validation part of what a protocol returns")
     if not tasks:
         raise ValueError("tasks: nothing is held out for validation; ask the protocol for it, such as validation=1")
-    checks.kind("measure", measure, str, "pass one measure, such as 'ndcg@10'")
     checks.whole("trials", trials)
-    metric, _, cutoff = measure.partition("@")
-    asked: dict[str, Any] = {"metrics": (metric if cutoff.isdecimal() else measure,), "convention": convention}
-    if cutoff.isdecimal():
-        asked["cutoffs"] = int(cutoff)
-    sign = -1.0 if measure in RATING_MEASURES else 1.0
+    checks.choice("method", method, METHOD_NAMES)
     fixed, named = parameters or {}, running.named_models(models)
     settings_of(named, {}, fixed)
-    running.check_measures(named, asked["metrics"])
-    judging.check(asked["metrics"], as_cutoffs(asked.get("cutoffs", 10)), convention)
-    if len(judging.names_of(asked["metrics"], as_cutoffs(asked.get("cutoffs", 10)))) != 1:
-        raise ValueError(f"measure: {measure!r} is not one; pass such as 'ndcg@10'")
+    score = _Score.of(measure, convention, named)
     kept = None if folder is None else fits.folder(folder)
     checksums = [fits.task_checksum(task) for task in tasks]
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, list[Trial]] = {}
     for name, model in named.items():
         here = dict(fixed.get(name, {}))
         space = {parameter: one for parameter, one in model.space.items() if parameter not in here}
         if not space:
-            found[name] = model.parameters(here)
             continue
-
-        def curve(values: Parameters, name: str = name, model: Model = model, here: Any = here) -> Iterator[float]:
-            results = running.run(tasks, {name: model}, parameters={name: {**here, **values}}, seeds=[seed], **asked)
-            yield sign * float(np.mean(results.means()))
 
         def tell(trial: Trial, name: str = name) -> None:
             if on_trial is not None:
@@ -94,7 +117,137 @@ def tune(
 
         made_of = (name, model.fit, model.parameters(here), seed, measure, convention, checksums, jax.device_count())
         # The file is named after what its scores follow from: no search meets the trials of another.
-        path = None if kept is None else kept / f"tune-{fingerprint((made_of, space, version()))[:32]}.json"
-        tried = random_search(curve, space, trials=trials, seed=seed, path=path, made_of=made_of, on_trial=tell)
-        found[name] = model.parameters({**here, **best(tried).values})
+        rounds = trials if method == "halving" else None
+        title = fingerprint((made_of, space, method, rounds, version()))[:32]
+        common: dict[str, Any] = {"trials": trials, "made_of": made_of, "on_trial": tell}
+        common["path"] = None if kept is None else kept / f"tune-{title}.json"
+        if method == "gradient":
+            ranges = {axis: one for axis, one in space.items() if isinstance(one, Uniform)}
+            found[name] = ascend(_slope(name, model, tasks, seed, here, score), ranges, **common)
+        else:
+            curve = _curve(model, tasks, seed, here, score, whole=method == "random")
+            found[name] = METHODS[method](curve, space, seed=seed, **common)
     return found
+
+
+def choose(
+    task: Task, model: Model, settings: Sequence[Parameters], *, measure: str = "rmse", starts: int = 1
+) -> Parameters:
+    """Return the parameters of `settings` with the best mean over starts on the validation of a task.
+
+    For choices within the train part of every fold; the starts are key(0), key(1), and so on.
+
+    Raises:
+        ValueError: for a task without validation, and as `running.run`.
+    """
+    if task.validation is None:
+        raise ValueError("task: nothing of its train part is held out for validation; pass one that has it")
+    within, score = task.validation, _Score.of(measure, DEFAULT, {"model": model})
+
+    def mean(parameters: Parameters) -> float:
+        with unsolved_is_no_news():
+            keys = [jax.random.key(start) for start in range(starts)]
+            judged = [score(model.fit(key, within, model.parameters(parameters)), within) for key in keys]
+        return float(np.mean(judged))
+
+    return max(settings, key=mean)
+
+
+@dataclass(frozen=True)
+class _Score:
+    """A measure as a score, higher is better."""
+
+    name: str
+    asked: dict[str, Any]
+
+    @classmethod
+    def of(cls, measure: str, convention: Convention, models: Mapping[str, Model]) -> _Score:
+        checks.kind("measure", measure, str, "pass one measure, such as 'ndcg@10'")
+        metric, _, cutoff = measure.partition("@")
+        metrics = (metric if cutoff.isdecimal() else measure,)
+        cutoffs = as_cutoffs(int(cutoff) if cutoff.isdecimal() else 10)
+        running.check_measures(models, metrics)
+        judging.check(metrics, cutoffs, convention)
+        if len(judging.names_of(metrics, cutoffs)) != 1:
+            raise ValueError(f"measure: {measure!r} is not one; pass such as 'ndcg@10'")
+        return cls(measure, {"metrics": metrics, "cutoffs": cutoffs, "convention": convention})
+
+    def __call__(self, fitted: Any, task: Task) -> float:
+        judged = judge(fitted, task, **self.asked)
+        value = float(judged.sums.sum() / judged.counts.sum())
+        return -value if self.name in RATING_MEASURES else value
+
+
+def _key(seed: int, number: int) -> Key:
+    return running.model_key(f"validation {number}", seed)
+
+
+def _curve(
+    model: Model, tasks: Sequence[Task], seed: int, fixed: Parameters, score: _Score, *, whole: bool
+) -> Callable[[Parameters], Iterator[float]]:
+    """Return the validation curve of a setting: the mean over tasks after every part of its training, or its end."""
+
+    def of_setting(values: Parameters) -> Iterator[float]:
+        parameters = model.parameters({**fixed, **values})
+        path = None if whole else model.path
+        fit = path or (lambda *arguments: iter([model.fit(*arguments)]))
+        try:
+            with unsolved_is_no_news():
+                paths = [fit(_key(seed, at), task, parameters) for at, task in enumerate(tasks)]
+                for fitted in zip(*paths, strict=True):
+                    yield float(np.mean([score(one, task) for one, task in zip(fitted, tasks, strict=True)]))
+        except ValueError as error:
+            if "finite solution" not in str(error):
+                raise
+            yield math.nan
+
+    return of_setting
+
+
+def _slope(
+    name: str, model: Model, tasks: Sequence[Task], seed: int, fixed: Parameters, score: _Score
+) -> Callable[[Mapping[str, float]], tuple[float, Mapping[str, float]]]:
+    """Return the score of a setting of least squares and the gradient of smooth NDCG, means over tasks."""
+    check_gradient(name, model, score.name)
+    assert model.config is not None
+    make, parameters = model.config, model.parameters(fixed)
+    num_steps = parameters["steps"]
+
+    def ascent(values: Any, start: als.State, data: Any, held_out: Any, task: Task) -> tuple[Any, Any]:
+        def config_of(values: Any) -> als.Config:
+            return replace(make({**parameters, **values}, task), cg_steps=GRADIENT_CG_STEPS)
+
+        fitted = hypergradients.factors(start, values, data, config_of=config_of, num_steps=num_steps)
+        exact = measure(recommend.scorer(fitted), held_out, **score.asked)
+        return smooth.ndcg(fitted, held_out), jnp.mean(exact.per_user[score.name])
+
+    problems: list[tuple[Any, Any]] = []
+    configs = [make(parameters, task) for task in tasks]
+    for at, task in enumerate(tasks):
+        held_out = evaluation_set(task.targets, exclude=task.exclude, candidates=task.candidates)
+        sizes = {"num_users": task.train.num_users, "num_items": task.train.num_items}
+        start = als.init(_key(seed, at), configs[at], **sizes)
+        same = [before for before in range(at) if jax.tree.leaves(configs[before]) == jax.tree.leaves(configs[at])]
+        # A configuration that does not follow from the task is compiled once for all.
+        compiled = (
+            problems[same[0]][0]
+            if same
+            else compilation.jit(jax.value_and_grad(lambda *given, task=task: ascent(*given, task), has_aux=True))
+        )
+        problems.append((compiled, (start, task.histories, held_out)))
+
+    def of_setting(values: Mapping[str, float]) -> tuple[float, Mapping[str, float]]:
+        traced = {axis: jnp.float32(value) for axis, value in values.items()}
+        found = [compiled(traced, *problem) for compiled, problem in problems]
+        gradient = jax.tree.map(lambda *slopes: float(np.mean(slopes)), *(slopes for _, slopes in found))
+        return float(np.mean([exact for (_, exact), _ in found])), gradient
+
+    return of_setting
+
+
+def check_gradient(name: str, model: Model, measure: str) -> None:
+    """Raise ValueError for a model or a measure that has no gradient."""
+    if model.config is None or "steps" not in model.defaults:
+        raise ValueError(f"tune: the gradient is that of least squares, and {name} is none; use another method")
+    if not measure.startswith("ndcg@"):
+        raise ValueError(f"tune: the gradient is that of NDCG, and not of {measure}; use another method, or ndcg")

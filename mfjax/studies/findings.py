@@ -21,9 +21,10 @@ from mfjax.evaluation.named import as_names
 from mfjax.files import atomic_path
 from mfjax.statistics import Comparison, Components, bootstrap_means
 from mfjax.statistics.paired import Test
-from mfjax.studies.judging import RATING_MEASURES, Judged
-from mfjax.studies.results import Row, align
+from mfjax.studies.fits import Fitted
+from mfjax.studies.judging import RATING_MEASURES, TRAIN_ERROR
 from mfjax.studies.settings import Setting
+from mfjax.studies.tables import Row, align, cells
 from mfjax.studies.task import Task
 from mfjax.types import Vocabulary
 
@@ -41,7 +42,7 @@ class Results:
         users: int32 [users], ids of those that were judged.
         sums, counts: float64 [setting, seed, measure, user]; a user that a measure skipped has count 0.
         pooled: measure of all users together ("coverage@10") -> float64 [setting, seed].
-        seconds: float64 [setting, seed], of the fits of all tasks.
+        seconds: of every fit of each setting, in order.
         recommended: int32 [setting, user, k], the lists of the first seed, best first, -1 where there is no item; of
             the last task that judged the user.
         cutoffs: the k of the metrics.
@@ -56,7 +57,7 @@ class Results:
     sums: np.ndarray
     counts: np.ndarray
     pooled: dict[str, np.ndarray]
-    seconds: np.ndarray
+    seconds: tuple[tuple[float, ...], ...]
     recommended: np.ndarray
     cutoffs: tuple[int, ...]
     user_vocabulary: Vocabulary | None = None
@@ -71,24 +72,30 @@ class Results:
         measures: Sequence[str],
         cutoffs: Sequence[int],
         tasks: Sequence[Task],
-        judged: Mapping[tuple[Setting, int, int], tuple[Judged, float]],
+        judged: Mapping[tuple[Setting, int, int], Fitted],
     ) -> Results:
-        """Return the measurements of all fits, (setting, seed, number of the task) -> (measurements, seconds)."""
-        users = np.unique(np.concatenate([one.users for one, _ in judged.values()]))
+        """Return the measurements of all fits, (setting, seed, number of the task) -> measurements.
+
+        A fit that stands for several seeds has its seconds under the first.
+        """
+        users = np.unique(np.concatenate([one.judged.users for one in judged.values()]))
         shape = len(settings), len(seeds), len(measures), len(users)
-        sums, counts, seconds = np.zeros(shape), np.zeros(shape), np.zeros(shape[:2])
-        names = list(next(iter(judged.values()))[0].pooled)
+        sums, counts = np.zeros(shape), np.zeros(shape)
+        first = next(iter(judged.values())).judged
+        names, longest = list(first.pooled), first.recommended.shape[1]
         pooled = {name: np.zeros(shape[:2]) for name in names}
-        longest = next(iter(judged.values()))[0].recommended.shape[1]
+        seconds = tuple(
+            tuple(second for (one, _, _), fitted in judged.items() if one == setting for second in fitted.seconds)
+            for setting in settings
+        )
         recommended = np.full((shape[0], shape[3], longest), -1, np.int32)
         for at, setting in enumerate(settings):
             for column, seed in enumerate(seeds):
                 for number in range(len(tasks)):
-                    one, taken = judged[setting, seed, number]
+                    one = judged[setting, seed, number].judged
                     place = np.searchsorted(users, one.users)
                     sums[at, column][:, place] += one.sums
                     counts[at, column][:, place] += one.counts
-                    seconds[at, column] += taken
                     for name in names:
                         pooled[name][at, column] += one.pooled[name] / len(tasks)
                     if column == 0:
@@ -103,6 +110,19 @@ class Results:
         return (
             f"Results({len(self.settings)} settings, {len(self.seeds)} seeds, {len(self.users)} users: "
             f"{', '.join(self.measures)})"
+        )
+
+    def only(self, models: Sequence[str]) -> Results:
+        """Return the results of the settings of some models."""
+        places = [at for at, setting in enumerate(self.settings) if setting.model in models]
+        return replace(
+            self,
+            settings=tuple(self.settings[at] for at in places),
+            sums=self.sums[places],
+            counts=self.counts[places],
+            pooled={name: values[places] for name, values in self.pooled.items()},
+            seconds=tuple(self.seconds[at] for at in places),
+            recommended=self.recommended[places],
         )
 
     def means(self) -> np.ndarray:
@@ -141,43 +161,53 @@ class Results:
 
     def _drawn(self, resamples: int) -> list[Row]:
         means, found = self.means(), []
-        for number, setting in enumerate(self.settings):
-            of_users = np.concatenate([self.sums[number].mean(0), self.counts[number].mean(0)])  # [2 measures, users]
-            drawn = np.asarray(
-                _bootstrap(jax.random.key(0), jnp.asarray(of_users, jnp.float32), num_resamples=resamples)
-            )
-            for at, name in enumerate(self.measures):
-                ratio = _finish(name, drawn[at] / drawn[len(self.measures) + at])
-                low, high = np.nanquantile(ratio, (0.025, 0.975))
-                found.append(self._row(number, setting, name, means[number, :, at], low, high))
+        for number in range(len(self.settings)):
+            users = (self.counts[number] > 0).any(axis=0).sum(axis=-1)
+            for at, (low, high) in enumerate(self._intervals(number, resamples)):
+                found.append(self._row(number, self.measures[at], means[number, :, at], low, high, int(users[at])))
             for name, values in self.pooled.items():
-                found.append(
-                    self._row(number, setting, name, values[number], values[number].min(), values[number].max())
-                )
+                # The error of the train rows is one number a seed, and no mean over users.
+                ends = (0.025, 0.975) if name == TRAIN_ERROR else (0.0, 1.0)
+                low, high = np.quantile(values[number], ends)
+                found.append(self._row(number, name, values[number], low, high, len(self.users)))
         return found
 
-    def _row(self, number: int, setting: Setting, name: str, per_seed: np.ndarray, low: float, high: float) -> Row:
+    def _intervals(self, number: int, resamples: int) -> list[tuple[float, float]]:
+        """Return the 95 % interval of every measure of a setting, over the users that the measure has a value of."""
+        sums, counts = self.sums[number].mean(0), self.counts[number].mean(0)  # [measure, user]
+        found: dict[int, tuple[float, float]] = {}
+        judged = [tuple(np.flatnonzero(of_measure > 0)) for of_measure in counts]
+        for users in dict.fromkeys(judged):
+            # Measures of the same users are drawn together: one program, and the same draws.
+            places = [at for at, one in enumerate(judged) if one == users]
+            of_users = np.concatenate([sums[places][:, users], counts[places][:, users]])
+            drawn = _bootstrap(jax.random.key(0), jnp.asarray(of_users, jnp.float32), num_resamples=resamples)
+            for at, total, count in zip(places, *np.split(np.asarray(drawn), 2), strict=True):
+                low, high = np.quantile(_finish(self.measures[at], total / count), (0.025, 0.975))
+                found[at] = float(low), float(high)
+        return [found[at] for at in range(len(self.measures))]
+
+    def _row(self, number: int, name: str, per_seed: np.ndarray, low: float, high: float, users: int) -> Row:
         seconds = self.seconds[number]
         return Row(
-            model=str(setting),
+            model=str(self.settings[number]),
             metric=name,
             mean=float(per_seed.mean()),
             low=float(low),
             high=float(high),
             per_seed=tuple(map(float, per_seed)),
-            users=len(self.users),
-            seconds_first=float(seconds[0]),
-            seconds_warm=float(np.median(seconds[1:])) if len(seconds) > 1 else float(seconds[0]),
+            users=users,
+            seconds_first=seconds[0],
+            seconds_warm=float(np.median(seconds[1:] or seconds)),
         )
 
-    def table(self, *, resamples: int = 10_000) -> str:
-        """Return a line per setting, every measure with its 95 % interval over users."""
-        rows = {(row.model, row.metric): row for row in self.rows(resamples=resamples)}
-        lines = [["model", *self.measures]]
-        for setting in self.settings:
-            shown = [rows[str(setting), name] for name in self.measures]
-            lines.append([str(setting), *(f"{row.mean:.4f} [{row.low:.4f}, {row.high:.4f}]" for row in shown)])
-        return align(lines)
+    def cells(self, *, timings: bool = False, resamples: int = 10_000) -> list[list[str]]:
+        """Return a table, its head first: a line per setting, every measure with its 95 % interval over users."""
+        return cells(self.rows(resamples=resamples), self.measures, timings=timings)
+
+    def table(self, *, timings: bool = False, resamples: int = 10_000) -> str:
+        """Return the cells of the table in columns."""
+        return align(self.cells(timings=timings, resamples=resamples))
 
     def best(self, measure: str) -> Setting:
         """Return the setting with the best mean, the first of equals: the least of an error, else the greatest."""
@@ -192,7 +222,17 @@ class Results:
         A user's value is its mean over seeds; users without a value of some setting or measure are left out. Of rating
         errors the squares (or magnitudes) are compared, a user's mean each.
         """
-        names = list(self.measures if measures is None else as_names(measures))
+        names = tuple(self.measures if measures is None else as_names(measures))
+        if (names, test, resamples) not in self._pairs:
+            self._pairs[names, test, resamples] = self._compared(names, test, resamples)
+        return list(self._pairs[names, test, resamples])
+
+    @cached_property
+    def _pairs(self) -> dict[tuple[tuple[str, ...], Test, int], list[Comparison]]:
+        """Comparisons, once made: the terminal, the file and the page show the same."""
+        return {}
+
+    def _compared(self, names: Sequence[str], test: Test, resamples: int) -> list[Comparison]:
         places = [self._place(name) for name in names]
         known = (self.counts[:, :, places] > 0).all(axis=(0, 1, 2))
         values: dict[str, dict[str, np.ndarray]] = {str(setting): {} for setting in self.settings}
@@ -257,4 +297,4 @@ class Results:
 
 
 def _finish(measure: str, ratio: np.ndarray) -> np.ndarray:
-    return np.sqrt(ratio) if measure == "rmse" else ratio
+    return np.sqrt(ratio) if measure.endswith("rmse") else ratio

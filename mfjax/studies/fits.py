@@ -7,7 +7,7 @@ import os
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,13 @@ from mfjax import checks
 from mfjax.files import atomic_path, check_writable
 from mfjax.studies.judging import Judged
 from mfjax.studies.task import Task
+
+
+class Fitted(NamedTuple):
+    """The measurements of a fit, and the seconds of each time that it was made."""
+
+    judged: Judged
+    seconds: tuple[float, ...]
 
 
 def folder(path: str | Path) -> Path:
@@ -42,26 +49,29 @@ def task_checksum(task: Task) -> str:
     if task.lists is not None:
         total.update(np.asarray(task.lists.offsets).tobytes() + np.asarray(task.lists.ids).tobytes())
     total.update(bytes([task.whole_catalogue]))
+    if task.validation is not None:
+        total.update(task_checksum(task.validation).encode())
     return total.hexdigest()
 
 
-def save(path: Path, judged: Judged, seconds: float) -> None:
+def save(path: Path, fitted: Fitted) -> None:
     """Write the measurements of a fit, whole or not at all."""
+    judged = fitted.judged
     names, values = list(judged.pooled), list(judged.pooled.values())
     pooled: dict[str, Any] = {"pooled_names": np.array(names), "pooled": np.array(values)}
     arrays: dict[str, Any] = {name: getattr(judged, name) for name in ("users", "sums", "counts", "recommended")}
     with atomic_path(path) as unfinished, unfinished.open("wb") as file:
-        np.savez_compressed(file, **arrays, **pooled, seconds=np.float64(seconds))
+        np.savez_compressed(file, **arrays, **pooled, seconds=np.array(fitted.seconds))
 
 
-def load(path: Path) -> tuple[Judged, float]:
-    """Return the measurements of a fit and its seconds. Raises ValueError for a damaged file."""
+def load(path: Path) -> Fitted:
+    """Return the measurements of a fit. Raises ValueError for a damaged file."""
     try:
         # Opened here: np.load leaves a damaged archive open.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         pooled = dict(zip(arrays["pooled_names"].tolist(), arrays["pooled"].tolist(), strict=True))
         judged = Judged(arrays["users"], arrays["sums"], arrays["counts"], pooled, arrays["recommended"])
-        return judged, float(arrays["seconds"])
+        return Fitted(judged, tuple(map(float, arrays["seconds"])))
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"folder: {path} is damaged ({error!s:.100}); delete it, and the fit is made again") from None

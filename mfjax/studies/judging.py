@@ -16,16 +16,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfjax import recommend
-from mfjax.evaluation import columns, evaluation_set
+from mfjax.evaluation import Evaluation, columns, evaluation_set
 from mfjax.evaluation.measuring import measure
 from mfjax.histories import ragged
 from mfjax.metrics import Convention, conventions
-from mfjax.studies.rating_models import predict
 from mfjax.studies.task import Task
 from mfjax.types import Factors, Interactions, Scorer
 
-RATING_MEASURES = ("rmse", "mae")
-"""Measures of predicted ratings; all others are names of `evaluation.METRICS`."""
+RATING_MEASURES = ("rmse", "mae", "known-rmse", "known-mae")
+"""Measures of predicted ratings, "known" of the items with a row in train; all others are names of
+`evaluation.METRICS`."""
+TRAIN_ERROR = "train-rmse"
+"""The error of the train rows, which comes with the rating measures."""
 
 _BLOCK = 1024
 
@@ -69,9 +71,27 @@ def check(metrics: Sequence[str], cutoffs: Sequence[int], convention: Convention
 
 
 def judge(
-    model: Scorer | Factors, task: Task, *, metrics: Sequence[str], cutoffs: Sequence[int], convention: Convention
+    model: Scorer | Factors,
+    task: Task,
+    *,
+    metrics: Sequence[str],
+    cutoffs: Sequence[int],
+    convention: Convention,
+    clip: bool = True,
+    repeats: bool = False,
 ) -> Judged:
-    """Return the measurements of a model on a task."""
+    """Return the measurements of a model on a task.
+
+    Args:
+        model: what is judged.
+        task: what it is judged by.
+        metrics, cutoffs, convention: as in `evaluation.evaluate`.
+        clip: whether predicted ratings are moved into the range of the train ratings.
+        repeats: whether rows that are not trained on may be recommended.
+
+    Raises:
+        RuntimeError: a list holds what its user has seen.
+    """
     ranking = tuple(name for name in metrics if name not in RATING_MEASURES)
     users = np.flatnonzero(task.hidden.user_counts()).astype(np.int32)
     sums: list[np.ndarray] = []
@@ -81,33 +101,57 @@ def judge(
     if ranking:
         # Users of the train part are none to judge where others are folded in, whatever "zero" says.
         asked = None if task.fold_in is None else np.unique(np.concatenate([task.fold_in.users, task.hidden.users]))
-        found = task.evaluate(
-            model, users=asked, cutoffs=cutoffs, metrics=ranking, convention=convention, item_counts=task.item_counts
-        )
+        how: dict[str, Any] = {"cutoffs": cutoffs, "metrics": ranking, "convention": convention}
+        exclude = task.seen if repeats else task.exclude
+        found = task.evaluate(model, users=asked, exclude=exclude, item_counts=task.item_counts, **how)
+        _check_lists(found, task.train if repeats else task.excluded)
         users = found.users
         sums += [values.astype(np.float64) for values in found.per_user.values()]
         counts += [np.ones(len(users))] * len(sums)
         pooled = found.pooled
         recommended = np.where(found.recommended_mask, found.recommended, -1)
-    errors = _errors(model, task) if len(ranking) < len(metrics) else None
-    for name in metrics:
-        if errors is not None and name in RATING_MEASURES:
-            of_row = errors**2 if name == "rmse" else np.abs(errors)
-            of_user = np.bincount(task.hidden.users, of_row, task.hidden.num_users)
-            sums.append(of_user[users])
-            counts.append(task.hidden.user_counts()[users].astype(np.float64))
+    asked_errors = [name for name in metrics if name in RATING_MEASURES]
+    if asked_errors:
+        errors = _errors(model, task, task.hidden, clip=clip)
+        known = task.train.item_counts()[task.hidden.items] > 0
+        trained = _errors(model, task, task.train, clip=clip)
+        pooled = pooled | {TRAIN_ERROR: float(np.sqrt(np.mean(trained**2)))}
+    for name in asked_errors:
+        kept = known if name.startswith("known") else np.ones(len(errors), bool)
+        of_row = errors[kept] ** 2 if name.endswith("rmse") else np.abs(errors[kept])
+        of_user, num_users = task.hidden.users[kept], task.hidden.num_users
+        sums.append(np.bincount(of_user, of_row, num_users)[users])
+        counts.append(np.bincount(of_user, minlength=num_users)[users].astype(np.float64))
     return Judged(users, np.stack(sums), np.stack(counts), pooled, recommended)
 
 
-def _errors(model: Scorer | Factors, task: Task) -> np.ndarray:
-    """Return the errors of the predicted ratings of the hidden rows, clipped to the range of the train ratings."""
+def _check_lists(found: Evaluation, seen: Interactions) -> None:
+    """Raise RuntimeError for a list that holds what its user has seen."""
+    owners = np.broadcast_to(found.users[:, None], found.recommended.shape).astype(np.int64)
+    pairs = (owners * seen.num_items + found.recommended)[found.recommended_mask]
+    repeated = np.isin(pairs, seen.users.astype(np.int64) * seen.num_items + seen.items)
+    if repeated.any():
+        raise RuntimeError(f"{repeated.sum()} recommended items are in their user's train part")
+
+
+def predict(factors: Factors, pairs: Interactions) -> np.ndarray:
+    """Return the scores of pairs, float32 [n]."""
+    # The score of `mfjax.types.Factors` in numpy: a test set of another size would compile `recommend.score` again.
+    users, items, *biases, offset = (None if table is None else np.asarray(table) for table in factors)
+    assert users is not None and items is not None
+    scores = np.einsum("nd,nd->n", users[pairs.users], items[pairs.items])
+    for table, ids in zip(biases, (pairs.users, pairs.items), strict=True):
+        scores = scores if table is None else scores + table[ids]
+    return scores if offset is None else scores + offset
+
+
+def _errors(model: Scorer | Factors, task: Task, pairs: Interactions, *, clip: bool) -> np.ndarray:
+    """Return the errors of the predicted ratings of pairs, float64 [n]."""
     values = task.train.values
-    span = float(values.min()), float(values.max())
-    if isinstance(model, Factors):
-        predicted = predict(model, task.hidden, clip=span)
-    else:
-        predicted = np.clip(_scores(model, task.hidden), *span)
-    return predicted.astype(np.float64) - task.hidden.values
+    predicted = predict(model, pairs) if isinstance(model, Factors) else _scores(model, pairs)
+    if clip:
+        predicted = np.clip(predicted, float(values.min()), float(values.max()))
+    return predicted.astype(np.float64) - pairs.values
 
 
 def _scores(model: Scorer, pairs: Interactions) -> np.ndarray:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mfjax import checks
 from mfjax.search import Space, spaces
-from mfjax.studies.options import MOST, MOST_DIM
+from mfjax.studies.command_line import MOST, MOST_DIM
 from mfjax.studies.task import Task
 from mfjax.types import Factors, Key, Scorer
 
@@ -31,6 +31,10 @@ class Model:
         predicts_ratings: whether its scores are ratings, so that rmse and mae mean something.
         space: what tuning draws from: parameter -> range or options.
         about: one line for `--help` and tables.
+        repeats: whether it may recommend what the user has a row of that is not trained on, such as a low rating.
+        path: as `fit`, yields the models on the way to that of `fit`; a search looks at them, and gives up early.
+        config: (parameters, task) -> the `als.Config` or `ranking.Config` that is fitted, where there is one: for
+            gradients by parameters, explanations, and the record of a saved model.
 
     Raises:
         ValueError: for a fit that is no function, defaults that are no numbers, or a space of parameters without one.
@@ -49,6 +53,9 @@ class Model:
     predicts_ratings: bool = False
     space: Space = field(default_factory=dict)
     about: str = ""
+    repeats: bool = False
+    path: Callable[[Key, Task, Parameters], Iterator[Scorer | Factors]] | None = None
+    config: Callable[[Parameters, Task], Any] | None = None
 
     def __post_init__(self) -> None:
         checks.function("fit", self.fit, "pass a function of (key, task, parameters)")

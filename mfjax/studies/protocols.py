@@ -21,6 +21,7 @@ from mfjax.data.published.datasets import Dataset
 from mfjax.data.splits import HeldOut, Split, Ties
 from mfjax.evaluation import sampled as sampling
 from mfjax.histories import Ragged, ragged
+from mfjax.histories.parts import Part, Whole
 from mfjax.studies.task import Task
 from mfjax.types import Interactions, Key
 
@@ -45,6 +46,9 @@ class Tasks:
 
 Protocol = Callable[..., Tasks]
 
+_MOST_NUMBERED = 2**24
+"""Rows whose numbers float32 holds."""
+
 
 def positives(interactions: Interactions, least: float) -> Interactions:
     """Return the interactions of a value of at least `least`, all of value 1.
@@ -63,6 +67,25 @@ def positives(interactions: Interactions, least: float) -> Interactions:
 def core(interactions: Interactions, *, users: int = 0, items: int = 0) -> Interactions:
     """Return the largest part where users and items have so many rows, over id spaces without gaps."""
     return filters.compact(filters.k_core(interactions, users=users, items=items))
+
+
+def liked(tasks: Tasks, least: float) -> Tasks:
+    """Return the same tasks with the rows of at least this value alone to train on and to find, all of value 1.
+
+    For splits of all rows: rows below it are no likes, but they are never recommended again.
+
+    Raises:
+        ValueError: where a task has no such rows.
+    """
+    checks.kind("tasks", tasks, Tasks, "pass what a protocol returns")
+
+    def of(task: Task) -> Task:
+        folded = None if task.fold_in is None else positives(task.fold_in, least)
+        return replace(
+            task, train=positives(task.train, least), hidden=positives(task.hidden, least), fold_in=folded, part=None
+        )
+
+    return replace(tasks, test=tuple(map(of, tasks.test)), validation=tuple(map(of, tasks.validation)))
 
 
 def leave_last(
@@ -138,10 +161,11 @@ def folds(interactions: Interactions, key: Key, *, k: int = 5, catalogue: Catalo
     Of the first fold's train part, a share of 1 / k is for validation. The other folds hide these rows: settings that
     were chosen by them have seen some of what the study is judged by.
     """
-    found = splits.k_folds(key, interactions, k)
-    tasks = _of_splits(found, catalogue)
+    whole = Whole(interactions) if len(interactions) < _MOST_NUMBERED and interactions.weights is None else None
+    found = splits.k_folds(key, interactions if whole is None else whole.numbered, k)
+    tasks = _of_splits(found, catalogue, whole)
     inner = splits.random_split(jax.random.fold_in(key, 1), found[0].train, test=1 / k)
-    return replace(tasks, validation=_of_splits([inner], catalogue).test if len(inner.test) else ())
+    return replace(tasks, validation=_of_splits([inner], catalogue, whole).test if len(inner.test) else ())
 
 
 def strong(
@@ -262,19 +286,28 @@ PROTOCOLS: dict[str, Protocol] = {
 """Protocols of one set of interactions, by name; `given` takes parts."""
 
 
-def _of_splits(found: Any, catalogue: Catalogue) -> Tasks:
+def part_task(whole: Whole, train: Interactions, hidden: Interactions, **options: Any) -> Task:
+    """Return the task of two parts of `whole.numbered`, whose histories have the shape of the whole; see `Task`."""
+    rows = whole.part(train).rows, whole.part(hidden).rows
+    found = [whole.interactions.select(of_part) for of_part in rows]
+    return Task(found[0], found[1], found[0], part=Part(whole, rows[0]), **options)
+
+
+def _of_splits(found: Any, catalogue: Catalogue, whole: Whole | None = None) -> Tasks:
     _check_catalogue(catalogue)
     for split in found:
         check_no_leak(split)
         if not len(split.test):
             raise ValueError("interactions: nobody has enough rows to hide any; hide fewer, or read more")
-    whole = catalogue == "all"
-    test = tuple(Task(split.train, split.test, split.train, whole_catalogue=whole) for split in found)
-    validation = tuple(
-        Task(split.train, split.validation, split.train, whole_catalogue=whole)
-        for split in found
-        if len(split.validation)
-    )
+
+    def task(train: Interactions, hidden: Interactions) -> Task:
+        options: dict[str, Any] = {"whole_catalogue": catalogue == "all"}
+        if whole is None:
+            return Task(train, hidden, train, **options)
+        return part_task(whole, train, hidden, **options)
+
+    test = tuple(task(split.train, split.test) for split in found)
+    validation = tuple(task(split.train, split.validation) for split in found if len(split.validation))
     checksums = [split.checksum() for split in found]
     total = checksums[0] if len(found) == 1 else hashlib.sha256(" ".join(checksums).encode()).hexdigest()
     return Tasks(test, validation, total)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,30 +37,7 @@ class Source(Protocol):
     def source(self) -> str: ...
 
 
-@dataclass(frozen=True)
-class Row:
-    """One model under one metric.
-
-    Attributes:
-        model: name of the model.
-        metric: name with its cutoff, such as "recall@10".
-        mean: over seeds and users.
-        low, high: 95 % bootstrap interval of the mean over users, each user's value being its mean over seeds.
-        per_seed: the mean over users for every seed.
-        users: number of users behind the mean.
-        seconds_first: first fit, compilation included; None where it is not taken.
-        seconds_warm: median of the later fits; None where it is not taken.
-    """
-
-    model: str
-    metric: str
-    mean: float
-    low: float
-    high: float
-    per_seed: tuple[float, ...]
-    users: int
-    seconds_first: float | None
-    seconds_warm: float | None
+from mfjax.studies.tables import Row, align
 
 
 def manifest(
@@ -132,15 +109,3 @@ def cells(rows: Sequence[Row], metrics: Sequence[str]) -> list[list[str]]:
         seconds = (shown[0].seconds_first, shown[0].seconds_warm)
         lines.append([model, *measured, *("-" if taken is None else f"{taken:.3f}" for taken in seconds)])
     return lines
-
-
-def align(lines: Sequence[Sequence[str]], *, left: int = 1) -> str:
-    """Return cells in columns: the first `left` aligned left, the others right, a rule below the head."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = []
-    for line in lines:
-        cells = zip(line, widths, strict=True)
-        padded = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(cells)]
-        text.append("  ".join(padded).rstrip())
-    text.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +20,12 @@ from mfjax.saving import fingerprint, version
 from mfjax.studies import fits, judging
 from mfjax.studies.catalogue import MODELS
 from mfjax.studies.findings import Results
-from mfjax.studies.judging import RATING_MEASURES, Judged, judge, names_of
-from mfjax.studies.model import Model, Parameters, check_models
-from mfjax.studies.settings import Setting, Sweep, settings_of
-from mfjax.studies.study import model_key
+from mfjax.studies.fits import Fitted
+from mfjax.studies.judging import RATING_MEASURES, judge, names_of
+from mfjax.studies.model import Model, check_models
+from mfjax.studies.settings import Chosen, Setting, Sweep, settings_of
 from mfjax.studies.task import Task
+from mfjax.types import Factors, Key, Scorer
 
 
 class Progress(NamedTuple):
@@ -36,6 +38,7 @@ class Progress(NamedTuple):
         done, total: fits so far and in all; a model that is not random is fitted under the first seed alone.
         seconds: of the fit, without its evaluation; those of the fit itself where it was found on disk.
         found: whether it was found on disk.
+        fitted: the scorer or factors; None where the fit was found on disk.
     """
 
     setting: Setting
@@ -45,6 +48,7 @@ class Progress(NamedTuple):
     total: int
     seconds: float
     found: bool
+    fitted: Scorer | Factors | None
 
 
 def silent(progress: Progress) -> None:
@@ -52,16 +56,18 @@ def silent(progress: Progress) -> None:
 
 
 def run(
-    tasks: Sequence[Task],
+    tasks: Sequence[Task] | Callable[[int], Sequence[Task]],
     models: Mapping[str, Model] | Sequence[str] | str,
     *,
     sweep: Sweep | None = None,
-    parameters: Mapping[str, Parameters] | None = None,
+    parameters: Chosen | None = None,
     seeds: Sequence[int] | int = 1,
     metrics: Sequence[str] | str = ("recall", "ndcg"),
     cutoffs: Sequence[int] | int = (10,),
     convention: Convention = DEFAULT,
+    clip: bool = True,
     folder: str | Path | None = None,
+    warm: bool = False,
     progress: Callable[[Progress], Any] = silent,
 ) -> Results:
     """Fit every setting of every model under every seed on every task, and measure it.
@@ -70,15 +76,18 @@ def run(
     what else runs; a model that is not random is fitted once.
 
     Args:
-        tasks: such as `protocols.leave_last(interactions).test`; the tests of several are pooled.
+        tasks: such as `protocols.leave_last(interactions).test`; the tests of several are pooled. Or a function of the
+            seed, for splits that are drawn by it.
         models: by name, or names of `catalogue.MODELS`.
         sweep: model -> parameter -> values: the model runs with every combination.
-        parameters: model -> parameter -> value in place of its default.
+        parameters: model -> parameter -> value in place of its default; or a list of such, each a setting.
         seeds: their number, counted from 0, or the seeds.
         metrics: names of `evaluation.METRICS` and of `judging.RATING_MEASURES`, as in `evaluate`.
         cutoffs: the k of the metrics.
         convention: what the metrics mean.
+        clip: whether predicted ratings are moved into the range of the train ratings.
         folder: where finished fits are kept, so that a study that was stopped goes on; None keeps none.
+        warm: fit a setting that is fitted once a second time, so that there are seconds without compilation.
         progress: called when a fit has ended.
 
     Raises:
@@ -94,59 +103,85 @@ def run(
         >>> [str(setting) for setting in results.settings]
         ['popularity', 'ease[reg=10]', 'ease[reg=100]']
     """
-    named = named_models(models)
-    tasks, seeds = _tasks(tasks, named), _seeds(seeds)
+    named, seeds = named_models(models), _seeds(seeds)
+    tasks_of = {seed: _tasks(tasks(seed) if callable(tasks) else tasks, named) for seed in seeds}
     settings = settings_of(named, sweep or {}, parameters or {})
     metrics, cutoffs = tuple(dict.fromkeys(as_names(metrics))), as_cutoffs(cutoffs)
     check_measures(named, metrics)
     judging.check(metrics, cutoffs, convention)
-    for task in tasks:
-        if any(name not in RATING_MEASURES for name in metrics):
-            check_relevances(task.targets, convention.gain)
-        if any(name in RATING_MEASURES for name in metrics) and np.ptp(task.train.values) == 0:
-            raise ValueError(
-                f"metrics: errors are of predicted ratings, and all values are {task.train.values[0]:g}; read the "
-                "column of ratings, or ask for ranking metrics"
-            )
-    names = names_of(metrics, cutoffs)
+    distinct = {id(task): task for tasks in tasks_of.values() for task in tasks}
+    for task in distinct.values():
+        _check_values(task, metrics, convention)
     checks.function("progress", progress, "pass a function of a Progress")
-    how: dict[str, Any] = {"metrics": metrics, "cutoffs": cutoffs, "convention": convention}
+    how: dict[str, Any] = {"metrics": metrics, "cutoffs": cutoffs, "convention": convention, "clip": clip}
     kept = None if folder is None else fits.folder(folder)
-    checksums = [fits.task_checksum(task) for task in tasks]
-    done, total = 0, len(tasks) * sum(len(seeds) if named[setting.model].random else 1 for setting in settings)
-    judged: dict[tuple[Setting, int, int], tuple[Judged, float]] = {}
-    for setting, seed, number in itertools.product(settings, seeds, range(len(tasks))):
+    checksums = {} if kept is None else {name: fits.task_checksum(task) for name, task in distinct.items()}
+    every = sum(map(len, tasks_of.values()))
+    num_fits = {setting: every if named[setting.model].random else len(distinct) for setting in settings}
+    done = 0
+    judged: dict[tuple[Setting, int, int], Fitted] = {}
+    deterministic: dict[tuple[Setting, int], Fitted] = {}
+    for setting, seed in itertools.product(settings, seeds):
         model = named[setting.model]
-        first = (setting, seeds[0], number)
-        if not model.random and first in judged:
-            judged[setting, seed, number] = judged[first]
-            continue
-        done += 1
-        path = None
-        if kept is not None:
-            what = (model.fit, dict(setting.parameters), seed if model.random else None, checksums[number], how)
-            # Sums over histories follow the number of devices in their last bits.
-            path = kept / f"{fingerprint((setting.model, *what, jax.device_count(), version()))[:32]}.npz"
-        found = path is not None and path.is_file()
-        if found:
-            assert path is not None
-            answer = fits.load(path)
-        else:
-            answer = _fit(model, setting, seed, tasks[number], how)
-            if path is not None:
-                fits.save(path, *answer)
-        judged[setting, seed, number] = answer
-        progress(Progress(setting, seed, number, done, total, answer[1], found))
-    return Results.of(settings, seeds, names, cutoffs, tasks, judged)
+        for number, task in enumerate(tasks_of[seed]):
+            if not model.random and (setting, id(task)) in deterministic:
+                judged[setting, seed, number] = deterministic[setting, id(task)]._replace(seconds=())
+                continue
+            done += 1
+            path, answer, fitted = None, None, None
+            if kept is not None:
+                parts = (model.fit, dict(setting.parameters), seed if model.random else None, checksums[id(task)], how)
+                # Sums over histories follow the number of devices in their last bits.
+                what = (setting.model, *parts, model.repeats, jax.device_count(), version())
+                path = kept / f"{fingerprint(what)[:32]}.npz"
+                answer = fits.load(path) if path.is_file() else None
+            found = answer is not None
+            if answer is None:
+                again = warm and num_fits[setting] == 1
+                answer, fitted = _fit(model, setting, seed, task, how, again=again)
+                if path is not None:
+                    fits.save(path, answer)
+            judged[setting, seed, number] = deterministic[setting, id(task)] = answer
+            progress(Progress(setting, seed, number, done, sum(num_fits.values()), answer.seconds[0], found, fitted))
+    return Results.of(settings, seeds, names_of(metrics, cutoffs), cutoffs, tasks_of[seeds[0]], judged)
 
 
-def _fit(model: Model, setting: Setting, seed: int, task: Task, how: Mapping[str, Any]) -> tuple[Judged, float]:
+def _check_values(task: Task, metrics: Sequence[str], convention: Convention) -> None:
+    """Raise ValueError for values that the measures have no use for."""
+    if any(name not in RATING_MEASURES for name in metrics):
+        check_relevances(task.targets, convention.gain)
+    if any(name in RATING_MEASURES for name in metrics) and np.ptp(task.train.values) == 0:
+        raise ValueError(
+            f"metrics: errors are of predicted ratings, and all values are {task.train.values[0]:g}; read the column "
+            "of ratings, or ask for ranking metrics"
+        )
+
+
+def _fit(
+    model: Model, setting: Setting, seed: int, task: Task, how: Mapping[str, Any], *, again: bool
+) -> tuple[Fitted, Scorer | Factors]:
     jax.block_until_ready((task.placed[0], task.seen))
-    started = time.perf_counter()
+    seconds = []
+    for _ in range(2 if again else 1):
+        started = time.perf_counter()
+        fitted = fit(model, setting, seed, task)
+        seconds.append(time.perf_counter() - started)
+    try:
+        return Fitted(judge(fitted, task, **how, repeats=model.repeats), tuple(seconds)), fitted
+    except RuntimeError as error:
+        raise RuntimeError(f"{setting}: {error}") from None
+
+
+def fit(model: Model, setting: Setting, seed: int, task: Task) -> Scorer | Factors:
+    """Return what a setting of a model is fitted to under a seed, as `run` does."""
     fitted = model.fit(model_key(setting.model, seed), task, dict(setting.parameters))
     jax.block_until_ready(jax.tree.leaves(fitted))
-    seconds = time.perf_counter() - started
-    return judge(fitted, task, **how), seconds
+    return fitted
+
+
+def model_key(name: str, seed: int) -> Key:
+    """Return the key of a model: it does not depend on which other models run."""
+    return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
 
 
 def named_models(models: Any) -> dict[str, Model]:

@@ -8,8 +8,6 @@ from mfjax.data.published.datasets import Dataset
 from mfjax.studies.findings import Results
 from mfjax.studies.protocols import Tasks
 
-LEVEL = 0.05
-
 
 def about(dataset: Dataset, tasks: Tasks, protocol: str) -> str:
     """Return the sizes of a study in words."""
@@ -30,22 +28,6 @@ def about(dataset: Dataset, tasks: Tasks, protocol: str) -> str:
 
 def _number(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def comparisons(results: Results, measure: str | None = None) -> list[str]:
-    """Return a line per setting: those that it differs from on a measure (the first), by paired t tests and Holm."""
-    name = results.measures[0] if measure is None else measure
-    found = results.compare([name])
-    settings = [str(setting) for setting in results.settings]
-    differs = {(row.one, row.other) for row in found if row.p_holm < LEVEL}
-    differs |= {(other, one) for one, other in differs}
-    lines = [f"\n{name}: settings that differ, paired t tests over users, Holm over {len(found)} pairs, level {LEVEL}"]
-    for one in settings:
-        others = [other for other in settings if (one, other) in differs]
-        same = [other for other in settings if other != one and other not in others]
-        said = "all others" if not same else ", ".join(others) or "none"
-        lines.append(f"  {one} differs from {said}")
-    return lines
 
 
 def sampled_warning(results: Results) -> str:

@@ -14,6 +14,9 @@ from mfjax.studies.model import Model, Parameters
 Sweep = Mapping[str, Mapping[str, Sequence[Any]]]
 """Model -> parameter -> values."""
 
+Chosen = Mapping[str, Parameters | Sequence[Parameters]]
+"""Model -> parameter -> value in place of its default; or several such, each a setting of the model."""
+
 
 class Setting(NamedTuple):
     """A model with its parameters.
@@ -51,27 +54,40 @@ def shown(value: float) -> str:
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
-def settings_of(models: Mapping[str, Model], sweep: Sweep, chosen: Mapping[str, Parameters]) -> list[Setting]:
-    """Return the settings of every model, swept ones in the order of their grid."""
-    for what, named in (("sweep", sweep), ("parameters", chosen)):
-        checks.kind(what, named, Mapping, 'pass such as {"ease": {"reg": ...}}')
-        for name, one in named.items():
-            checks.kind(
-                f"{what}[{name!r}]", one, Mapping, "pass parameter -> " + ("values" if what == "sweep" else "value")
-            )
-        if strange := sorted(set(named) - set(models)):
-            raise ValueError(f"{what}: {strange[0]!r} is not among the models ({', '.join(models)}); add it")
+def settings_of(models: Mapping[str, Model], sweep: Sweep, chosen: Chosen) -> list[Setting]:
+    """Return the settings of every model, swept ones in the order of their grid, around each of its points."""
+    _check(models, sweep, chosen)
     settings = []
     for name, model in models.items():
         axes = {axis: _values(f"{name}.{axis}", values) for axis, values in sweep.get(name, {}).items()}
-        for point in itertools.product(*axes.values()):
-            swept = dict(zip(axes, point, strict=True))
-            try:
-                parameters = model.parameters({**chosen.get(name, {}), **swept})
-            except ValueError as error:
-                raise ValueError(f"{'sweep' if swept else 'parameters'}: {name}: {error}") from None
-            settings.append(Setting(name, tuple(parameters.items()), tuple(swept)))
+        given = chosen.get(name, {})
+        points = [given] if isinstance(given, Mapping) else list(given)
+        try:
+            bases = [model.parameters(point) for point in points]
+            differing = [axis for axis in model.defaults if len({base[axis] for base in bases}) > 1]
+            of_model = [
+                model.parameters({**base, **dict(zip(axes, point, strict=True))})
+                for base in bases
+                for point in itertools.product(*axes.values())
+            ]
+        except ValueError as error:
+            raise ValueError(f"{'sweep' if axes else 'parameters'}: {name}: {error}") from None
+        named = tuple(dict.fromkeys([*differing, *axes]))
+        found = [Setting(name, tuple(parameters.items()), named) for parameters in of_model]
+        settings += list(dict.fromkeys(found))
     return settings
+
+
+def _check(models: Mapping[str, Model], sweep: Sweep, chosen: Chosen) -> None:
+    for what, named in (("sweep", sweep), ("parameters", chosen)):
+        checks.kind(what, named, Mapping, 'pass such as {"ease": {"reg": ...}}')
+        for name, one in named.items():
+            several = what == "parameters" and isinstance(one, list | tuple) and len(one)
+            remedy = "pass parameter -> " + ("values" if what == "sweep" else "value, or a list of such")
+            for point in one if several else [one]:
+                checks.kind(f"{what}[{name!r}]", point, Mapping, remedy)
+        if strange := sorted(set(named) - set(models)):
+            raise ValueError(f"{what}: {strange[0]!r} is not among the models ({', '.join(models)}); add it")
 
 
 def _values(name: str, values: Any) -> list[Any]:

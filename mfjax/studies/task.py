@@ -14,6 +14,7 @@ from mfjax.als import MapChunks
 from mfjax.data.splits import Split, Ties, leave_last_out, temporal
 from mfjax.evaluation import Evaluation, evaluate
 from mfjax.histories import Histories, Ragged
+from mfjax.histories.parts import Part
 from mfjax.types import Array, Factors, Interactions, Key, Scorer
 
 
@@ -31,6 +32,8 @@ class Task:
             None where the users of `hidden` are trained on.
         lists: the items among which the hidden ones of each user are ranked; None for all `candidates`.
         whole_catalogue: whether items without a row in `train` can be recommended.
+        validation: a task within `train`, which a model may choose its settings by; None where there is none.
+        part: `train` as a part of other rows, whose histories then have one shape for all parts; None for its own.
     """
 
     train: Interactions
@@ -39,6 +42,8 @@ class Task:
     fold_in: Interactions | None = None
     lists: Ragged | None = None
     whole_catalogue: bool = False
+    validation: Task | None = None
+    part: Part | None = None
 
     @property
     def history(self) -> Interactions:
@@ -47,12 +52,14 @@ class Task:
 
     @cached_property
     def histories(self) -> Histories:
-        return histories.build(self.train)
+        return histories.build(self.train) if self.part is None else self.part.histories()
 
     @cached_property
     def placed(self) -> tuple[Histories, MapChunks]:
-        """The histories on all devices, and how `als.fit` maps over them."""
-        return (self.histories, als.map_on_one_device) if jax.device_count() == 1 else devices.build_on_all(self.train)
+        """The histories on all devices, and how `als.fit` maps over them; those of a part stay on one."""
+        if jax.device_count() == 1 or self.part is not None:
+            return self.histories, als.map_on_one_device
+        return devices.build_on_all(self.train)
 
     @cached_property
     def seen(self) -> Ragged:

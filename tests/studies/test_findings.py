@@ -11,6 +11,7 @@ import pytest
 
 from mfjax import data, statistics
 from mfjax.studies import MODELS, Results, protocols, run
+from mfjax.studies.fits import Fitted
 from mfjax.studies.judging import Judged
 from mfjax.studies.sentences import comparisons, sampled_warning
 from tests.studies.made_up import counting, pairs, ratings
@@ -50,7 +51,7 @@ def test_errors_are_those_of_all_rows(errors):
     np.testing.assert_allclose(per_user, np.sqrt(of_user[0] / of_user[1])[results.users], rtol=1e-6)
     row = results.rows(resamples=200)[0]
     assert row.low < rmse < row.high
-    assert results.pooled == {}
+    assert list(results.pooled) == ["train-rmse"]
     assert str(results.best("rmse")) == "item-bias"
 
 
@@ -136,7 +137,7 @@ def made(sums: np.ndarray, counts: np.ndarray, measures: tuple[str, ...]) -> Res
     settings = [Setting(f"model {number}", ()) for number in range(len(sums))]
     users = np.arange(sums.shape[-1], dtype=np.int32)
     judged = {
-        (setting, 0, 0): (Judged(users, of_sums, of_counts, {}, np.zeros((len(users), 0), np.int32)), 0.5)
+        (setting, 0, 0): Fitted(Judged(users, of_sums, of_counts, {}, np.zeros((len(users), 0), np.int32)), (0.5,))
         for setting, of_sums, of_counts in zip(settings, sums, counts, strict=True)
     }
     return Results.of(settings, [0], measures, (10,), protocols.leave_last(pairs()).test, judged)

@@ -29,9 +29,9 @@ def judged() -> Judged:
 def test_what_is_written_comes_back(tmp_path):
     for number, one in enumerate((judged(), judged()._replace(pooled={}, recommended=np.zeros((3, 0), np.int32)))):
         path = fits.folder(tmp_path) / f"{number}.npz"
-        fits.save(path, one, 1.25)
+        fits.save(path, fits.Fitted(one, (1.25, 0.5)))
         found, seconds = fits.load(path)
-        assert seconds == 1.25
+        assert seconds == (1.25, 0.5)
         assert found.pooled == one.pooled
         for name in ("users", "sums", "counts", "recommended"):
             np.testing.assert_array_equal(getattr(found, name), getattr(one, name))

@@ -93,7 +93,7 @@ def test_a_model_that_is_not_random_is_fitted_once_a_task_and_progress_counts_fi
     calls: list = []
     told: list = []
     models = {"once": counted(counting(), calls), "random": MODELS["random"]}
-    found = run(tasks() * 2, models, seeds=3, progress=told.append)
+    found = run([*tasks(), *tasks()], models, seeds=3, progress=told.append)
     assert len(calls) == 2
     assert [(each.done, each.total) for each in told] == [(done, 8) for done in range(1, 9)]
     assert {(str(each.setting), each.seed, each.task, each.found) for each in told[:2]} == {
@@ -112,13 +112,13 @@ def test_fits_are_found_again(tmp_path, monkeypatch):
     calls: list = []
     told: list = []
     fit = running._fit
-    monkeypatch.setattr(running, "_fit", lambda *rest: calls.append(rest) or fit(*rest))
+    monkeypatch.setattr(running, "_fit", lambda *rest, **how: calls.append(rest) or fit(*rest, **how))
     models = {"mine": counting()}
     first = run(tasks(), models, folder=tmp_path)
     second = run(tasks(), models, folder=tmp_path, progress=told.append)
     assert len(calls) == 1
     assert told[0].found
-    assert told[0].seconds == first.seconds[0, 0]
+    assert told[0].seconds == first.seconds[0][0]
     np.testing.assert_array_equal(first.sums, second.sums)
     assert first.rows(resamples=10) == second.rows(resamples=10)
     # Everything that a fit follows from makes it another one.

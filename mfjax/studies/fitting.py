@@ -1,0 +1,162 @@
+"""How most models of a study are made: from an ALS configuration, a ranking configuration, or two other models.
+
+Each model can be swept and tuned by its parameters, looked at while it is trained, and fitted for users who are folded
+in.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mfjax import als, compilation, devices, histories, ranking
+from mfjax.histories import Ragged, ragged
+from mfjax.ranking import Sampler
+from mfjax.recommend import two_stage
+from mfjax.search import Space
+from mfjax.studies.model import Model, Parameters
+from mfjax.studies.task import Task
+from mfjax.types import Factors, Key, Scorer
+
+NUM_PARTS = 5
+"""Times that a model is looked at while it is trained in a search."""
+
+_fold_in = compilation.jit(als.fold_in)
+
+
+def least_squares(
+    config: Callable[[Parameters, Task], als.Config],
+    defaults: Parameters,
+    *,
+    space: Space | None = None,
+    predicts_ratings: bool = False,
+    about: str = "",
+) -> Model:
+    """Return the model that ALS fits; one of its parameters is `steps`.
+
+    Args:
+        config: (parameters, task) -> configuration.
+        defaults, space, predicts_ratings, about: as in `Model`.
+    """
+
+    def fit(key: Key, task: Task, parameters: Parameters) -> Factors:
+        chosen = config(parameters, task)
+        state = devices.fit_on_all(key, task.placed, chosen, num_steps=parameters["steps"])
+        return _folded(als.factors(state, chosen), task, chosen)
+
+    def path(key: Key, task: Task, parameters: Parameters) -> Iterator[Factors]:
+        chosen, state = config(parameters, task), None
+        for size in _parts(parameters["steps"]):
+            state = als.fit(jax.random.clone(key), task.histories, chosen, num_steps=size, state=state)
+            yield _folded(als.factors(state, chosen), task, chosen)
+
+    return Model(
+        fit=fit,
+        defaults=defaults,
+        folds_in=True,
+        predicts_ratings=predicts_ratings,
+        space=space or {},
+        about=about,
+        path=path,
+        config=config,
+    )
+
+
+def _folded(model: Factors, task: Task, config: als.Config) -> Factors:
+    """Return the model with a row for every user who is folded in, where the task has such."""
+    if task.fold_in is None:
+        return model
+    counts = jnp.asarray(task.train.item_counts(), jnp.float32)
+    rows = _fold_in(histories.side(task.fold_in), model, config, item_counts=counts)
+    if not config.biases:
+        return model._replace(users=rows)
+    return model._replace(users=rows[:, 2:], user_biases=rows[:, 0])
+
+
+def ranked(
+    config: Callable[[Parameters, Task], ranking.Config],
+    sampler: Callable[[Parameters, Ragged], Sampler],
+    defaults: Parameters,
+    *,
+    space: Space | None = None,
+    about: str = "",
+) -> Model:
+    """Return the model that a ranking loss trains; one of its parameters is `epochs`.
+
+    Args:
+        config: (parameters, task) -> configuration.
+        sampler: (parameters, positives) -> how negatives are drawn.
+        defaults, space, about: as in `Model`.
+    """
+
+    def fit(key: Key, task: Task, parameters: Parameters) -> Factors:
+        chosen, data = config(parameters, task), ranking.data(task.seen, sampler(parameters, task.seen))
+        model = ranking.factors(ranking.fit(key, data, chosen, num_epochs=parameters["epochs"]))
+        return _folded_ranked(key, model, task, chosen)
+
+    def path(key: Key, task: Task, parameters: Parameters) -> Iterator[Factors]:
+        chosen, data = config(parameters, task), ranking.data(task.seen, sampler(parameters, task.seen))
+        state = None
+        for size in _parts(parameters["epochs"]):
+            # Each part goes on with the key of the whole.
+            state = ranking.fit(jax.random.clone(key), data, chosen, num_epochs=size, state=state)
+            yield _folded_ranked(key, ranking.factors(state), task, chosen)
+
+    return Model(fit=fit, defaults=defaults, folds_in=True, space=space or {}, about=about, path=path, config=config)
+
+
+def _folded_ranked(key: Key, model: Factors, task: Task, config: ranking.Config) -> Factors:
+    if task.fold_in is None:
+        return model
+    key_fold = jax.random.fold_in(jax.random.clone(key), 1)
+    return model._replace(users=ranking.fold_in(key_fold, ragged(task.fold_in), model, config))
+
+
+def two_stages(retriever: Model, reranker: Model, *, candidates: int = 100, about: str = "") -> Model:
+    """Return the model that takes the best `candidates` items of one model in the order of another.
+
+    Its parameters are `candidates`, and those of both models as `retriever_NAME` and `reranker_NAME`.
+    """
+
+    def fit(key: Key, task: Task, parameters: Parameters) -> Scorer:
+        keys, stages = jax.random.split(key), ("retriever", "reranker")
+        fitted = [
+            model.fit(key, task, _of_stage(stage, parameters))
+            for stage, model, key in zip(stages, (retriever, reranker), keys, strict=True)
+        ]
+        return two_stage.scorer(*fitted, candidates=parameters["candidates"], exclude=task.exclude)
+
+    return Model(
+        fit=fit,
+        defaults={"candidates": candidates} | _named("retriever", retriever) | _named("reranker", reranker),
+        random=retriever.random or reranker.random,
+        folds_in=retriever.folds_in and reranker.folds_in,
+        about=about,
+    )
+
+
+def _named(stage: str, model: Model) -> dict[str, Any]:
+    return {f"{stage}_{name}": value for name, value in model.defaults.items()}
+
+
+def _of_stage(stage: str, parameters: Parameters) -> Mapping[str, Any]:
+    return {name[len(stage) + 1 :]: value for name, value in parameters.items() if name.startswith(f"{stage}_")}
+
+
+def _parts(num_steps: int) -> Iterator[int]:
+    """Yield the steps of every part: equal but for rounding, none of them empty."""
+    parts = min(NUM_PARTS, num_steps)
+    yield from (num_steps * (part + 1) // parts - num_steps * part // parts for part in range(parts))
+
+
+@contextmanager
+def unsolved_is_no_news() -> Iterator[None]:
+    """Leave out the warning of `als.fit` that its steps do not solve the rows: a search judges a setting by scores."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="cg_steps: ")
+        yield

@@ -81,8 +81,8 @@ class Options(StudyOptions):
         hidden = len(task.hidden)
         return (
             f"MovieLens-100K: {len(task.train):,} train positives, {hidden:,} users with one hidden positive each, "
-            f"{int(task.candidates.sum()):,} items; ties: {self.ties}; mean over {self.seeds} seeds [95 % interval over "
-            "users]"
+            f"{int(task.candidates.sum()):,} items; ties: {self.ties}; mean over {self.seeds} seeds [95 % interval "
+            "over users]"
         )
 
 

@@ -24,7 +24,7 @@ from mfjax.metrics.conventions import PRESETS
 from mfjax.reports import study_options, study_tables
 from mfjax.reports.sections import Section
 from mfjax.search import Trial, best
-from mfjax.studies import MODELS, choosing, compiled, manifests, protocols
+from mfjax.studies import MODELS, choosing, manifests, protocols
 from mfjax.studies.command_line import (
     MOST,
     MOST_CORES,
@@ -157,8 +157,6 @@ class Options(Checked):
     def run(self) -> Studied:
         """Run the study, print its tables, write its files, and return all of it."""
         study_options.check(self)
-        if self.compilation_cache:
-            compiled.keep()
         devices.use_cores(self.cores)
         dataset = self.load()
         repeated = Recorded.read(self.config) if self.config is not None and self.config.suffix == ".json" else None

@@ -10,6 +10,7 @@ The type of a field says its kind, `Annotated` its range, the text below it its 
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import types
@@ -23,7 +24,7 @@ from typing import Any, Literal, NamedTuple
 import tyro
 
 from mfjax import checks, files
-from mfjax.studies import extras, option_files
+from mfjax.studies import compiled, extras, option_files
 
 MOST = 1_000_000
 """The largest count, of seeds or settings, that is taken for meant."""
@@ -100,7 +101,7 @@ def kinds(options: type) -> dict[str, Kind | None]:
     found: dict[str, Kind | None] = {}
     for base in reversed(options.__mro__):
         hints = typing.get_type_hints(base, include_extras=True)
-        for name in base.__dict__.get("__annotations__", {}):
+        for name in inspect.get_annotations(base):
             said, before = kind(hints[name]), found.get(name)
             if said is not None and before is not None and not said.rules:
                 said = said._replace(rules=before.rules, choices=before.choices)
@@ -186,7 +187,7 @@ def begin(options: Any, *modules: str) -> None:
 def main(options: Any, arguments: Sequence[str] | None = None, *, program: str) -> int:
     """Read the options of a command, run it, and return its exit code.
 
-    `--config FILE` reads options from TOML, or from the `results.json` of an earlier run; the command line wins. Wrong
+    Compiled programs are kept for the next run with the option `compilation_cache`. `--config FILE` reads options from TOML, or from the `results.json` of an earlier run; the command line wins. Wrong
     arguments and bad input end in a line on stderr and exit code 2.
 
     Args:
@@ -197,6 +198,8 @@ def main(options: Any, arguments: Sequence[str] | None = None, *, program: str) 
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         chosen = parse(options, given, program=program)
+        if getattr(chosen, "compilation_cache", False):
+            compiled.keep()
         chosen.run()
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has enough, such as `head`

@@ -236,13 +236,18 @@ def _of_file(words: list[str], options: Any, command: str) -> tuple[list[str], A
 
 def _apart(words: Sequence[str], options: Any) -> list[str]:
     """Return the words with `--k 5,10` as `--k 5 10`, where an option is a tuple."""
-    split = {name for name, one in kinds(options).items() if one and one.many and Words() not in one.rules}
+    split = {
+        flag
+        for name, one in kinds(options).items()
+        if one and one.many and Words() not in one.rules
+        for flag in (f"--{name}", *(alias for rule in one.rules for alias in getattr(rule, "aliases", None) or ()))
+    }
     found: list[str] = []
     inside = False
     for word in words:
         if word.startswith("--"):
             flag, equals, text = word.partition("=")
-            inside = flag[2:].replace("-", "_") in split
+            inside = f"--{flag[2:].replace('-', '_')}" in split
             found += [flag, *text.split(",")] if inside and equals else [word]
         else:
             found += word.split(",") if inside else [word]

@@ -10,7 +10,7 @@ from mfjax import checks
 from mfjax.search import Space, spaces
 from mfjax.studies.command_line import MOST, MOST_DIM
 from mfjax.studies.task import Task
-from mfjax.types import Factors, Key, Scorer
+from mfjax.types import Factors, Interactions, Key, Scorer
 
 Parameters = Mapping[str, Any]
 """Parameter -> number."""
@@ -31,10 +31,12 @@ class Model:
         predicts_ratings: whether its scores are ratings, so that rmse and mae mean something.
         space: what tuning draws from: parameter -> range or options.
         about: one line for `--help` and tables.
+        shares_key: whether its key is that of the seed alone: models of such keys start alike, and meet the same draws.
         repeats: whether it may recommend what the user has a row of that is not trained on, such as a low rating.
         path: as `fit`, yields the models on the way to that of `fit`; a search looks at them, and gives up early.
         config: (parameters, task) -> the `als.Config` or `ranking.Config` that is fitted, where there is one: for
             gradients by parameters, explanations, and the record of a saved model.
+        history: (parameters, task) -> the rows that users' own rows are solved from; None for `task.history`.
 
     Raises:
         ValueError: for a fit that is no function, defaults that are no numbers, or a space of parameters without one.
@@ -53,9 +55,11 @@ class Model:
     predicts_ratings: bool = False
     space: Space = field(default_factory=dict)
     about: str = ""
+    shares_key: bool = False
     repeats: bool = False
     path: Callable[[Key, Task, Parameters], Iterator[Scorer | Factors]] | None = None
     config: Callable[[Parameters, Task], Any] | None = None
+    history: Callable[[Parameters, Task], Interactions] | None = None
 
     def __post_init__(self) -> None:
         checks.function("fit", self.fit, "pass a function of (key, task, parameters)")

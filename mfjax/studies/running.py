@@ -73,7 +73,7 @@ def run(
     """Fit every setting of every model under every seed on every task, and measure it.
 
     Nothing is printed. A fit has the key `fold_in(key(seed), crc32(name of the model))`, so that it does not depend on
-    what else runs; a model that is not random is fitted once.
+    what else runs, or `key(seed)` where its model says so; a model that is not random is fitted once.
 
     Args:
         tasks: such as `protocols.leave_last(interactions).test`; the tests of several are pooled. Or a function of the
@@ -132,7 +132,7 @@ def run(
             if kept is not None:
                 parts = (model.fit, dict(setting.parameters), seed if model.random else None, checksums[id(task)], how)
                 # Sums over histories follow the number of devices in their last bits.
-                what = (setting.model, *parts, model.repeats, jax.device_count(), version())
+                what = (setting.model, *parts, model.shares_key, model.repeats, jax.device_count(), version())
                 path = kept / f"{fingerprint(what)[:32]}.npz"
                 answer = fits.load(path) if path.is_file() else None
             found = answer is not None
@@ -174,7 +174,8 @@ def _fit(
 
 def fit(model: Model, setting: Setting, seed: int, task: Task) -> Scorer | Factors:
     """Return what a setting of a model is fitted to under a seed, as `run` does."""
-    fitted = model.fit(model_key(setting.model, seed), task, dict(setting.parameters))
+    key = jax.random.key(seed) if model.shares_key else model_key(setting.model, seed)
+    fitted = model.fit(key, task, dict(setting.parameters))
     jax.block_until_ready(jax.tree.leaves(fitted))
     return fitted
 

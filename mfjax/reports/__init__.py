@@ -1,8 +1,8 @@
 """What people read: tables as sections, plots in two themes, one page of HTML; nothing here fits a model.
 
-Tables: `sections`, `buckets`, `inspection`. Plots: `figures`, `plots_study`, `plots_settings`, `plots_sweep`,
-`item_space`. The page: `page`, and `study_page` for any study. `command` is the command `mfjax study`, `study_options`
-what its options mean. Plots need the extra `experiments`.
+Tables: `sections`, `study_tables`, `buckets`, `inspection`. Plots: `figures`, the one drawing style; `line_plots`,
+`plots_settings`, `plots_study`, `item_space`. The page: `page`, and `study_page` for any study. `command` is the command
+`mfjax study`, `study_options` what its options mean. Plots need the extra `experiments`.
 """
 
 import lazy_loader
@@ -13,13 +13,14 @@ __all__ = [
     "figures",
     "inspection",
     "item_space",
+    "line_plots",
     "page",
     "plots_settings",
     "plots_study",
-    "plots_sweep",
     "sections",
     "study_options",
     "study_page",
+    "study_tables",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submodules=__all__)

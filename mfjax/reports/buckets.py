@@ -1,4 +1,4 @@
-"""Results by the activity of users: means and intervals of one metric within each bucket."""
+"""Results by the activity of users: values and intervals of one measure within each bucket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from mfjax.evaluation import Groups, groups
 from mfjax.reports.sections import Section
 from mfjax.statistics import bootstrap_means
-from mfjax.studies.study import Values
+from mfjax.studies.findings import Results
 from mfjax.studies.task import Task
 
 RATINGS_EDGES, POSITIVES_EDGES = (20, 100), (10, 50)
@@ -20,9 +20,11 @@ RATINGS_EDGES, POSITIVES_EDGES = (20, 100), (10, 50)
 
 @dataclass(frozen=True)
 class Bucket:
-    """One model within one bucket of users.
+    """One setting within one bucket of users.
 
     Attributes:
+        model: name of the setting.
+        metric: of the values.
         by: what is counted: "train ratings" or "train positives".
         label: the counts of the bucket, such as "20-99".
         users: how many users are in it.
@@ -52,31 +54,38 @@ def activity(task: Task) -> dict[str, Groups]:
 
 
 def measure(
-    measured: Sequence[Values], partitions: Mapping[str, Groups], metric: str, *, num_resamples: int = 10_000
+    results: Results, partitions: Mapping[str, Groups], metric: str, *, num_resamples: int = 10_000
 ) -> list[Bucket]:
-    """Return every model in every bucket that has users."""
-    means = np.stack([one.per_user[metric].mean(axis=0) for one in measured])  # [model, user]
-    labels = [(by, group) for by, partition in partitions.items() for group in range(len(partition.labels))]
-    inside = np.stack([partitions[by].ids[measured[0].users] == group for by, group in labels])  # [bucket, user]
-    # All users are drawn, and each bucket's mean is a ratio: one program for buckets of all sizes.
-    weighted = np.concatenate([inside, (inside[:, None] * means[None]).reshape(-1, means.shape[1])])
-    drawn = np.asarray(_means(jax.random.key(0), jnp.asarray(weighted, jnp.float32), num_resamples=num_resamples))
-    shares, sums = drawn[: len(labels)], drawn[len(labels) :].reshape(len(labels), len(measured), num_resamples)
-    found = []
-    for (by, group), members, share, total in zip(labels, inside, shares, sums, strict=True):
-        if not members.any():
-            continue
-        low, high = np.quantile(total[:, share > 0] / share[share > 0], (0.025, 0.975), axis=-1)
-        mean, label = means[:, members].mean(axis=1, dtype=np.float64), partitions[by].labels[group]
-        found += [
-            Bucket(one.model, metric, by, label, int(members.sum()), float(mean[i]), float(low[i]), float(high[i]))
-            for i, one in enumerate(measured)
-        ]
+    """Return every setting in every bucket that has users with a value: a ratio of sums, each the mean over seeds."""
+    at, finish = results.measures.index(metric), np.sqrt if metric.endswith("rmse") else np.asarray
+    sums, counts = results.sums[:, :, at].mean(1), results.counts[:, :, at].mean(1)  # [setting, user]
+    known = (counts > 0).any(0)
+    of_label = {
+        (by, label): known & (partition.ids[results.users] == group)
+        for by, partition in partitions.items()
+        for group, label in enumerate(partition.labels)
+    }
+    of_label = {label: inside for label, inside in of_label.items() if inside.any()}
+    inside = np.stack([*of_label.values()])[:, None]  # [bucket, 1, user]
+    # All users are drawn, and each bucket's value is a ratio: one program for buckets of all sizes.
+    both = np.stack([inside * sums, inside * counts])  # [2, bucket, setting, user]
+    drawn = np.asarray(
+        _means(
+            jax.random.key(0), jnp.asarray(both.reshape(-1, both.shape[-1]), jnp.float32), num_resamples=num_resamples
+        )
+    ).reshape(*both.shape[:-1], num_resamples)
+    means, found = finish(np.divide(*both.sum(-1))), []
+    for bucket, ((by, label), members) in enumerate(of_label.items()):
+        for number, setting in enumerate(map(str, results.settings)):
+            total, count = drawn[:, bucket, number]
+            low, high = np.quantile(finish(total[count > 0] / count[count > 0]), (0.025, 0.975))
+            users, mean = int(members.sum()), float(means[bucket, number])
+            found.append(Bucket(setting, metric, by, label, users, mean, float(low), float(high)))
     return found
 
 
 def section(found: Sequence[Bucket]) -> Section:
-    """Return the buckets as a table, a line per model."""
+    """Return the buckets as a table, a line per setting."""
     columns = {(one.by, one.label): one.users for one in found}
     head = [f"{by} {label} ({users:,})" for (by, label), users in columns.items()]
     cells = {(one.model, one.by, one.label): f"{one.mean:.4f} [{one.low:.4f}, {one.high:.4f}]" for one in found}

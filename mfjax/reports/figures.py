@@ -1,19 +1,23 @@
-"""Figures in two themes, light and dark, as PNG; and labels that do not run into each other."""
+"""The one drawing style of the project: figures in two themes, light and dark, as SVG of the same bytes every time."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib import style
 from matplotlib.figure import Figure
 
-DPI = 160
+from mfjax.files import atomic_path
+
+MARKERS, DASHES = "os^Dv*", ("-", "--", ":")
+"""The signs of a series besides its colour."""
+MOST_VECTOR_DOTS = 1000
+"""Dots of a scatter plot that are drawn one by one, 120 bytes each; more are set as one image inside the SVG."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,7 @@ class Theme:
 
     Attributes:
         surface, ink, muted, grid: background, text, secondary text and faint lines.
-        colours: sort of models -> colour.
-        genres: distinct colours for categories, far apart under protanopia and deuteranopia too.
+        palette: colours of series, far apart under protanopia and deuteranopia too, and far from the surface.
         sequential: name of a colour map from little to much.
     """
 
@@ -31,55 +34,25 @@ class Theme:
     ink: str
     muted: str
     grid: str
-    colours: dict[str, str]
-    genres: tuple[str, ...]
+    palette: tuple[str, ...]
     sequential: str
+
+    def sign(self, place: int) -> dict[str, Any]:
+        """Return colour, marker and dash of a series by its place; no two of the first 18 are the same."""
+        turn, at = divmod(place, len(self.palette))
+        colour, turn = self.palette[at], turn % len(DASHES)
+        filled = (colour, self.surface, self.grid)[turn]  # dots have no dash
+        return {"color": colour, "marker": MARKERS[at], "linestyle": DASHES[turn], "markerfacecolor": filled}
 
 
 LIGHT = Theme(
-    surface="#ffffff",
-    ink="#1c2024",
-    muted="#60646c",
-    grid="#e3e5e9",
-    colours={
-        "baseline": "#6b7280",
-        "ease": "#c2570c",
-        "als": "#1d5fd1",
-        "ranking": "#0b8a5f",
-        "two stages": "#8b3fc7",
-    },
-    genres=("#1747e0", "#c98300", "#3f9475", "#5c0a47", "#9879db", "#4c2900"),
-    sequential="viridis_r",
-)
+    surface="#ffffff", ink="#1c2024", muted="#60646c", grid="#e3e5e9", sequential="viridis_r",
+    palette=("#1747e0", "#c98300", "#3f9475", "#5c0a47", "#9879db", "#4c2900"),
+)  # fmt: skip
 DARK = Theme(
-    surface="#16191d",
-    ink="#e8eaed",
-    muted="#a3a9b3",
-    grid="#30353c",
-    colours={
-        "baseline": "#a3a9b3",
-        "ease": "#f59e4c",
-        "als": "#6aa5ff",
-        "ranking": "#3fcf9b",
-        "two stages": "#c793f5",
-    },
-    genres=("#8cd5ff", "#b05c08", "#66ffa3", "#d8307f", "#9b45ff", "#f5f13a"),
-    sequential="viridis",
-)
-THEMES = {"light": LIGHT, "dark": DARK}
-
-SORTS = {
-    "random": "baseline",
-    "popularity": "baseline",
-    "item-knn": "baseline",
-    "item-knn-published": "baseline",
-    "ease": "ease",
-    "ease-recent": "ease",
-    "bpr": "ranking",
-    "lambdarank": "ranking",
-    "als+bpr": "two stages",
-}
-"""Model -> what sort it is of; all others are of "als"."""
+    surface="#16191d", ink="#e8eaed", muted="#a3a9b3", grid="#30353c", sequential="viridis",
+    palette=("#8cd5ff", "#b05c08", "#66ffa3", "#d8307f", "#9b45ff", "#f5f13a"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,6 +62,7 @@ class Plot:
     Attributes:
         name: of its file.
         title, caption: for people, what it is and what to see.
+        alt: what is seen, for people who do not see it.
         size: inches.
         draw: fills a figure.
     """
@@ -96,45 +70,39 @@ class Plot:
     name: str
     title: str
     caption: str
+    alt: str
     size: tuple[float, float]
     draw: Callable[[Figure, Theme], None]
 
-    def png(self, theme: Theme) -> bytes:
-        """Return the figure as the bytes of a PNG."""
+    def svg(self, theme: Theme = LIGHT) -> bytes:
+        """Return the figure as the bytes of an SVG, the same ones every time.
+
+        Letters are paths: a reader's own font would be wider or narrower than the one that labels were placed with, and
+        they would run into each other. What a screen reader says is `alt`.
+        """
         settings: Any = {
-            "figure.facecolor": theme.surface,
-            "axes.facecolor": theme.surface,
-            "savefig.facecolor": theme.surface,
-            "text.color": theme.ink,
-            "axes.labelcolor": theme.muted,
-            "axes.edgecolor": theme.grid,
-            "axes.titlecolor": theme.ink,
-            "axes.titlesize": 11,
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "axes.axisbelow": True,
-            "grid.color": theme.grid,
-            "grid.linewidth": 0.8,
-            "xtick.color": theme.muted,
-            "ytick.color": theme.muted,
-            "xtick.major.size": 0,
-            "ytick.major.size": 0,
-            "font.size": 10,
-            "legend.frameon": False,
-        }
-        with rc_context(settings):
-            figure = Figure(figsize=self.size, layout="constrained", dpi=DPI)
+            "figure.facecolor": theme.surface, "axes.facecolor": theme.surface, "text.color": theme.ink,
+            "axes.titlecolor": theme.ink, "axes.labelcolor": theme.muted, "xtick.color": theme.muted,
+            "ytick.color": theme.muted, "axes.edgecolor": theme.grid, "grid.color": theme.grid, "axes.grid": True,
+            "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 11,
+            "axes.titlelocation": "left", "font.size": 10, "grid.linewidth": 0.8, "legend.frameon": False,
+            "lines.linewidth": 1.6, "lines.markersize": 4.5, "svg.fonttype": "path", "svg.hashsalt": "mfjax",
+        } | {f"{axis}tick.{kind}.size": 0 for axis in "xy" for kind in ("major", "minor")}  # fmt: skip
+        buffer = io.BytesIO()
+        with style.context(["default", settings]):  # whatever the user's own style is
+            figure = Figure(figsize=self.size, layout="constrained")
             self.draw(figure, theme)
-            buffer = io.BytesIO()
-            FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+            figure.savefig(buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
         return buffer.getvalue()
 
 
-def colour(model: str, theme: Theme) -> str:
-    """Return the colour of the sort that a model is of."""
-    return theme.colours[SORTS.get(model, "als")]
+def write(plot: Plot, folder: Path) -> Path:
+    """Write the plot, light, as `folder/NAME.svg`, whole or not at all, and return its path."""
+    name = "".join(letter if letter.isalnum() or letter in "-_.+" else "_" for letter in plot.name)  # of any model
+    path = folder / f"{name}.svg"
+    with atomic_path(path) as unfinished:
+        unfinished.write_bytes(plot.svg())
+    return path
 
 
 def spread(places: Sequence[float], gap: float) -> np.ndarray:
@@ -147,30 +115,9 @@ def spread(places: Sequence[float], gap: float) -> np.ndarray:
     order = np.argsort(places, kind="stable")
     moved = np.asarray(places, float)[order]
     for _ in range(500):
-        overlap = gap - np.diff(moved)
-        if (overlap <= 1e-9).all():
+        push = np.maximum(gap - np.diff(moved), 0) / 2
+        if (push <= 1e-9).all():
             break
-        push = np.where(overlap > 0, overlap / 2, 0)
         moved[:-1] -= push
         moved[1:] += push
-    result = np.empty(len(moved))
-    result[order] = moved
-    return result
-
-
-def label_ends(axis: Axes, ends: dict[str, float], theme: Theme, *, gap: float) -> None:
-    """Write every model's name at the right of its line, in its colour; `gap` is a share of the axis' height."""
-    low, high = axis.get_ylim()
-    places = spread([*ends.values()], gap * (high - low))
-    for (model, value), place in zip(ends.items(), places, strict=True):
-        axis.annotate(
-            model,
-            (1.0, value),
-            (1.05, place),
-            xycoords=("axes fraction", "data"),
-            textcoords=("axes fraction", "data"),
-            color=colour(model, theme),
-            fontsize=9,
-            va="center",
-            arrowprops={"arrowstyle": "-", "color": theme.grid, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0},
-        )
+    return moved[np.argsort(order)]

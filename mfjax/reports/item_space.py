@@ -25,8 +25,11 @@ def principal_components(items: np.ndarray, counts: np.ndarray) -> ItemSpace:
     """Return the components of the factors [items, dim] of items with `counts` [items] train positives each."""
     centred = items - items.mean(axis=0)
     left, singular, _ = np.linalg.svd(centred, full_matrices=False)
-    coordinates, variance = left[:, :2] * singular[:2], singular**2
-    correlation = float(np.corrcoef(coordinates[:, 0], np.log1p(counts))[0, 1])
-    # The sign of a component is arbitrary: popular items stand to the right.
+    variance, short = singular**2, max(2 - len(singular), 0)  # one factor has no second component
+    coordinates = np.pad(left[:, :2] * singular[:2], ((0, 0), (0, short)))
+    popularity = np.log1p(counts)
+    # Where all items are equally popular, nothing follows popularity.
+    correlation = float(np.corrcoef(coordinates[:, 0], popularity)[0, 1]) if np.ptp(popularity) else 0.0
+    # The sign of a component is arbitrary: the correlation is made positive.
     coordinates[:, 0] *= np.copysign(1.0, correlation)
-    return ItemSpace(coordinates, variance[:2] / variance.sum(), abs(correlation))
+    return ItemSpace(coordinates, np.pad(variance[:2], (0, short)) / variance.sum(), abs(correlation))

@@ -72,8 +72,8 @@ def test_the_figures_are_drawn(tmp_path):
     ]
     lines.append(Timing("time-to-objective", "small", 8, "cg", 1.0, 0.2, curves=curves))
     paths = plots.write(tmp_path, lines, {"small": 100, "large": 1000})
-    assert [path.name for path in paths] == ["time_by_interactions.png", "time_by_dim.png", "loss_small_8.png"]
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+    assert [path.name for path in paths] == ["time_by_interactions.svg", "time_by_dim.svg", "loss_small_8.svg"]
+    assert all(b"<svg" in path.read_bytes() for path in paths)
 
 
 @pytest.mark.slow

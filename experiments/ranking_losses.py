@@ -8,120 +8,87 @@ its best, which is `bpr-tuned`. Differences are paired by user, each user's valu
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+import tyro
 
-from experiments.ml100k.settings import NUM_NEGATIVES, TUNED
-from mfjax import compilation, ranking
-from mfjax.data import datasets
-from mfjax.data.splits import TIES, Ties
-from mfjax.ranking import sampling
+from experiments.ml100k import study
+from experiments.ml100k.models import NUM_NEGATIVES, TUNED
+from mfjax import compilation
+from mfjax.data.published.datasets import Dataset
+from mfjax.histories import Ragged
+from mfjax.ranking import Sampler, sampling
+from mfjax.reports import study_tables
+from mfjax.reports.command import Studied
+from mfjax.reports.sections import Section
 from mfjax.statistics import bootstrap
-from mfjax.studies import extras, results
-from mfjax.studies import options as command_line
-from mfjax.studies.options import MOST, Checked, option
-from mfjax.studies.records import Splits, check_lists
-from mfjax.studies.study import HEADLINE
-from mfjax.studies.task import Task, last_positive, test_task
+from mfjax.studies import Model, command_line
+from mfjax.studies.command_line import MOST, Within
+from mfjax.studies.fitting import ranked
+from mfjax.studies.model import Parameters
+from mfjax.studies.protocols import Tasks
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options(Checked):
-    """Compare ranking losses on MovieLens-100K from the same start and with the same budget."""
-
-    losses: tuple[str, ...] = option(("bpr", "lambdarank"), "losses to compare, separated by commas", tuple(TUNED))
-    epochs: int = option(20, "epochs of every loss", least=1, most=MOST)
-    seeds: int = option(10, "number of seeds", least=1, most=MOST)
-    ties: Ties = option("file-order", "which of a user's positives of equal time is the last", TIES[:-1])
-    out: Path | None = option(
-        None, "folder for ranking_losses.json; none writes nothing", place="output", writes=("ranking_losses.json",)
-    )
-    data_dir: Path | None = option(
-        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
-    )
-    progress: bool = option(True, "show a progress bar")
+def _all_draws(parameters: Parameters, positives: Ragged) -> Sampler:
+    # What BPR looks at is the mean of thirty draws too, and not the hardest few.
+    return sampling.popularity(positives, num=NUM_NEGATIVES, beta=parameters["beta"])
 
 
-KEYS = "start, order and negatives: key(seed), seeds from 0, the same for every loss; bootstrap: key(0)"
+LOSSES = {
+    loss: replace(ranked(one.config, _all_draws, one.defaults), shares_key=True)
+    for loss, one in TUNED.items()
+    if one.config is not None
+}
 _bootstrap = compilation.jit(bootstrap)
 
 
-def run(options: Options) -> list[dict[str, Any]]:
-    """Run the comparison, print its tables, write its results, and return a row per pair and metric."""
-    command_line.begin(options)
-    dataset = datasets.load("ml-100k", options.data_dir)
-    splits = Splits()
-    split = last_positive(dataset.interactions, min_rating=4.0, ties=options.ties, key=None)
-    task = test_task(splits.add("all", split))
-    cases = list(itertools.product(options.losses, range(options.seeds)))
-    found: dict[str, list[dict[str, np.ndarray]]] = {loss: [] for loss in options.losses}
-    for loss, seed in extras.bar(cases, unit="fit", disable=not options.progress, leave=False):
-        found[loss].append(fit(loss, task, seed, options.epochs))
-    values = {
-        loss: {metric: np.mean([one[metric] for one in seeds], axis=0) for metric in HEADLINE}
-        for loss, seeds in found.items()
-    }
-    lines = [
-        ["loss", *HEADLINE],
-        *([loss, *(f"{row[m].mean():.4f}" for m in HEADLINE)] for loss, row in values.items()),
-    ]
-    print(f"{options.epochs} epochs, {NUM_NEGATIVES} negatives an example, {options.seeds} seeds")
-    print(f"{results.align(lines)}\n")
-    rows = [
-        _difference(pair, metric, values) for pair in itertools.combinations(options.losses, 2) for metric in HEADLINE
-    ]
-    lines = [["pair", "metric", "difference [95 % interval over users]"]]
-    for row in rows:
-        text = f"{row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
-        lines.append([f"{row['loss']} less {row['other']}", row["metric"], text])
-    print(results.align(lines, left=2))
-    if options.out is not None:
-        recorded, used = command_line.to_json(options), {loss: settings(loss) for loss in options.losses}
-        manifest = results.manifest(
-            "experiments.ranking_losses", [dataset], splits.checksums, KEYS, recorded, settings=used
-        )
-        path = results.write_json(options.out / "ranking_losses.json", {"rows": rows, "manifest": manifest})
-        print(f"\nwrote {path}")
-    return rows
+@dataclass(frozen=True)
+class Options(study.Options):
+    """Compare ranking losses on MovieLens-100K from the same start and with the same budget."""
+
+    program: ClassVar[str] = "experiments.ranking_losses"
+    catalogue_of_models: ClassVar[Mapping[str, Model]] = LOSSES
+
+    models: Annotated[tuple[str, ...], tyro.conf.arg(aliases=("--losses",))] = ("bpr", "lambdarank")
+    """Losses to compare: bpr, warp, softmax, lambdarank."""
+    epochs: Annotated[int, Within(1, MOST)] = 20
+    """Epochs of every loss."""
+    seeds: int = 10
+    """Number of seeds, of the start, the order of the examples and the negatives."""
+    timings: bool = False
+    """Tell the seconds of fits; never with --sweep."""
+
+    def named(self) -> dict[str, Model]:
+        """Return the losses with the same budget."""
+        models = super().named()
+        return {name: replace(one, defaults={**one.defaults, "epochs": self.epochs}) for name, one in models.items()}
+
+    def about(self, dataset: Dataset, tasks: Tasks) -> str:
+        """Return the budget in words."""
+        return f"{self.epochs} epochs, {NUM_NEGATIVES} negatives an example, {self.seeds} seeds"
+
+    def sections(self, studied: Studied) -> list[Section]:
+        """Return the losses, and the differences of pairs."""
+        found = studied.results
+        lines = [["loss", "less", *found.measures]]
+        for other, loss in itertools.combinations(map(str, found.settings), 2):
+            lines.append([loss, other])
+            for values in map(found.per_user, found.measures):
+                one = _bootstrap(jax.random.key(0), jnp.asarray(values[loss].mean(0) - values[other].mean(0)))
+                lines[-1].append(f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]")
+        note = "Difference [95 % interval over users], each user's value its mean over the seeds."
+        return [study_tables.models(found), Section("Differences of losses", note, lines, left=2, heads=2)]
 
 
-def fit(loss: str, task: Task, seed: int, num_epochs: int) -> dict[str, np.ndarray]:
-    """Return the per-user metrics of one loss; the key of the start and of the positives is the seed's alone."""
-    config, _, sampler = TUNED[loss]
-    # Thirty draws for every loss: what BPR looks at is their mean, and not the hardest few.
-    negatives = sampling.popularity(task.seen, num=NUM_NEGATIVES, beta=sampler.keywords["beta"])
-    data = ranking.data(task.seen, negatives)
-    state = ranking.fit(jax.random.key(seed), data, config, num_epochs=num_epochs)
-    found = task.evaluate(ranking.factors(state), metrics=("recall", "ndcg"))
-    check_lists(loss, found, task.excluded)
-    return found.per_user
-
-
-def settings(loss: str) -> dict[str, float]:
-    """Return the numbers that a loss is trained with, besides those that are options."""
-    config, _, sampler = TUNED[loss]
-    names = ("dim", "batch_size", "learning_rate", "reg_user", "reg_positive", "reg_negative", "reg_bias", "init_scale")
-    numbers = {name: getattr(config, name) for name in names}
-    return numbers | {"negatives": NUM_NEGATIVES, "beta": sampler.keywords["beta"]}
-
-
-def _difference(pair: tuple[str, str], metric: str, values: dict[str, dict[str, np.ndarray]]) -> dict[str, Any]:
-    other, loss = pair
-    interval = _bootstrap(jax.random.key(0), jnp.asarray(values[loss][metric] - values[other][metric]))
-    figures = {"difference": float(interval.mean), "low": float(interval.low), "high": float(interval.high)}
-    return {"loss": loss, "other": other, "metric": metric, **figures}
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
-    command_line.main(run, Options, arguments, program="experiments.ranking_losses")
+    return command_line.main(Options, arguments, program=Options.program)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

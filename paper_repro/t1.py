@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import numpy as np
 
+from experiments.ml100k import study
 from experiments.ml100k.models import MODELS
-from mfjax.data import datasets
 from mfjax.data.splits import Ties
-from mfjax.studies import study
-from mfjax.studies.study import Outcome
-from mfjax.studies.task import Task, last_positive, test_task
+from mfjax.reports import study_options
+from mfjax.studies import Results, running
+from mfjax.studies.task import Task
 from paper_repro import t1_claims
 from paper_repro.verdict import Check, Options, main
 
-RULES: tuple[Ties, ...] = ("file-order", "reverse", "item-id", "item-id-descending")
-POPULARITY_HITS = {"file-order": 74, "reverse": 79, "item-id": 55, "item-id-descending": 94}
+RULES: tuple[Ties, ...] = ("file-order", "reverse", "item-id", "item-id-descending", "random")
+POPULARITY_HITS: dict[Ties, int] = {"file-order": 74, "reverse": 79, "item-id": 55, "item-id-descending": 94}
 PUBLISHED_HITS = {"random": 9, "popularity": 77, "als": 124, "bpr": 100, "als+bpr": 101}
 RANKING = ("warp", "bpr-tuned")
 PUBLISHED_NDCG = {"random": 0.0036, "popularity": 0.0399, "als": 0.0675, "bpr": 0.0577, "als+bpr": 0.0585}
@@ -30,25 +29,25 @@ PUBLISHED_NDCG = {"random": 0.0036, "popularity": 0.0399, "als": 0.0675, "bpr": 
 
 def measure(options: Options) -> list[Check]:
     """Return every figure of the table that the models so far can give."""
-    ratings = datasets.load("ml-100k", options.data_dir).interactions
-    seeds = range(options.seeds)
+    dataset = study.Options(data_dir=options.data_dir).load()
 
-    asked: dict[str, Any] = {"catalogue": MODELS, "cutoffs": (10,), "progress": options.progress}
+    def results(ties: Ties, names: Sequence[str]) -> Results:
+        protocol = study.Options(ties=ties)
 
-    def outcomes(ties: Ties, names: Sequence[str]) -> dict[str, Outcome]:
         @cache
-        def task(seed: int | None) -> Task:
-            key = None if seed is None else study.split_key(seed)
-            return test_task(last_positive(ratings, min_rating=4.0, ties=ties, key=key))
+        def tasks(split_seed: int) -> Sequence[Task]:
+            return protocol.tasks(dataset, protocol.split_key(split_seed)).test
 
-        def task_of(seed: int) -> Task:
-            return task(seed if ties == "random" else None)
+        return running.run(
+            lambda seed: tasks(protocol.split_seed_of(seed)),
+            {name: MODELS[name] for name in names},
+            seeds=options.seeds,
+            metrics=("hits", "recall", "ndcg"),
+            progress=study_options.tell if options.progress else running.silent,
+        )
 
-        return {o.model: o for o in study.run(names, seeds, task_of, **asked)}
-
-    rules: tuple[Ties, ...] = (*RULES, "random")
-    by_rule: dict[str, dict[str, Outcome]] = {rule: outcomes(rule, (*PUBLISHED_HITS, "als-tuned")) for rule in rules}
-    ranking = outcomes("file-order", RANKING)
+    by_rule = {rule: results(rule, (*PUBLISHED_HITS, "als-tuned")) for rule in RULES}
+    ranking = results("file-order", RANKING)
     return [
         *_counts(by_rule),
         *_table(by_rule),
@@ -56,30 +55,30 @@ def measure(options: Options) -> list[Check]:
         *_beaten("als-tuned", by_rule["random"], "random", None),
         *_beaten("warp", ranking, "file-order", (0.145, 0.075)),
         *_beaten("bpr-tuned", ranking, "file-order", None),
-        *t1_claims.measure(ratings),
+        *t1_claims.measure(study.Options().tasks(dataset, study.split_key(0)).test[0]),
     ]
 
 
-def _hits(outcome: Outcome) -> np.ndarray:
-    return np.array([evaluation.per_user["hits@10"].sum() for evaluation in outcome.evaluations])
+def _hits(found: Results, model: str) -> np.ndarray:
+    """Return the users whose hidden item a model lists, by seed."""
+    return found.per_user("hits@10")[model].sum(axis=-1)
 
 
-def _mean(outcome: Outcome, metric: str) -> np.ndarray:
-    return np.array([evaluation.mean()[metric] for evaluation in outcome.evaluations])
+def _mean(found: Results, model: str, metric: str) -> np.ndarray:
+    return found.per_user(metric)[model].mean(axis=-1)
 
 
-def _counts(by_rule: dict[str, dict[str, Outcome]]) -> list[Check]:
+def _counts(by_rule: dict[Ties, Results]) -> list[Check]:
     checks = []
     for rule, hits in POPULARITY_HITS.items():
-        measured = float(_hits(by_rule[rule]["popularity"])[0])
+        measured = float(_hits(by_rule[rule], "popularity")[0])
         text = f"popularity, hits of 942, ties {rule}"
         checks.append(Check(table="T1", quantity=text, published=hits, measured=measured, low=hits, high=hits))
     return checks
 
 
-def _table(by_rule: dict[str, dict[str, Outcome]]) -> list[Check]:
+def _table(by_rule: dict[Ties, Results]) -> list[Check]:
     """Return a check per published model; its spread is over all tie rules and seeds."""
-    every = {name: [by_rule[rule][name] for rule in by_rule] for name in PUBLISHED_HITS}
     bounds = {
         "random": (2, 14, "a binomial count around 942 x 10 / 1432 = 6.6: 95 % of single runs give 2 to 14"),
         "popularity": (55, 94, "the published 77 is no single rule's count; it lies between the rules'"),
@@ -90,21 +89,21 @@ def _table(by_rule: dict[str, dict[str, Outcome]]) -> list[Check]:
     checks = []
     for name, published in PUBLISHED_HITS.items():
         low, high, note = bounds[name]
-        found = np.concatenate([_hits(outcome) for outcome in every[name]])
+        found = np.concatenate([_hits(one, name) for one in by_rule.values()])
         checks.append(
             Check(
                 table="T1",
                 quantity=f"{name}, hits of 942, ties file-order",
                 published=published,
-                measured=float(_hits(by_rule["file-order"][name]).mean()),
+                measured=float(_hits(by_rule["file-order"], name).mean()),
                 low=low,
                 high=high,
                 spread=(float(found.min()), float(found.max())),
                 note=note,
             )
         )
-        ndcg = np.concatenate([_mean(outcome, "ndcg@10") for outcome in every[name]])
-        measured = float(_mean(by_rule["file-order"][name], "ndcg@10").mean())
+        ndcg = np.concatenate([_mean(one, name, "ndcg@10") for one in by_rule.values()])
+        measured = float(_mean(by_rule["file-order"], name, "ndcg@10").mean())
         slack = {"random": 0.003, "popularity": 0.0001}.get(name, 0.015)
         checks.append(
             Check(
@@ -120,11 +119,11 @@ def _table(by_rule: dict[str, dict[str, Outcome]]) -> list[Check]:
     return checks
 
 
-def _beaten(model: str, found: dict[str, Outcome], rule: str, goals: tuple[float, float] | None) -> list[Check]:
+def _beaten(model: str, found: Results, rule: str, goals: tuple[float, float] | None) -> list[Check]:
     """Return what a tuned model reaches beside its goals in recall and NDCG; without goals it is only shown."""
     checks = []
     for metric, goal in zip(("recall@10", "ndcg@10"), goals or (0.0, 0.0), strict=True):
-        values = _mean(found[model], metric)
+        values = _mean(found, model, metric)
         checks.append(
             Check(
                 table="T1",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, NoReturn
 
 from mfjax.files import atomic_path
-from mfjax.studies import options as command_line
-from mfjax.studies.options import MOST, Checked, option
-from mfjax.studies.results import align
+from mfjax.studies import command_line
+from mfjax.studies.command_line import MOST, Checked, Place, Within
+from mfjax.studies.tables import align
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,18 +56,20 @@ def near(table: str, quantity: str, published: float, measured: float, *, tolera
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Options(Checked):
     """Measure a published table and judge every figure; exits with 1 on a miss."""
 
-    data_dir: Path | None = option(
-        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
-    )
-    seeds: int = option(10, "seeds of every random figure", least=1, most=MOST)
-    out: Path | None = option(
-        None, "folder for paper_repro.json; none writes nothing", place="output", writes=("paper_repro.json",)
-    )
-    progress: bool = option(True, "show a progress bar")
+    data_dir: Annotated[Path | None, Place("folder")] = None
+    """Folder with the MovieLens files; None looks in the cache, then fetches them."""
+    seeds: Annotated[int, Within(1, MOST)] = 10
+    """Seeds of every random figure."""
+    out: Annotated[Path | None, Place("output", ("paper_repro.json",))] = None
+    """Folder for paper_repro.json; None writes no file."""
+    progress: bool = True
+    """Show a progress bar."""
+    compilation_cache: bool = True
+    """Keep compiled programs on disk, so that the next run starts sooner."""
 
 
 def report(checks: Sequence[Check]) -> str:
@@ -104,10 +108,14 @@ def finish(checks: Sequence[Check], options: Options) -> None:
         raise SystemExit(1)
 
 
-def main(program: str, measure: Callable[[Options], list[Check]]) -> None:
+def main(program: str, measure: Callable[[Options], list[Check]]) -> NoReturn:
     """Run one table, or all, from the command line."""
-    options = command_line.parse(Options, program=program)
-    with command_line.told_in_one_line():
-        command_line.begin(options)
-        checks = measure(options)
-    finish(checks, options)
+
+    class Table(Options):
+        __doc__ = Options.__doc__
+
+        def run(self) -> None:
+            command_line.begin(self, *(["tqdm"] if self.progress else []))
+            finish(measure(self), self)
+
+    sys.exit(command_line.main(Table, program=program))

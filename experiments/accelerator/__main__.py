@@ -1,6 +1,8 @@
 """`python -m experiments.accelerator`."""
 
+import sys
+
 from experiments.accelerator.study import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import jax
 
-from mfjax.studies import results
+from mfjax.studies import manifests
+from mfjax.studies.tables import align
 
 Status = Literal["measured", "ok", "wrong", "failed", "left out"]
 
@@ -70,7 +71,7 @@ class Ledger:
         print(text_of(line), flush=True)
         if self._path is not None:
             document = {"rows": [asdict(line) for line in self.lines], "manifest": dict(self._manifest)}
-            results.write_json(self._path, document)
+            manifests.write(self._path, document)
 
     def attempt(self, section: str, name: str, work: Callable[[], None], *, needs: float = 3.0) -> None:
         """Do the work if there are as many seconds left as it needs; an error is a line, not the end."""
@@ -110,7 +111,7 @@ def table(lines: Sequence[Line]) -> str:
         times = f"{line.ms / line.floor_ms:.1f}" if line.ms is not None and line.floor_ms else "-"
         more = " ".join(f"{name}={_short(value)}" for name, value in line.more.items())
         rows.append([line.section, line.name, line.status, ms, floor, times, more[:120]])
-    return results.align(rows, left=len(rows[0]))
+    return align(rows, left=len(rows[0]))
 
 
 def seconds(call: Callable[[], Any], *, repeats: int = 5, most: float = 3.0) -> float:

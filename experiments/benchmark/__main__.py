@@ -1,6 +1,8 @@
 """`python -m experiments.benchmark`."""
 
+import sys
+
 from experiments.benchmark.study import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

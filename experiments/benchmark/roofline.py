@@ -6,10 +6,12 @@ array of the size of a chunk's gathered rows, which stays in the cache that a sw
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -18,20 +20,42 @@ from experiments.benchmark import timing
 from experiments.benchmark.tasks import Case, ours
 from mfjax import devices
 from mfjax.data import datasets
-from mfjax.studies import options, results
-from mfjax.studies.options import MOST, MOST_DIM, Checked, option
+from mfjax.studies import command_line
+from mfjax.studies.command_line import MOST, MOST_DIM, Checked, Place, Within
+from mfjax.studies.tables import align
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Options(Checked):
     """Compare a sweep of ALS with the machine's measured limits, on one device."""
 
-    data: str = option("ml-100k", "ml-100k or ml-1m", ("ml-100k", "ml-1m"))
-    data_dir: Path | None = option(
-        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
-    )
-    dim: int = option(64, "number of factors", least=1, most=MOST_DIM)
-    repeats: int = option(7, "warm calls of each", least=1, most=MOST)
+    data: Literal["ml-100k", "ml-1m"] = "ml-100k"
+    """What the sweep goes over."""
+    data_dir: Annotated[Path | None, Place("folder")] = None
+    """Folder with the MovieLens files; None looks in the cache, then fetches them."""
+    dim: Annotated[int, Within(1, MOST_DIM)] = 64
+    """Number of factors."""
+    repeats: Annotated[int, Within(1, MOST)] = 7
+    """Warm calls of each."""
+
+    def run(self) -> Roofline:
+        """Measure, print the table, and return the figures."""
+        devices.use_cores(1)
+        dataset = datasets.load(self.data, self.data_dir)
+        case = Case(dataset.name, dataset.interactions, self.dim, self.repeats, False)
+        model = ours(case, case.config())
+        seconds = timing.in_turns({"sweep": partial(model.sweep, model.state)}, case.repeats)["sweep"].warm
+        gathered = 2.0 * len(case.interactions) * self.dim
+        found = Roofline(
+            seconds=seconds,
+            flops=2.0 * PASSES * gathered,
+            moved=4.0 * (2 + PASSES) * gathered,
+            peak_flops=_matrix_product(self.repeats),
+            cache_bandwidth=_bandwidth(CHUNK_BYTES, self.repeats),
+            memory_bandwidth=_bandwidth(1 << 28, self.repeats),
+        )
+        print(table(found))
+        return found
 
 
 @dataclass(frozen=True)
@@ -58,27 +82,6 @@ PASSES = 5
 CHUNK_BYTES = 4096 * 64 * 4
 
 
-def run(options_: Options) -> Roofline:
-    """Measure, print the table, and return the figures."""
-    options.begin(options_)
-    devices.use_cores(1)
-    dataset = datasets.load(options_.data, options_.data_dir)
-    case = Case(dataset.name, dataset.interactions, options_.dim, options_.repeats, False)
-    model = ours(case, case.config())
-    seconds = timing.in_turns({"sweep": partial(model.sweep, model.state)}, case.repeats)["sweep"].warm
-    gathered = 2.0 * len(case.interactions) * options_.dim
-    found = Roofline(
-        seconds=seconds,
-        flops=2.0 * PASSES * gathered,
-        moved=4.0 * (2 + PASSES) * gathered,
-        peak_flops=_matrix_product(options_.repeats),
-        cache_bandwidth=_bandwidth(CHUNK_BYTES, options_.repeats),
-        memory_bandwidth=_bandwidth(1 << 28, options_.repeats),
-    )
-    print(table(found))
-    return found
-
-
 def _matrix_product(repeats: int, size: int = 2048) -> float:
     square = jnp.ones((size, size))
     product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))
@@ -102,13 +105,13 @@ def table(found: Roofline) -> str:
         ("memory bandwidth", moved, found.memory_bandwidth, "GB/s"),
     ):
         lines.append([name, f"{reached / 1e9:.0f} {unit}", f"{limit / 1e9:.0f} {unit}", f"{reached / limit:.0%}"])
-    return f"a sweep takes {1e3 * found.seconds:.1f} ms on one device\n{results.align(lines)}"
+    return f"a sweep takes {1e3 * found.seconds:.1f} ms on one device\n{align(lines)}"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
-    options.main(run, Options, arguments, program="experiments.benchmark.roofline", cached=False)
+    return command_line.main(Options, arguments, program="experiments.benchmark.roofline")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,40 +15,52 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
-from mfjax.studies import options as command_line
-from mfjax.studies import results
-from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, Checked, option
+from mfjax.studies import command_line, manifests
+from mfjax.studies.command_line import MOST, MOST_CORES, MOST_DIM, Checked, OneOf, Place, Within
+from mfjax.studies.tables import align
 
 PARTS = ("devices", "interactions", "rows")
+KEYS = "starts and fits: key(0); positives of the ranking step: numpy's seed 0"
+SIZE = Within(100, 1e9, whole=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Options(Checked):
     """Measure how ALS scales: with devices and processes, with interactions, and BPR's step with the table's rows."""
 
-    parts: tuple[str, ...] = option(PARTS, "what to measure, separated by commas", PARTS)
-    devices: tuple[int, ...] = option(
-        (1, 2, 4, 8), "numbers of CPU devices, separated by commas", least=1, most=MOST_CORES
-    )
-    interactions: tuple[float, ...] = option(
-        (1e5, 1e6, 1e7), "numbers of made-up interactions, separated by commas", least=100, most=1e9, whole=True
-    )
-    rows: tuple[float, ...] = option(
-        (1e4, 1e5, 1e6), "numbers of items of the ranking step, separated by commas", least=100, most=1e9, whole=True
-    )
-    size: float = option(1e6, "interactions of the runs over devices", least=100, most=1e9, whole=True)
-    dim: int = option(64, "number of factors", least=1, most=MOST_DIM)
-    repeats: int = option(5, "warm calls of each run", least=1, most=MOST)
-    out: Path | None = option(
-        None, "folder for scale.json; none writes nothing", place="output", writes=("scale.json",)
-    )
+    parts: Annotated[tuple[str, ...], OneOf(PARTS)] = PARTS
+    """What to measure."""
+    devices: Annotated[tuple[int, ...], Within(1, MOST_CORES)] = (1, 2, 4, 8)
+    """Numbers of CPU devices."""
+    interactions: Annotated[tuple[float, ...], SIZE] = (1e5, 1e6, 1e7)
+    """Numbers of made-up interactions."""
+    rows: Annotated[tuple[float, ...], SIZE] = (1e4, 1e5, 1e6)
+    """Numbers of items of the ranking step."""
+    size: Annotated[float, SIZE] = 1e6
+    """Interactions of the runs over devices."""
+    dim: Annotated[int, Within(1, MOST_DIM)] = 64
+    """Number of factors."""
+    repeats: Annotated[int, Within(1, MOST)] = 5
+    """Warm calls of each run."""
+    out: Annotated[Path | None, Place("output", ("scale.json",))] = None
+    """Folder for scale.json; None writes no file."""
 
-
-KEYS = "starts and fits: key(0); positives of the ranking step: numpy's seed 0"
+    def run(self) -> list[Run]:
+        """Run the measurements, print their tables, write scale.json, and return them."""
+        command_line.begin(self)
+        parts = {"devices": devices, "interactions": interactions, "rows": rows}
+        runs = [one for part in self.parts for one in parts[part](self)]
+        if self.out is not None:
+            sizes = sorted({one.size for one in runs if one.part != "rows"})
+            made = [MadeUp(f"{size}", "", f"mfjax.data.synthetic.of_size(0, {size})") for size in sizes]
+            manifest = manifests.manifest("experiments.benchmark.scale", made, {}, KEYS, self)
+            document = {"runs": [asdict(one) for one in runs], "manifest": manifest}
+            print(f"wrote {manifests.write(self.out / 'scale.json', document)}")
+        return runs
 
 
 class MadeUp(NamedTuple):
@@ -90,22 +102,6 @@ class Run:
     by_rows: bool = False
 
 
-def run(options: Options) -> list[Run]:
-    """Run the measurements, print their tables, write scale.json, and return them."""
-    command_line.begin(options)
-    parts = {"devices": devices, "interactions": interactions, "rows": rows}
-    runs: list[Run] = []
-    for part in options.parts:
-        runs += parts[part](options)
-    if options.out is not None:
-        sizes = sorted({one.size for one in runs if one.part != "rows"})
-        made = [MadeUp(f"{size}", "", f"mfjax.data.synthetic.of_size(0, {size})") for size in sizes]
-        manifest = results.manifest("experiments.benchmark.scale", made, {}, KEYS, command_line.to_json(options))
-        document = {"runs": [asdict(one) for one in runs], "manifest": manifest}
-        print(f"wrote {results.write_json(options.out / 'scale.json', document)}")
-    return runs
-
-
 def devices(options: Options) -> list[Run]:
     """Sweep the same interactions on more and more devices, and on two processes over loopback; the last of either
     again with tables shared out by rows."""
@@ -128,7 +124,7 @@ def devices(options: Options) -> list[Run]:
         speed = found[0].seconds / one.seconds
         texts = [f"{1e3 * one.seconds:.1f}", f"{speed:.2f}", f"{one.difference:.1e}"]
         lines.append([str(one.devices), str(one.processes), "by rows" if one.by_rows else "whole", *texts])
-    print(f"{int(options.size):,} interactions, dim {options.dim}\n{results.align(lines)}\n", flush=True)
+    print(f"{int(options.size):,} interactions, dim {options.dim}\n{align(lines)}\n", flush=True)
     return found
 
 
@@ -147,7 +143,7 @@ def interactions(options: Options) -> list[Run]:
         seconds = [f"{one.build_s:.2f}", f"{one.first_s:.2f}", f"{one.seconds:.4f}"]
         lines.append([f"{one.size:,}", *seconds, slope, *memory])
     print(f"dim {options.dim}, {found[0].devices} devices; memory above the libraries', as a multiple of the data's")
-    print(results.align(lines))
+    print(align(lines))
     if len(found) > 2:
         line = np.polyfit(np.log([one.size for one in found]), np.log([one.seconds for one in found]), 1)
         print(f"the line through all of them has slope {line[0]:.2f}")
@@ -166,7 +162,7 @@ def rows(options: Options) -> list[Run]:
     lines = [["items", "step, ms", "of the first"]]
     for one in found:
         lines.append([f"{one.size:,}", f"{1e3 * one.seconds:.3f}", f"{one.seconds / found[0].seconds:.2f}"])
-    print(f"BPR with row-sparse Adagrad, dim {options.dim}, batches of 1,024\n{results.align(lines)}\n", flush=True)
+    print(f"BPR with row-sparse Adagrad, dim {options.dim}, batches of 1,024\n{align(lines)}\n", flush=True)
     return found
 
 
@@ -184,10 +180,10 @@ def _start(spec: dict[str, Any], processes: int) -> dict[str, Any]:
     return json.loads(said[0].splitlines()[-1])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
-    command_line.main(run, Options, arguments, program="experiments.benchmark.scale", cached=False)
+    return command_line.main(Options, arguments, program="experiments.benchmark.scale")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,42 +7,50 @@ calls, by their median, are told apart. Peers are left out, with a note, where t
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 from experiments.benchmark import peers
 from experiments.benchmark.tasks import TASKS, Case, Timing, held_out
 from mfjax import checks, data, devices
 from mfjax.data import datasets, synthetic
+from mfjax.data.leaks import check_no_leak
 from mfjax.data.published import sources
 from mfjax.data.published.datasets import Dataset
 from mfjax.data.published.recipes import SETS
-from mfjax.studies import options, results
-from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, Checked, option
-from mfjax.studies.records import Splits
+from mfjax.studies import command_line, manifests
+from mfjax.studies.command_line import MOST, MOST_CORES, MOST_DIM, Checked, OneOf, Place, Within
+from mfjax.studies.tables import align
 from mfjax.types import Interactions
 
+KEYS = "starts and fits: key(0); made-up data, and the tenth and the tables of top-10: numpy's seed 0"
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True)
 class Options(Checked):
     """Time mfjax and its peers on the same matrix: sweeps of ALS, time to an objective, BPR, top-10, evaluation."""
 
-    data: tuple[str, ...] = option(("ml-100k",), "ml-100k, ml-1m, or numbers such as 1e6 of made-up interactions")
-    data_dir: Path | None = option(
-        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
-    )
-    interactions: Path | None = option(
-        None, "a file of interactions (csv or parquet: user, item) instead of --data", place="file"
-    )
-    dims: tuple[int, ...] = option((64,), "numbers of factors, separated by commas", least=1, most=MOST_DIM)
-    tasks: tuple[str, ...] = option(tuple(TASKS), "what to time, separated by commas", tuple(TASKS))
-    repeats: int = option(7, "warm calls of each contestant", least=1, most=MOST)
-    cores: int | None = option(None, "CPU cores to use; none takes all", least=1, most=MOST_CORES)
-    memory: bool = option(False, "also measure the peak memory of a sweep, in a process of its own")
-    out: Path | None = option(
-        None, "folder for benchmark.json and the plots; none writes nothing", place="output", writes=("benchmark.json",)
-    )
+    data: tuple[str, ...] = ("ml-100k",)
+    """ml-100k, ml-1m, or numbers such as 1e6 of made-up interactions."""
+    data_dir: Annotated[Path | None, Place("folder")] = None
+    """Folder with the MovieLens files; None looks in the cache, then fetches them."""
+    interactions: Annotated[Path | None, Place("file")] = None
+    """A file of interactions (csv or parquet: user, item) instead of --data."""
+    dims: Annotated[tuple[int, ...], Within(1, MOST_DIM)] = (64,)
+    """Numbers of factors."""
+    tasks: Annotated[tuple[str, ...], OneOf(tuple(TASKS))] = tuple(TASKS)
+    """What to time."""
+    repeats: Annotated[int, Within(1, MOST)] = 7
+    """Warm calls of each contestant."""
+    cores: Annotated[int | None, Within(1, MOST_CORES)] = None
+    """CPU cores to use; None takes all."""
+    memory: bool = False
+    """Measure the peak memory of a sweep too, in a process of its own."""
+    out: Annotated[Path | None, Place("output", ("benchmark.json",))] = None
+    """Folder for benchmark.json and the plots; None writes no file."""
 
     def agree(self) -> None:
         """Raise ValueError for data that is neither there nor a number of interactions to make up."""
@@ -50,44 +58,37 @@ class Options(Checked):
             if _count(name) is None and name not in SETS and not Path(name).exists():
                 raise ValueError(f"data: {name!r} is unknown; pass ml-100k, ml-1m, or a number such as 1e6")
 
-
-KEYS = "starts and fits: key(0); made-up data, and the tenth and the tables of top-10: numpy's seed 0"
-
-
-def run(options_: Options) -> list[Timing]:
-    """Run the benchmark, print its table, write its results and plots, and return its lines."""
-    options.begin(options_, *(["matplotlib"] if options_.out is not None else []))
-    if not peers.available():
-        print('No peers: python -m pip install -e ".[peers]" for implicit and irspack.\n')
-    lines: list[Timing] = []
-    taken, splits = _datasets(options_), Splits()
-    if "top-10" in options_.tasks:
-        for dataset in taken:
-            splits.add(f"top-10 {dataset.name}", held_out(dataset.interactions))
-    for dataset in taken:
-        for dim in options_.dims:
-            case = Case(dataset.name, dataset.interactions, dim, options_.repeats, options_.memory)
-            for task in options_.tasks:
+    def run(self) -> list[Timing]:
+        """Run the benchmark, print its table, write its results and plots, and return its lines."""
+        command_line.begin(self, *(["matplotlib"] if self.out is not None else []))
+        devices.use_cores(self.cores)
+        if not peers.available():
+            print('No peers: python -m pip install -e ".[peers]" for implicit and irspack.\n')
+        taken, splits, lines = self._datasets(), {}, []
+        for dataset in taken if "top-10" in self.tasks else []:
+            check_no_leak(split := held_out(dataset.interactions))
+            splits[f"top-10 {dataset.name}"] = split.checksum()
+        for dataset, dim in itertools.product(taken, self.dims):
+            case = Case(dataset.name, dataset.interactions, dim, self.repeats, self.memory)
+            for task in self.tasks:
                 found = TASKS[task](case)
                 print(table(found), "\n", flush=True)
                 lines += found
-    if options_.out is not None:
-        from experiments.benchmark import plots  # needs matplotlib
+        if self.out is not None:
+            from experiments.benchmark import plots  # needs matplotlib
 
-        recorded = options.to_json(options_)
-        manifest = results.manifest("experiments.benchmark", taken, splits.checksums, KEYS, recorded)
-        document = {"rows": [asdict(line) for line in lines], "manifest": manifest}
-        written = [results.write_json(options_.out / "benchmark.json", document)]
-        written += plots.write(options_.out, lines, {one.name: len(one.interactions) for one in taken})
-        print("wrote " + ", ".join(map(str, written)))
-    return lines
+            manifest = manifests.manifest("experiments.benchmark", taken, splits, KEYS, self)
+            document = {"rows": [asdict(line) for line in lines], "manifest": manifest}
+            written = [manifests.write(self.out / "benchmark.json", document)]
+            written += plots.write(self.out, lines, {one.name: len(one.interactions) for one in taken})
+            print("wrote " + ", ".join(map(str, written)))
+        return lines
 
-
-def _datasets(options_: Options) -> list[Dataset]:
-    if options_.interactions is not None:
-        path = options_.interactions
+    def _datasets(self) -> list[Dataset]:
+        if self.interactions is None:
+            return [_dataset(name, self.data_dir) for name in self.data]
+        path = self.interactions
         return [_made(path.stem, data.read(path), str(path), sources.digest(path))]
-    return [_dataset(name, options_.data_dir) for name in options_.data]
 
 
 def _dataset(name: str, folder: Path | None) -> Dataset:
@@ -126,9 +127,9 @@ def table(lines: Sequence[Timing]) -> str:
         ratio = "-" if line.ratio_best_peer is None else f"{line.ratio_best_peer:.2f}"
         row = [line.task, line.data, str(line.dim), line.solver, *seconds, *others, ratio]
         rows.append(row + ([f"{line.peak_mb:.0f}" if line.peak_mb else "-"] if len(rows[0]) > len(row) else []))
-    return results.align(rows, left=4)
+    return align(rows, left=4)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
-    options.main(devices.on_cores(run), Options, arguments, program="experiments.benchmark", cached=False)
+    return command_line.main(Options, arguments, program="experiments.benchmark")

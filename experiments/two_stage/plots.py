@@ -1,58 +1,73 @@
-"""Plots of ranking models: item factors by popularity, and training curves. Written as PNG."""
+"""The published ALS and BPR of MovieLens-100K once more: what their item factors encode, and how BPR learns."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
-from experiments.two_stage.published_runs import TrainingCurve
-from mfjax.files import atomic_path
-from mfjax.reports.item_space import ItemSpace
+from experiments.ml100k.models import MODELS
+from mfjax import ranking
+from mfjax.ranking import sampling
+from mfjax.reports import figures, plots_study
+from mfjax.reports.item_space import ItemSpace, principal_components
+from mfjax.reports.line_plots import Line, Panel, line_plot
+from mfjax.studies import running
+from mfjax.studies.settings import settings_of
 from mfjax.studies.task import Task
+from mfjax.types import Factors
 
 
-def item_spaces(path: Path, task: Task, spaces: dict[str, ItemSpace]) -> Path:
-    """Draw the item factors of several models side by side, coloured by popularity."""
-    counts = np.asarray(task.item_counts)[np.asarray(task.candidates)]
-    figure = Figure(figsize=(5.4 * len(spaces), 4.8), layout="constrained")
-    axes = figure.subplots(1, len(spaces), squeeze=False)[0]
-    order = np.argsort(counts)  # popular items on top
-    colours: dict[str, Any] = {"vmin": 0.0, "vmax": float(np.log10(counts.max()))}
-    for axis, (name, space) in zip(axes, spaces.items(), strict=True):
-        axis.scatter(*space.coordinates[order].T, c=np.log10(counts[order]), s=9, linewidths=0, **colours)
-        axis.set_title(f"{name}: |r| of PC1 with log popularity {space.popularity_correlation:.2f}")
-        axis.set_xlabel(f"PC1, {100 * space.explained[0]:.0f} % of the variance")
-        axis.set_ylabel(f"PC2, {100 * space.explained[1]:.0f} %")
-    figure.colorbar(ScalarMappable(Normalize(**colours)), ax=axes, label="train positives, log10")
-    return _save(figure, path)
+class Curve(NamedTuple):
+    """Loss of an example and sampled train AUC by epoch, and epochs with the NDCG@10 of the hidden items."""
+
+    loss: list[float]
+    auc: list[float]
+    ndcg: dict[int, float]
 
 
-def training(path: Path, curve: TrainingCurve) -> Path:
-    """Draw loss and train AUC, and NDCG@10 of the hidden items, by epoch."""
-    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    epochs = np.arange(1, len(curve.loss) + 1)
-    left.plot(epochs, curve.loss, color="tab:blue", label="loss of an example")
-    left.plot(epochs, curve.auc, color="tab:orange", label="sampled train AUC")
-    left.set_ylim(0, 1.02)
-    left.set_xlabel("epoch")
-    left.legend(frameon=False)
-    right.plot(*zip(*curve.ndcg, strict=True), color="tab:green", marker="o", markersize=3)
-    right.set_ylim(bottom=0)
-    right.set_xlabel("epoch")
-    right.set_ylabel("NDCG@10 of the hidden items")
-    figure.suptitle("BPR with the published settings, MovieLens-100K")
-    return _save(figure, path)
+def train_bpr(task: Task, *, every: int = 5) -> tuple[Factors, Curve]:
+    """Return the published BPR and its curve; NDCG after the first epoch, and after `every` further ones."""
+    curve, model = Curve([], [], {}), MODELS["bpr"]
+    assert model.config is not None
+
+    def note(state: ranking.State, info: ranking.Info) -> None:
+        curve.loss.append(float(info.loss))
+        curve.auc.append(float(info.auc))
+        epoch = len(curve.loss)
+        if epoch == 1 or epoch % every == 0:
+            curve.ndcg[epoch] = task.evaluate(ranking.factors(state), metrics=("ndcg",)).mean()["ndcg@10"]
+
+    data = ranking.data(task.seen, sampling.uniform(task.seen, false_negatives="skip"))
+    config, key = model.config(model.defaults, task), running.model_key("bpr", 0)
+    state = ranking.fit(key, data, config, num_epochs=model.defaults["epochs"], on_epoch=note)
+    return ranking.factors(state), curve
 
 
-def _save(figure: Figure, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as unfinished:
-        FigureCanvasAgg(figure).print_png(str(unfinished))
-    return path
+def spaces_of(task: Task, bpr: Factors) -> tuple[dict[str, ItemSpace], np.ndarray]:
+    """Return the item spaces of ALS and BPR, and the counts of their items: those with a train positive."""
+    (setting,) = settings_of({"als": MODELS["als"]}, {}, {})
+    als, known = running.fit(MODELS["als"], setting, 0, task), np.asarray(task.candidates)
+    assert isinstance(als, Factors)
+    counts = np.asarray(task.item_counts)[known]
+    spaces = {
+        name: principal_components(np.asarray(model.items)[known], counts)
+        for name, model in (("ALS", als), ("BPR", bpr))
+    }
+    return spaces, counts
+
+
+def write(folder: Path, task: Task) -> list[Path]:
+    """Draw the item factors by popularity and BPR's training curve, and return the paths."""
+    bpr, curve = train_bpr(task)
+    epochs = range(1, len(curve.loss) + 1)
+    panels = [
+        Panel("", "epoch", [Line("loss of an example", epochs, curve.loss), Line("train AUC", epochs, curve.auc)]),
+        Panel("NDCG@10 of the hidden items", "epoch", [Line("NDCG@10", list(curve.ndcg), list(curve.ndcg.values()))]),
+    ]
+    last = f"After {len(epochs)} epochs the loss of an example is {curve.loss[-1]:.3f}, and the sampled train AUC "
+    caption = f"{last}{curve.auc[-1]:.3f}. NDCG@10 is greatest, {max(curve.ndcg.values()):.4f}, after "
+    caption += f"{max(curve.ndcg, key=lambda epoch: curve.ndcg[epoch])}."
+    training = line_plot("training", "BPR with the published settings", panels, caption)
+    return [figures.write(plot, folder) for plot in (plots_study.item_space(*spaces_of(task, bpr)), training)]

@@ -5,59 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from experiments.benchmark.latency import latency
+from experiments.ml100k import study
 from experiments.ml100k.models import MODELS
-from experiments.two_stage import published_runs
 from mfjax import compilation
-from mfjax.data import datasets
-from mfjax.data.splits import TIES, Ties
+from mfjax.metrics import DEFAULT
 from mfjax.recommend import two_stage
 from mfjax.statistics import bootstrap
-from mfjax.studies import extras, results, study
-from mfjax.studies import options as command_line
-from mfjax.studies.options import MOST, MOST_LENGTH, Checked, option
-from mfjax.studies.records import Splits, check_lists
-from mfjax.studies.task import Task, last_positive, test_task
+from mfjax.studies import command_line, extras, manifests, running
+from mfjax.studies.command_line import MOST, MOST_LENGTH, Checked, Place, Within
+from mfjax.studies.judging import judge
+from mfjax.studies.settings import settings_of
+from mfjax.studies.tables import align
+from mfjax.studies.task import Task
 from mfjax.types import Factors, Scorer
 
-
-@dataclass(frozen=True, kw_only=True)
-class Options(Checked):
-    """Rerank the candidates of one model by another, for several numbers of candidates.
-
-    For every pair: the share of hidden items among the candidates (the ceiling of the second stage), recall and NDCG of
-    both stages together, the paired difference from the retriever alone, and the time of each stage.
-    """
-
-    pairs: tuple[str, ...] = option(
-        ("als:bpr", "als:lambdarank", "popularity:als-tuned"), "retriever:reranker pairs, separated by commas"
-    )
-    candidates: tuple[int, ...] = option(
-        (10, 50, 100, 200, 500), "numbers of candidates, separated by commas", least=1, most=2**31 - 1
-    )
-    seeds: int = option(3, "number of seeds", least=1, most=MOST)
-    ties: Ties = option("file-order", "which of a user's positives of equal time is the last", TIES[:-1])
-    k: int = option(10, "length of the recommended list", least=1, most=MOST_LENGTH)
-    out: Path | None = option(
-        None,
-        "folder for two_stage.json and the plots; none writes nothing",
-        place="output",
-        writes=("two_stage.json", "item_spaces.png", "training.png"),
-    )
-    data_dir: Path | None = option(
-        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
-    )
-    progress: bool = option(True, "show a progress bar")
-
-    def agree(self) -> None:
-        """Raise ValueError for a word that is no pair."""
-        for text in self.pairs:
-            _pair(text)
+KEYS = f"{manifests.KEYS}, seeds from 0; models of the plots: seed 0; bootstrap: key(0)"
+_bootstrap, _ceiling = compilation.jit(bootstrap), compilation.jit(two_stage.ceiling, static_argnames="candidates")
 
 
 @dataclass(frozen=True)
@@ -82,82 +52,97 @@ class Line:
     rerank_ms: float
 
 
-KEYS = (
-    "model: fold_in(key(seed), crc32(name)), seeds from 0; models of the plots: fold_in(key(0), crc32(name)); "
-    "bootstrap: key(0)"
-)
+@dataclass(frozen=True)
+class Options(Checked):
+    """Rerank the candidates of one model by another, for several numbers of candidates.
 
+    For every pair: the share of hidden items among the candidates (the ceiling of the second stage), recall and NDCG of
+    both stages together, the paired difference from the retriever alone, and the time of each stage.
+    """
 
-def run(options: Options) -> list[Line]:
-    """Run the experiment, print its table, write its results and plots, and return its lines."""
-    command_line.begin(options, *(["matplotlib"] if options.out is not None else []))
-    pairs = [_pair(text) for text in options.pairs]
-    dataset = datasets.load("ml-100k", options.data_dir)
-    splits = Splits()
-    split = last_positive(dataset.interactions, min_rating=4.0, ties=options.ties, key=None)
-    task = test_task(splits.add("all", split))
-    if (longest := max(options.candidates)) > task.train.num_items:
-        raise ValueError(
-            f"candidates: {longest} is more than the {task.train.num_items:,} items; pass a smaller number"
-        )
-    names = dict.fromkeys(name for pair in pairs for name in pair)
-    fitted = {}
-    for name in extras.bar(names, unit="model", disable=not options.progress, leave=False):
-        seeds = range(options.seeds)
-        fitted[name] = [MODELS[name].fit(study.model_key(name, seed), task, None) for seed in seeds]
-    lines = [
-        measure(pair, [fitted[name] for name in pair], task, candidates, options.k)
-        for pair in extras.bar(pairs, unit="pair", disable=not options.progress, leave=False)
-        for candidates in options.candidates
-    ]
-    print(table(lines, options.k))
-    if options.out is not None:
-        _write(options, dataset, splits, task, lines)
-    return lines
+    pairs: tuple[str, ...] = ("als:bpr", "als:lambdarank", "popularity:als-tuned")
+    """Pairs of models, retriever:reranker."""
+    candidates: Annotated[tuple[int, ...], Within(1, 2**31 - 1)] = (10, 50, 100, 200, 500)
+    """Numbers of candidates."""
+    seeds: Annotated[int, Within(1, MOST)] = 3
+    """Number of seeds."""
+    ties: Literal["file-order", "reverse", "item-id", "item-id-descending"] = "file-order"
+    """Which of a user's positives of equal time is the last."""
+    k: Annotated[int, Within(1, MOST_LENGTH)] = 10
+    """Length of the recommended list."""
+    out: Annotated[Path | None, Place("output", ("two_stage.json", "item_space.svg", "training.svg"))] = None
+    """Folder for two_stage.json and the plots; None writes no file."""
+    data_dir: Annotated[Path | None, Place("folder")] = None
+    """Folder with the MovieLens files; None looks in the cache, then fetches them."""
+    progress: bool = True
+    """Show a progress bar."""
+    compilation_cache: bool = True
+    """Keep compiled programs on disk, so that the next run starts sooner."""
 
+    def agree(self) -> None:
+        """Raise ValueError for a word that is no pair."""
+        for text in self.pairs:
+            if text.count(":") != 1 or not set(text.split(":")) <= set(MODELS):
+                raise ValueError(f"pairs: {text!r} is not retriever:reranker; choose both from {', '.join(MODELS)}")
 
-def _pair(text: str) -> tuple[str, str]:
-    names = text.split(":")
-    unknown = [name for name in names if name not in MODELS]
-    if len(names) != 2 or unknown:
-        raise ValueError(f"pairs: {text!r} is not retriever:reranker; choose both from {', '.join(MODELS)}")
-    return names[0], names[1]
+    def run(self) -> list[Line]:
+        """Run the experiment, print its table, write its results and plots, and return its lines."""
+        command_line.begin(self, *["tqdm"] * self.progress, *["matplotlib"] * (self.out is not None))
+        protocol = study.Options(data_dir=self.data_dir, ties=self.ties)
+        dataset = protocol.load()
+        tasks = protocol.tasks(dataset, protocol.split_key(0))
+        (task,) = tasks.test
+        if (longest := max(self.candidates)) > (there := task.train.num_items):
+            raise ValueError(f"candidates: {longest} is more than the {there:,} items; pass a smaller number")
+        pairs = [(one, other) for one, _, other in (text.partition(":") for text in self.pairs)]
+        models = {name: MODELS[name] for pair in pairs for name in pair}
+        stages = {
+            one.model: [running.fit(models[one.model], one, seed, task) for seed in range(self.seeds)]
+            for one in self.bar(settings_of(models, {}, {}), "model")
+        }
+        lines = [
+            measure(pair, [stages[name] for name in pair], task, candidates, self.k)
+            for pair in self.bar(pairs, "pair")
+            for candidates in self.candidates
+        ]
+        print(table(lines, self.k))
+        if self.out is not None:
+            from experiments.two_stage import plots  # needs matplotlib
 
+            manifest = manifests.manifest("experiments.two_stage", [dataset], {"all": tasks.checksum}, KEYS, self)
+            document = {"lines": [asdict(line) for line in lines], "manifest": manifest}
+            written = [manifests.write(self.out / "two_stage.json", document), *plots.write(self.out, task)]
+            print("\nwrote " + ", ".join(map(str, written)))
+        return lines
 
-_ceiling = compilation.jit(two_stage.ceiling, static_argnames="candidates")
+    def bar(self, steps: Sequence, unit: str) -> Sequence:
+        """Return the steps, told of while they are taken."""
+        return extras.bar(steps, unit=unit, leave=False) if self.progress else steps
 
 
 def measure(
-    names: tuple[str, str], stages: Sequence[Sequence[Scorer | Factors]], task: Task, candidates: int, k: int
+    pair: tuple[str, str], stages: Sequence[Sequence[Scorer | Factors]], task: Task, candidates: int, k: int
 ) -> Line:
     """Return one line: `stages` holds the retrievers and the rerankers, one per seed."""
     users = jnp.asarray(np.flatnonzero(task.hidden.user_counts()), jnp.int32)
-    ceilings, both, alone, recalls = [], [], [], []
+    asked: dict[str, Any] = {"metrics": ("recall", "ndcg"), "cutoffs": (k,), "convention": DEFAULT}
+    ceilings, both, alone = [], [], []
     for retriever, reranker in zip(*stages, strict=True):
         reached = _ceiling(retriever, users, task.targets, candidates=candidates, exclude=task.exclude)
         ceilings.append(float(jnp.nanmean(reached)))
         together = two_stage.scorer(retriever, reranker, candidates=candidates, exclude=task.exclude)
-        found = [task.evaluate(model, cutoffs=(k,), metrics=("recall", "ndcg")) for model in (together, retriever)]
-        for evaluation in found:
-            check_lists(":".join(names), evaluation, task.excluded)
-        measured, baseline = (evaluation.per_user for evaluation in found)
-        both.append(measured[f"ndcg@{k}"])
-        recalls.append(measured[f"recall@{k}"])
-        alone.append(baseline[f"ndcg@{k}"])
-    gain = bootstrap(jax.random.key(0), jnp.asarray(np.mean(both, axis=0) - np.mean(alone, axis=0)))
+        both.append(judge(together, task, **asked).sums)
+        alone.append(judge(retriever, task, **asked).sums)
+    # The sums of recall and of NDCG, [2, users].
+    measured, baseline = (np.mean(sums, axis=0) for sums in (both, alone))
+    gain = _bootstrap(jax.random.key(0), jnp.asarray(measured[1] - baseline[1]))
     speed = latency(stages[0][0], stages[1][0], users[:256], candidates=candidates, exclude=task.exclude)
+    recall, ndcg = measured.mean(axis=1).tolist()
     return Line(
-        *names,
-        candidates,
-        ceiling=float(np.mean(ceilings)),
-        recall=float(np.mean(recalls)),
-        ndcg=float(np.mean(both)),
-        gain=float(gain.mean),
-        low=float(gain.low),
-        high=float(gain.high),
-        retrieve_ms=1e3 * speed.retrieve,
-        rerank_ms=1e3 * speed.rerank,
-    )
+        *pair, candidates, ceiling=float(np.mean(ceilings)), recall=recall, ndcg=ndcg,
+        gain=float(gain.mean), low=float(gain.low), high=float(gain.high),
+        retrieve_ms=1e3 * speed.retrieve, rerank_ms=1e3 * speed.rerank,
+    )  # fmt: skip
 
 
 def table(lines: Sequence[Line], k: int) -> str:
@@ -170,24 +155,9 @@ def table(lines: Sequence[Line], k: int) -> str:
         gain = f"{line.gain:+.4f} [{line.low:+.4f}, {line.high:+.4f}] {verdict}"
         times = [f"{line.retrieve_ms:.1f}", f"{line.rerank_ms:.1f}"]
         rows.append([line.retriever, line.reranker, str(line.candidates), *figures, gain, *times])
-    return results.align(rows, left=2)
+    return align(rows, left=2)
 
 
-def _write(options: Options, dataset: datasets.Dataset, splits: Splits, task: Task, lines: Sequence[Line]) -> None:
-    from experiments.two_stage import plots  # needs matplotlib
-
-    folder = options.out
-    assert folder is not None
-    recorded = command_line.to_json(options)
-    manifest = results.manifest("experiments.two_stage", [dataset], splits.checksums, KEYS, recorded)
-    written = [results.write_json(folder / "two_stage.json", {"lines": list(map(asdict, lines)), "manifest": manifest})]
-    bpr_items, curve = published_runs.train_bpr(task)
-    spaces = published_runs.spaces_of(task, bpr_items)
-    written.append(plots.item_spaces(folder / "item_spaces.png", task, spaces))
-    written.append(plots.training(folder / "training.png", curve))
-    print("\nwrote " + ", ".join(map(str, written)))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
-    command_line.main(run, Options, arguments, program="experiments.two_stage")
+    return command_line.main(Options, arguments, program="experiments.two_stage")

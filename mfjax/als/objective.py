@@ -16,7 +16,8 @@ objective              what an observed pair adds to the loss
 `implicit`             conf(w) ([r > 0] - s)^2, such as conf = 1 + alpha w, in place of the same s^2
 =====================  =================================================================================
 
-A pair of weight 0 says nothing. The counts n_u of `als.regularization` and c_i count entries, whatever their weights.
+A pair of weight 0 is as one that was not seen; in `zeros_observed` and with the confidence "value" it counts for nothing
+at all. The counts n_u of `als.regularization` and c_i count entries, whatever their weights.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ Weighing = Literal["part", "pair", "size"]
 
 - "part": the entry's part of the loss counts w times: (w a, w q, w c);
 - "pair": so does the pair's part of a background of w0: (w (a + w0) - w0, w q, w c);
-- "size": w takes the place of the value's size: (a, q, c) are those of the value sign(r) w.
+- "size": w takes the place of the value's size: (a, q, c) are those of the value w where r > 0, and of -w elsewhere.
 """
 
 
@@ -102,7 +103,7 @@ class Objective:
         """
         values = values - self.offset
         if weights is not None and self.weighing == "size":
-            values, weights = jnp.sign(values) * weights, None
+            values, weights = jnp.where(values > 0, weights, -weights), None
         entry = self.entry(values, item_counts)
         checks.kind("entry", entry, Entry, "let the objective's function return an objectives.Entry")
         for number in entry:

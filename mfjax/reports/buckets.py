@@ -58,39 +58,34 @@ def measure(
 ) -> list[Bucket]:
     """Return every setting in every bucket that has users with a value: a ratio of sums, each the mean over seeds."""
     at, finish = results.measures.index(metric), np.sqrt if metric.endswith("rmse") else np.asarray
-    sums, counts = results.sums[:, :, at].mean(1), results.counts[:, :, at].mean(1)  # [setting, user]
-    known = (counts > 0).any(0)
-    of_label = {
-        (by, label): known & (partition.ids[results.users] == group)
+    both = np.stack([results.sums[:, :, at].mean(1), results.counts[:, :, at].mean(1)])  # [2, setting, user]
+    inside = {
+        (by, label): (both[1] > 0).any(0) & (partition.ids[results.users] == group)
         for by, partition in partitions.items()
         for group, label in enumerate(partition.labels)
     }
-    of_label = {label: inside for label, inside in of_label.items() if inside.any()}
-    inside = np.stack([*of_label.values()])[:, None]  # [bucket, 1, user]
     # All users are drawn, and each bucket's value is a ratio: one program for buckets of all sizes.
-    both = np.stack([inside * sums, inside * counts])  # [2, bucket, setting, user]
-    drawn = np.asarray(
-        _means(
-            jax.random.key(0), jnp.asarray(both.reshape(-1, both.shape[-1]), jnp.float32), num_resamples=num_resamples
-        )
-    ).reshape(*both.shape[:-1], num_resamples)
-    means, found = finish(np.divide(*both.sum(-1))), []
-    for bucket, ((by, label), members) in enumerate(of_label.items()):
-        for number, setting in enumerate(map(str, results.settings)):
-            total, count = drawn[:, bucket, number]
+    values = np.stack([members * both for members in inside.values()])  # [bucket, 2, setting, user]
+    flat = jnp.asarray(values.reshape(-1, values.shape[-1]), jnp.float32)
+    drawn = np.asarray(_means(jax.random.key(0), flat, num_resamples=num_resamples)).reshape(*values.shape[:-1], -1)
+    found = []
+    for ((by, label), members), sums, resampled in zip(inside.items(), values.sum(-1), drawn, strict=True):
+        for number, setting in enumerate(map(str, results.settings) if members.any() else ()):
+            total, count = resampled[:, number]
             low, high = np.quantile(finish(total[count > 0] / count[count > 0]), (0.025, 0.975))
-            users, mean = int(members.sum()), float(means[bucket, number])
-            found.append(Bucket(setting, metric, by, label, users, mean, float(low), float(high)))
+            mean = finish(sums[0, number] / sums[1, number])
+            found.append(Bucket(setting, metric, by, label, int(members.sum()), float(mean), float(low), float(high)))
     return found
 
 
 def section(found: Sequence[Bucket]) -> Section:
     """Return the buckets as a table, a line per setting."""
-    columns = {(one.by, one.label): one.users for one in found}
-    head = [f"{by} {label} ({users:,})" for (by, label), users in columns.items()]
+    columns = {(one.by, one.label): f"{one.by} {one.label} ({one.users:,})" for one in found}
     cells = {(one.model, one.by, one.label): f"{one.mean:.4f} [{one.low:.4f}, {one.high:.4f}]" for one in found}
-    lines = [["model", *head]]
-    for model in dict.fromkeys(one.model for one in found):
-        lines.append([model, *(cells[model, *column] for column in columns)])
+    models = dict.fromkeys(one.model for one in found)
+    lines = [
+        ["model", *columns.values()],
+        *([model, *(cells[model, *column] for column in columns)] for model in models),
+    ]
     note = "By number of train ratings and of train positives (users in brackets); 95 % interval over users."
     return Section(f"{found[0].metric} by activity", note, lines)

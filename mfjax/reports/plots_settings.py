@@ -5,8 +5,9 @@ Captions and alternative texts are computed from what is drawn.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from mfjax.reports.figures import Plot, Theme
 from mfjax.reports.line_plots import Drawn, Line, Panel, line_plot
 from mfjax.studies.findings import Results
 from mfjax.studies.judging import is_error
-from mfjax.studies.settings import Setting, shown
+from mfjax.studies.settings import shown
 from mfjax.studies.tables import Row
 
 MOST_LINES = 12
@@ -66,86 +67,75 @@ def line_of(name: str, x: Sequence[float], rows: Sequence[Any], drawn: Drawn = "
 
 def sweeps(results: Results, rows: Sequence[Row]) -> list[Plot]:
     """Return the first measure over the settings of every sweep: a line for one parameter, heat maps for more."""
-    measure = results.measures[0]
-    by_name = {row.model: row for row in rows if row.metric == measure}
+    by_name = {row.model: row for row in rows if row.metric == results.measures[0]}
     plots = []
     for model in dict.fromkeys(setting.model for setting in results.settings if setting.swept):
-        settings = [setting for setting in results.settings if setting.model == model]
-        found = [by_name[str(setting)] for setting in settings]
-        draw = _line if len(settings[0].swept) == 1 else _heat_maps
-        if len(settings) > 1:
-            plots.append(draw(model, settings, found))
+        found = [(setting, by_name[str(setting)]) for setting in results.settings if setting.model == model]
+        names = found[0][0].swept
+        points = {tuple(dict(setting.parameters)[name] for name in names): row for setting, row in found}
+        if len(points) > 1:
+            plots.append((_line if len(names) == 1 else _heat_maps)(model, names, points))
     return plots
 
 
-def _best(settings: Sequence[Setting], rows: Sequence[Row]) -> tuple[int, str]:
-    """Return the place of the best setting, and which it is in words."""
-    least = is_error(rows[0].metric)
-    means = [row.mean for row in rows]
-    best = int(np.argmin(means) if least else np.argmax(means))
-    values = dict(settings[best].parameters)
-    where = " and ".join(f"{name} {shown(values[name])}" for name in settings[best].swept)
-    return best, f"The {'least' if least else 'greatest'} is {means[best]:.4f} at {where}"
+Points = Mapping[tuple[float, ...], Row]
+"""Values of the parameters of a sweep -> what was measured there."""
 
 
-def _line(model: str, settings: Sequence[Setting], rows: Sequence[Row]) -> Plot:
-    parameter, metric = settings[0].swept[0], rows[0].metric
-    found = sorted(
-        zip([dict(one.parameters)[parameter] for one in settings], rows, strict=True), key=lambda one: one[0]
-    )
-    x, ordered = [float(value) for value, _ in found], [row for _, row in found]
-    wide = x[0] > 0 and x[-1] / x[0] >= 10
-    best, said = _best(settings, rows)
-    inside = sum(row.low <= rows[best].mean <= row.high for row in rows) - 1
+def _best(names: Sequence[str], points: Points) -> tuple[Row, str]:
+    """Return the best, and where it is in words."""
+    least = is_error(next(iter(points.values())).metric)
+    best = (min if least else max)(points, key=lambda point: points[point].mean)
+    where = " and ".join(f"{name} {shown(value)}" for name, value in zip(names, best, strict=True))
+    return points[best], f"The {'least' if least else 'greatest'} is {points[best].mean:.4f} at {where}"
+
+
+def _line(model: str, names: Sequence[str], points: Points) -> Plot:
+    x, rows = [float(value) for (value,) in sorted(points)], [points[point] for point in sorted(points)]
+    metric, wide = rows[0].metric, x[0] > 0 and x[-1] / x[0] >= 10
+    best, said = _best(names, points)
+    inside = sum(row.low <= best.mean <= row.high for row in rows) - 1
     caption = (
-        f"{metric} of {model} over {len(x)} values of {parameter} from {shown(x[0])} to {shown(x[-1])}, mean over "
-        f"users with its 95 % interval. {said}; "
+        f"{metric} of {model} over {len(x)} values of {names[0]} from {shown(x[0])} to {shown(x[-1])}, mean over users "
+        f"with its 95 % interval. {said}; "
         f"{inside or 'no'} other {'value has' if inside == 1 else 'values have'} an interval that holds it."
     )
     ticks = {value: shown(value) for value in x} if wide else {}
-    panel = Panel(metric, f"{parameter} of {model}", [line_of(model, x, ordered)], log="x" if wide else "", ticks=ticks)
-    return line_plot(f"sweep-{model}-{parameter}", f"{model} by {parameter}", [panel], caption)
+    panel = Panel(metric, f"{names[0]} of {model}", [line_of(model, x, rows)], log="x" if wide else "", ticks=ticks)
+    return line_plot(f"sweep-{model}-{names[0]}", f"{model} by {names[0]}", [panel], caption)
 
 
-def _heat_maps(model: str, settings: Sequence[Setting], rows: Sequence[Row]) -> Plot:
+def _heat_maps(model: str, names: Sequence[str], points: Points) -> Plot:
     """Return a heat map of the last two parameters, one for every combination of the others."""
-    names = settings[0].swept
-    axes = [sorted({dict(setting.parameters)[name] for setting in settings}) for name in names]
-    grid = np.full([len(axis) for axis in axes], np.nan)
-    for setting, row in zip(settings, rows, strict=True):
-        values = dict(setting.parameters)
-        grid[tuple(axis.index(values[name]) for name, axis in zip(names, axes, strict=True))] = row.mean
-    panels = grid.reshape(-1, *grid.shape[-2:])
-    outer = [np.unravel_index(panel, grid.shape[:-2]) for panel in range(len(panels))]
+    *outer, up, across = (sorted(set(values)) for values in zip(*points, strict=True))
+    panels, means = list(itertools.product(*outer)), [row.mean for row in points.values()]
     columns = min(len(panels), 3)
     lines = math.ceil(len(panels) / columns)
+    best, said = _best(names, points)
 
     def draw(figure: Figure, theme: Theme) -> None:
-        scale = ScalarMappable(Normalize(grid.min(), grid.max()), theme.sequential)
+        scale = ScalarMappable(Normalize(min(means), max(means)), theme.sequential)
         places = figure.subplots(lines, columns, squeeze=False).ravel()
-        for axis, values, at in zip(places, panels, outer, strict=False):
-            axis.grid(False)
-            axis.imshow(values, norm=scale.norm, cmap=scale.cmap, aspect="auto")
-            for (row, column), value in np.ndenumerate(values):
+        for axis, fixed in zip(places, panels, strict=False):
+            grid = np.array([[points[*fixed, y, x].mean for x in across] for y in up])
+            axis.imshow(grid, norm=scale.norm, cmap=scale.cmap, aspect="auto")
+            for (row, column), value in np.ndenumerate(grid):
                 light = np.array([0.299, 0.587, 0.114]) @ scale.to_rgba(value)[:3] > 0.5
                 ink = "black" if light else "white"
                 axis.text(column, row, f"{value:.4f}", ha="center", va="center", color=ink, fontsize=9)
-            axis.set_xticks(range(len(axes[-1])), [shown(value) for value in axes[-1]])
-            axis.set_yticks(range(len(axes[-2])), [shown(value) for value in axes[-2]])
+            axis.set_xticks(range(len(across)), map(shown, across))
+            axis.set_yticks(range(len(up)), map(shown, up))
             axis.set(xlabel=names[-1], ylabel=names[-2])
-            fixed = zip(names, axes, at, strict=False)
-            axis.set_title(", ".join(f"{name} {shown(axis_[place])}" for name, axis_, place in fixed), fontsize=10)
+            title = ", ".join(f"{name} {shown(value)}" for name, value in zip(names, fixed, strict=False))
+            axis.set_title(title, fontsize=10)
+            axis.grid(False)
         for axis in places[len(panels) :]:
             axis.set_axis_off()
-        figure.colorbar(scale, ax=list(places), label=rows[0].metric).outline.set_visible(False)
+        figure.colorbar(scale, ax=list(places), label=best.metric).outline.set_visible(False)
 
-    over = " and ".join(f"{name} ({', '.join(map(shown, axis))})" for name, axis in zip(names, axes, strict=True))
-    best, said = _best(settings, rows)
-    caption = f"{rows[0].metric} of {model} over {over}, mean over users. {said}."
-    worst = max(range(len(rows)), key=lambda place: abs(rows[place].mean - rows[best].mean))
-    alt = (
-        f"Heat map of {rows[0].metric}, from {grid.min():.4f} to {grid.max():.4f}: best {settings[best]}, "
-        f"worst {settings[worst]}."
-    )
-    size = (2.0 + columns * (0.8 + 0.75 * len(axes[-1])), 0.8 + lines * (1.0 + 0.5 * len(axes[-2])))
+    axes = zip(names, (*outer, up, across), strict=True)
+    over = " and ".join(f"{name} ({', '.join(map(shown, values))})" for name, values in axes)
+    caption = f"{best.metric} of {model} over {over}, mean over users. {said}."
+    alt = f"Heat map: {best.metric} of {model} by {' and '.join(names)}, {min(means):.4f} to {max(means):.4f}. {said}."
+    size = (2.0 + columns * (0.8 + 0.75 * len(across)), 0.8 + lines * (1.0 + 0.5 * len(up)))
     return Plot(f"sweep-{model}-{'-'.join(names)}", f"{model} by {' and '.join(names)}", caption, alt, size, draw)

@@ -22,32 +22,29 @@ from mfjax.reports.line_plots import Line, Panel, line_plot
 from mfjax.reports.plots_settings import MOST_LINES, leading, line_of
 from mfjax.search import Trial
 from mfjax.studies.findings import Results
-from mfjax.studies.judging import RATING_MEASURES
+from mfjax.studies.judging import is_error
 from mfjax.studies.tables import Row
 
 
 def activity(buckets: Sequence[Bucket]) -> Plot:
     """Return a measure by groups of users, with intervals: a panel for every partition."""
-    metric = buckets[0].metric
-    best = min if metric in RATING_MEASURES else max
+    metric, models = buckets[0].metric, list(dict.fromkeys(one.model for one in buckets))
+    word, best = ("least", min) if is_error(metric) else ("greatest", max)
     panels, said = [], []
     for by in dict.fromkeys(one.by for one in buckets):
-        inside = [one for one in buckets if one.by == by]
+        inside = [one for one in buckets if one.by == by and one.model in models[:MOST_LINES]]
         sizes = {one.label: one.users for one in inside}
         lines = []
-        for model in list(dict.fromkeys(one.model for one in inside))[:MOST_LINES]:
+        for model in models[:MOST_LINES]:
             own = [one for one in inside if one.model == model]
             lines.append(line_of(model, range(len(own)), own, "dots"))
         ticks = {place: f"{label}\n{users:,} users" for place, (label, users) in enumerate(sizes.items())}
         panels.append(Panel(f"{metric} by {by}", by, lines, ticks=ticks))
-        first = {
-            label: best((one for one in inside if one.label == label), key=lambda one: one.mean) for label in sizes
-        }
-        said.append(f"by {by} " + ", ".join(f"{one.model} for {label}" for label, one in first.items()))
-    caption = (
-        f"Mean {metric} and 95 % interval over the users of each group. The {'least' if best is min else 'greatest'} "
-        f"is that of: {'; '.join(said)}."
-    )
+        for label in sizes:
+            first = best((one for one in inside if one.label == label), key=lambda one: one.mean)
+            said.append(f"{first.model} for {by} {label}")
+    left_out = f" Shown are the first {MOST_LINES} of {len(models)} settings." if len(models) > MOST_LINES else ""
+    caption = f"Mean {metric} of each group of users with its 95 % interval. The {word}: {'; '.join(said)}.{left_out}"
     return line_plot("by_activity", f"{metric} by activity", panels, caption, same_y=True)
 
 
@@ -60,7 +57,7 @@ POPULARITY = {
 
 def popularity_bias(results: Results, rows: Sequence[Row]) -> list[Plot]:
     """Return accuracy against the popularity of what is listed, and against coverage; nothing for ratings alone."""
-    measure = next((name for name in results.measures if name not in RATING_MEASURES), None)
+    measure = next((name for name in results.measures if not is_error(name)), None)
     shown = {f"{name}@{results.cutoffs[0]}": words for name, words in POPULARITY.items()}
     shown = {name: words for name, words in shown.items() if name in results.pooled}
     if measure is None or not shown:
@@ -97,36 +94,32 @@ def item_space(
     order, logs = np.argsort(counts, kind="stable"), np.log10(np.maximum(counts, 1))  # popular items on top
     first = [next(iter(each), "") for each in categories or ()]
     common = [name for name, _ in Counter(filter(None, first)).most_common(NUM_CATEGORIES)]
-    number = len(spaces) + bool(common)
-    columns = min(number, 2)
-    shown = {"s": 11, "linewidths": 0, "antialiaseds": False, "rasterized": number * len(counts) > MOST_VECTOR_DOTS}
+    panels = [(f"{name}: r of PC1 with log popularity {space[-1]:.2f}", space) for name, space in spaces.items()]
+    if common:
+        panels.append((f"{next(iter(spaces))}: first category", next(iter(spaces.values()))))
+    columns = min(len(panels), 2)
+    lines = math.ceil(len(panels) / columns)
 
     def draw(figure: Figure, theme: Theme) -> None:
-        axes = figure.subplots(math.ceil(number / columns), columns, squeeze=False).ravel()
-        scale = Normalize(0.0, max(float(logs.max()), 1e-3))
-        for axis, (name, space) in zip(axes, spaces.items(), strict=False):
-            axis.scatter(*space.coordinates[order].T, c=logs[order], norm=scale, cmap=theme.sequential, **shown)
-            axis.set_title(f"{name}: r of PC1 with log popularity {space.popularity_correlation:.2f}")
-        bar = figure.colorbar(
-            ScalarMappable(scale, theme.sequential), ax=list(axes[: len(spaces)]), label="train rows, log10",
-            location="bottom", shrink=0.8, aspect=32,
-        )  # fmt: skip
+        axes = figure.subplots(lines, columns, squeeze=False).ravel()
+        scale = ScalarMappable(Normalize(0.0, max(float(logs.max()), 1e-3)), theme.sequential)
+        tints = dict(zip(common, theme.palette, strict=False))
+        for place, (axis, (heading, space)) in enumerate(zip(axes, panels, strict=False)):
+            by_category = [tints.get(first[item], theme.grid) for item in order] if place == len(spaces) else None
+            axis.scatter(
+                *space.coordinates[order].T, c=by_category or scale.to_rgba(logs[order]), s=11, linewidths=0,
+                antialiaseds=False, rasterized=len(panels) * len(order) > MOST_VECTOR_DOTS,
+            )  # fmt: skip
+            axis.set(title=heading, xlabel=f"PC1, {100 * space.explained[0]:.0f} % of the variance")
+            axis.set(ylabel=f"PC2, {100 * space.explained[1]:.0f} %")
+        below = list(axes[: len(spaces)])
+        bar = figure.colorbar(scale, ax=below, label="train rows, log10", location="bottom", shrink=0.8, aspect=32)
         bar.outline.set_visible(False)
-        drawn = list(spaces.items())
         if common:
-            drawn.append(drawn[0])
-            axis, space = axes[len(spaces)], drawn[0][1]
-            tints = dict(zip(common, theme.palette, strict=False))
-            colours = [tints.get(first[item], theme.grid) for item in order]
-            axis.scatter(*space.coordinates[order].T, c=colours, **shown)
-            axis.set_title(f"{drawn[0][0]}: first category")
-            dots = [Line2D([], [], marker="o", ls="", markersize=5, color=tint) for tint in tints.values()]
-            axis.legend(dots, common, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.13), handletextpad=0.1)
-            axis.get_legend().set_in_layout(False)  # it has the room that the colour bar takes
-        for axis, (_, space) in zip(axes, drawn, strict=False):
-            axis.set_xlabel(f"PC1, {100 * space.explained[0]:.0f} % of the variance")
-            axis.set_ylabel(f"PC2, {100 * space.explained[1]:.0f} %")
-        for axis in axes[number:]:
+            dots = [Line2D([], [], marker="o", ls="", color=tint) for tint in tints.values()]
+            legend = axes[len(spaces)].legend(dots, common, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.13))
+            legend.set_in_layout(False)  # it has the room that the colour bar takes
+        for axis in axes[len(panels) :]:
             axis.set_axis_off()
 
     told = [
@@ -135,9 +128,9 @@ def item_space(
         for name, space in spaces.items()
     ]
     caption = f"Item factors in their two principal components. {'; '.join(told)}."
-    alt = f"Scatter plot of {len(counts):,} items in {number} panels, coloured by train rows"
-    alt += f" and by first category: {', '.join(common)}." if common else "."
-    return Plot("item_space", "Item factors", caption, alt, (5.4 * columns, 5.2 * math.ceil(number / columns)), draw)
+    by = f", and by first category: {', '.join(common)}" if common else ""
+    alt = f"Scatter plots of {len(counts):,} items, coloured by train rows{by}. {'; '.join(told)}."
+    return Plot("item_space", "Item factors", caption, alt, (5.4 * columns, 5.2 * lines), draw)
 
 
 def convergence(
@@ -162,10 +155,10 @@ def convergence(
             above = (np.array(loss, float) - least) / scale
             # The least itself has no place on a logarithmic axis.
             excess.append(Line(name, steps, np.where(above > 1e-6, above, np.nan).tolist()))
-            # The steps after which the loss stays near the least.
+            # The step from which on the loss stays near the least.
             near = int(np.flatnonzero(above > 0.01)[-1]) + 2 if (above > 0.01).any() else 1
             told = f"from step {near} of {len(loss)} on" if near <= len(loss) else "at no step"
-            said.append(f"{name} is within 1 % of the least {told}")
+            said.append(f"{name} is below 1 % {told}")
             if measured is not None:
                 found = measured[objective][solver]
                 values.append(Line(name, steps, found))
@@ -185,16 +178,14 @@ def tuning(searches: Mapping[str, Sequence[Trial]], measure: str) -> Plot:
         searches: name -> trials, whose scores are less the measure where that is an error.
         measure: what validation measured.
     """
-    sign, better = (-1.0, np.fmin) if measure in RATING_MEASURES else (1.0, np.fmax)
+    sign, better = (-1.0, np.fmin) if is_error(measure) else (1.0, np.fmax)
     panels, said = [], []
     for name, trials in searches.items():
-        found = np.array([sign * trial.score() for trial in trials])
+        found, numbers = np.array([sign * trial.score() for trial in trials]), range(1, len(trials) + 1)
         found[~np.isfinite(found)] = np.nan
-        best, numbers = better.accumulate(found).tolist(), range(1, len(found) + 1)
-        lines = [
-            Line("a setting", numbers, found.tolist(), drawn="dots"),
-            Line("best so far", numbers, best, drawn="steps"),
-        ]
+        best = better.accumulate(found).tolist()
+        lines = [Line("a setting", numbers, found.tolist(), drawn="dots")]
+        lines.append(Line("best so far", numbers, best, drawn="steps"))
         panels.append(Panel(name, "trial", lines))
         at = int(np.flatnonzero(found == best[-1])[0]) + 1
         said.append(f"{name} {best[-1]:.4f} at trial {at} of {len(found)}")

@@ -58,16 +58,15 @@ def differences(results: Results, measures: Sequence[str] | None = None) -> list
 
     Nothing for a single setting, or a single user.
     """
-    found = _compared(results, measures)
-    if not found:
-        return []
-    differs = {(row.metric, *pair) for row in found if row.p_holm < LEVEL for pair in _both(row)}
-    names, settings = _names(found), list(map(str, results.settings))
+    names, by_pair, told = _compared(results, measures)
+    real = {(name, *pair) for pair, of_pair in by_pair.items() for name, row in of_pair.items() if row.p_holm < LEVEL}
+    settings = [*enumerate(map(str, results.settings), 1)]
     lines = [["", "model", *(f"{name} differs from" for name in names)]]
-    for number, one in enumerate(settings, 1):
-        others = [[str(at) for at, other in enumerate(settings, 1) if (name, one, other) in differs] for name in names]
-        lines.append([str(number), one, *(" ".join(of_name) or "-" for of_name in others)])
-    return [Section("Comparison", f"{_told(found)}, level {LEVEL}.", lines, left=2 + len(names), heads=2)]
+    for number, one in settings:
+        others = [[at for at, other in settings if {(name, one, other), (name, other, one)} & real] for name in names]
+        lines.append([str(number), one, *(" ".join(map(str, of_name)) or "-" for of_name in others)])
+    note = f"{told}, level {LEVEL}."
+    return [Section("Comparison", note, lines, left=2 + len(names), heads=2)] if by_pair else []
 
 
 def pairs(results: Results, measures: Sequence[str] | None = None) -> list[Section]:
@@ -75,45 +74,39 @@ def pairs(results: Results, measures: Sequence[str] | None = None) -> list[Secti
 
     The best is that of the first measure. Nothing for a single setting, or a single user.
     """
-    found = _compared(results, measures)
-    if not found:
+    names, by_pair, told = _compared(results, measures)
+    if not by_pair:
         return []
-    names, best = _names(found), str(results.best(_names(found)[0]))
-    many = len(results.settings) > MOST_SETTINGS
-    by_pair: dict[tuple[str, str], dict[str, Comparison]] = {}
-    for row in found:
-        if not many or best in (row.one, row.other):
-            by_pair.setdefault((row.one, row.other), {})[row.metric] = row
+    best, many = str(results.best(names[0])), len(results.settings) > MOST_SETTINGS
     lines, real = [["model", "less", *names]], []
-    for (one, other), rows in by_pair.items():
-        turned = -1.0 if other == best else 1.0  # the best first
-        real += [(len(lines), 2 + at) for at, name in enumerate(names) if rows[name].p_holm < LEVEL]
-        lines.append([*((one, other) if turned > 0 else (other, one)), *(_cell(rows[name], turned) for name in names)])
-    note = f"Difference [95 % interval] and p. {_told(found)}."
-    if any(is_error(name) for name in names):
+    for (one, other), of_pair in by_pair.items():
+        if not many or best in (one, other):
+            turned = other == best  # the best first
+            real += [(len(lines), 2 + at) for at, name in enumerate(names) if of_pair[name].p_holm < LEVEL]
+            cells = [_difference(of_pair[name], -1.0 if turned else 1.0) for name in names]
+            lines.append([*((other, one) if turned else (one, other)), *cells])
+    note = f"Difference [95 % interval] and p. {told}."
+    if any(map(is_error, names)):
         note += " Of rmse and mae each user's mean square or magnitude is compared, of which less is better."
     if many:
         note += f" Shown are the pairs with {best}, the best under {names[0]}."
-    return [Section("Differences", note, lines, left=2, heads=2, best=frozenset(real), bold=f"Bold: p < {LEVEL}.")]
+    bold = f"Bold: p < {LEVEL}."
+    return [Section("Differences", note, lines, left=2, heads=2, best=frozenset(real), bold=bold)]
 
 
-def _compared(results: Results, measures: Sequence[str] | None) -> list[Comparison]:
-    return results.compare(measures) if len(results.settings) > 1 and len(results.users) > 1 else []
+def _compared(
+    results: Results, measures: Sequence[str] | None
+) -> tuple[list[str], dict[tuple[str, str], dict[str, Comparison]], str]:
+    """Return the names of measures, pair -> measure -> comparison, and what was tested in words."""
+    found = results.compare(measures) if len(results.settings) > 1 and len(results.users) > 1 else []
+    by_pair: dict[tuple[str, str], dict[str, Comparison]] = {}
+    for row in found:
+        by_pair.setdefault((row.one, row.other), {})[row.metric] = row
+    told = f"Paired t tests over users, Holm over {len(found)} {'pairs and measures' if len(found) > 1 else 'pair'}"
+    return list(dict.fromkeys(row.metric for row in found)), by_pair, told
 
 
-def _names(found: Sequence[Comparison]) -> list[str]:
-    return list(dict.fromkeys(row.metric for row in found))
-
-
-def _both(row: Comparison) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (row.one, row.other), (row.other, row.one)
-
-
-def _told(found: Sequence[Comparison]) -> str:
-    return f"Paired t tests over users, Holm over {len(found)} {'pairs and measures' if len(found) > 1 else 'pair'}"
-
-
-def _cell(row: Comparison, turned: float) -> str:
-    low, high = sorted((turned * row.low, turned * row.high))
+def _difference(row: Comparison, sign: float) -> str:
+    low, high = sorted((sign * row.low, sign * row.high))
     p = f"p {row.p_holm:.4f}" if row.p_holm >= 0.0001 else "p < 0.0001"
-    return f"{turned * row.difference:+.4f} [{low:+.4f}, {high:+.4f}] {p}"
+    return f"{sign * row.difference:+.4f} [{low:+.4f}, {high:+.4f}] {p}"

@@ -45,7 +45,8 @@ def test_activity_says_who_leads_each_group(measure, best, word):
     found = buckets.measure(made("one", "two", measures=(measure,)), PARTS, measure, num_resamples=50)
     plot = plots_study.activity(found)
     assert (
-        f"The {word} is that of: by train ratings {best} for <20, {best} for 20-99, {best} for >=100." in plot.caption
+        f"The {word}: {'; '.join(f'{best} for train ratings {label}' for label in ('<20', '20-99', '>=100'))}."
+        in plot.caption
     )
     assert f"{found[0].mean:.4g} at <20" in plot.alt
     assert b"<svg" in plot.svg()
@@ -77,8 +78,8 @@ def test_convergence_tells_what_happened():
     ndcg = {"als": {"exact": [0.1, 0.3, 0.2, 0.2], "cg": [0.1, 0.2, 0.3, 0.4]}}
     plot = plots_study.convergence(losses, ndcg, measure="ndcg@10")
     assert (
-        "als, exact is within 1 % of the least from step 3 of 4 on, and its ndcg@10 is greatest, 0.3000, at step 2; "
-        "als, cg is within 1 % of the least at no step, and its ndcg@10 is greatest, 0.4000, at step 4." in plot.caption
+        "als, exact is below 1 % from step 3 of 4 on, and its ndcg@10 is greatest, 0.3000, at step 2; "
+        "als, cg is below 1 % at no step, and its ndcg@10 is greatest, 0.4000, at step 4." in plot.caption
     )
     assert b"<svg" in plot.svg()
     alone = plots_study.convergence({"als": {"exact": [1.0]}})

@@ -19,10 +19,10 @@ from mfjax.data.writing.interactions import Library, in_library
 from mfjax.data.writing.runs import write_run
 from mfjax.evaluation.named import as_names
 from mfjax.files import atomic_path
-from mfjax.statistics import Comparison, Components, bootstrap_means
+from mfjax.statistics import Comparison, Components, bootstrap_means, holm
 from mfjax.statistics.paired import Test
 from mfjax.studies.fits import Fitted
-from mfjax.studies.judging import RATING_MEASURES, TRAIN_ERROR
+from mfjax.studies.judging import TRAIN_ERROR, is_error, of_test
 from mfjax.studies.settings import Setting
 from mfjax.studies.tables import Row, align, cells
 from mfjax.studies.task import Task
@@ -38,7 +38,7 @@ class Results:
     Attributes:
         settings: what was run, in order.
         seeds: of the fits.
-        measures: names, such as "ndcg@10" and "rmse".
+        measures: names, such as "ndcg@10" and "rmse"; those of each test where tasks name one, such as "rmse@folds".
         users: int32 [users], ids of those that were judged.
         sums, counts: float64 [setting, seed, measure, user]; a user that a measure skipped has count 0.
         pooled: measure of all users together ("coverage@10") -> float64 [setting, seed].
@@ -79,11 +79,13 @@ class Results:
         A fit that stands for several seeds has its seconds under the first.
         """
         users = np.unique(np.concatenate([one.judged.users for one in judged.values()]))
-        shape = len(settings), len(seeds), len(measures), len(users)
+        tests = [task.test for task in tasks]
+        names = [of_test(measure, test) for test in dict.fromkeys(tests) for measure in measures]
+        shape = len(settings), len(seeds), len(names), len(users)
         sums, counts = np.zeros(shape), np.zeros(shape)
         first = next(iter(judged.values())).judged
-        names, longest = list(first.pooled), first.recommended.shape[1]
-        pooled = {name: np.zeros(shape[:2]) for name in names}
+        longest = first.recommended.shape[1]
+        pooled = {of_test(name, test): np.zeros(shape[:2]) for test in dict.fromkeys(tests) for name in first.pooled}
         seconds = tuple(
             tuple(second for (one, _, _), fitted in judged.items() if one == setting for second in fitted.seconds)
             for setting in settings
@@ -91,18 +93,19 @@ class Results:
         recommended = np.full((shape[0], shape[3], longest), -1, np.int32)
         for at, setting in enumerate(settings):
             for column, seed in enumerate(seeds):
-                for number in range(len(tasks)):
+                for number, test in enumerate(tests):
                     one = judged[setting, seed, number].judged
-                    place = np.searchsorted(users, one.users)
-                    sums[at, column][:, place] += one.sums
-                    counts[at, column][:, place] += one.counts
-                    for name in names:
-                        pooled[name][at, column] += one.pooled[name] / len(tasks)
+                    rows = [names.index(of_test(measure, test)) for measure in measures]
+                    place = np.ix_(rows, np.searchsorted(users, one.users))
+                    sums[at, column][place] += one.sums
+                    counts[at, column][place] += one.counts
+                    for name, value in one.pooled.items():
+                        pooled[of_test(name, test)][at, column] += value / tests.count(test)
                     if column == 0:
-                        recommended[at, place] = one.recommended
+                        recommended[at, place[1][0]] = one.recommended
         data = tasks[0].train
         return cls(
-            tuple(settings), tuple(seeds), tuple(measures), users, sums, counts, pooled, seconds, recommended,
+            tuple(settings), tuple(seeds), tuple(names), users, sums, counts, pooled, seconds, recommended,
             tuple(cutoffs), data.user_vocabulary, data.item_vocabulary, any(task.lists is not None for task in tasks),
         )  # fmt: skip
 
@@ -112,14 +115,17 @@ class Results:
             f"{', '.join(self.measures)})"
         )
 
-    def only(self, models: Sequence[str]) -> Results:
-        """Return the results of the settings of some models."""
-        places = [at for at, setting in enumerate(self.settings) if setting.model in models]
+    def only(self, models: Sequence[str] | None = None, measures: Sequence[str] | None = None) -> Results:
+        """Return the results of the settings of some models by some measures; None for all."""
+        places = [at for at, setting in enumerate(self.settings) if models is None or setting.model in models]
+        names = self.measures if measures is None else measures
+        rows = [self._place(name) for name in names]
         return replace(
             self,
             settings=tuple(self.settings[at] for at in places),
-            sums=self.sums[places],
-            counts=self.counts[places],
+            measures=tuple(names),
+            sums=self.sums[places][:, :, rows],
+            counts=self.counts[places][:, :, rows],
             pooled={name: values[places] for name, values in self.pooled.items()},
             seconds=tuple(self.seconds[at] for at in places),
             recommended=self.recommended[places],
@@ -167,7 +173,7 @@ class Results:
                 found.append(self._row(number, self.measures[at], means[number, :, at], low, high, int(users[at])))
             for name, values in self.pooled.items():
                 # The error of the train rows is one number a seed, and no mean over users.
-                ends = (0.025, 0.975) if name == TRAIN_ERROR else (0.0, 1.0)
+                ends = (0.025, 0.975) if name.partition("@")[0] == TRAIN_ERROR else (0.0, 1.0)
                 low, high = np.quantile(values[number], ends)
                 found.append(self._row(number, name, values[number], low, high, len(self.users)))
         return found
@@ -212,15 +218,15 @@ class Results:
     def best(self, measure: str) -> Setting:
         """Return the setting with the best mean, the first of equals: the least of an error, else the greatest."""
         means = self.means()[:, :, self._place(measure)].mean(1)
-        return self.settings[int(np.argmin(means) if measure in RATING_MEASURES else np.argmax(means))]
+        return self.settings[int(np.argmin(means) if is_error(measure) else np.argmax(means))]
 
     def compare(
         self, measures: Sequence[str] | str | None = None, *, test: Test = "t", resamples: int = 10_000
     ) -> list[Comparison]:
         """Return every pair of settings on every measure, with p values adjusted by Holm; see `statistics.compare`.
 
-        A user's value is its mean over seeds; users without a value of some setting or measure are left out. Of rating
-        errors the squares (or magnitudes) are compared, a user's mean each.
+        A user's value is its mean over seeds; users without a value of a measure under some setting are left out of it.
+        Of rating errors the squares (or magnitudes) are compared, a user's mean each.
         """
         names = tuple(self.measures if measures is None else as_names(measures))
         if (names, test, resamples) not in self._pairs:
@@ -233,14 +239,19 @@ class Results:
         return {}
 
     def _compared(self, names: Sequence[str], test: Test, resamples: int) -> list[Comparison]:
-        places = [self._place(name) for name in names]
-        known = (self.counts[:, :, places] > 0).all(axis=(0, 1, 2))
-        values: dict[str, dict[str, np.ndarray]] = {str(setting): {} for setting in self.settings}
-        for name, at in zip(names, places, strict=True):
-            means = (self.sums[:, :, at][..., known] / self.counts[:, :, at][..., known]).mean(1)
-            for number, setting in enumerate(self.settings):
-                values[str(setting)][name] = means[number]
-        return statistics.compare(jax.random.key(0), values, test=test, num_resamples=resamples)
+        judged = {name: (self.counts[:, :, self._place(name)] > 0).all(axis=(0, 1)).tobytes() for name in names}
+        found: list[Comparison] = []
+        for users in dict.fromkeys(judged.values()):
+            # Measures of the same users are compared together: one program, and the same draws.
+            values: dict[str, dict[str, np.ndarray]] = {str(setting): {} for setting in self.settings}
+            for name in [name for name in names if judged[name] == users]:
+                at, known = self._place(name), np.frombuffer(users, bool)
+                means = (self.sums[:, :, at][..., known] / self.counts[:, :, at][..., known]).mean(1)
+                for number, setting in enumerate(self.settings):
+                    values[str(setting)][name] = means[number]
+            found += statistics.compare(jax.random.key(0), values, test=test, num_resamples=resamples)
+        adjusted = holm(np.array([row.p for row in found]))
+        return [row._replace(p_holm=float(p)) for row, p in zip(found, adjusted, strict=True)]
 
     def variance(self, measure: str) -> dict[str, Components]:
         """Return setting -> what seeds and users add to the variance of a measure; needs at least two seeds."""
@@ -297,4 +308,4 @@ class Results:
 
 
 def _finish(measure: str, ratio: np.ndarray) -> np.ndarray:
-    return np.sqrt(ratio) if measure.endswith("rmse") else ratio
+    return np.sqrt(ratio) if measure.partition("@")[0].endswith("rmse") else ratio

@@ -55,6 +55,24 @@ def names_of(metrics: Sequence[str], cutoffs: Sequence[int]) -> list[str]:
     return [*(columns(ranking, cutoffs) if ranking else ()), *(name for name in metrics if name in RATING_MEASURES)]
 
 
+def of_test(measure: str, test: str) -> str:
+    """Return the name of a measure of the tasks of one test.
+
+    Example:
+        >>> of_test("rmse", "folds"), of_test("known-rmse", "time"), of_test("rmse", "")
+        ('rmse@folds', 'rmse@time-known', 'rmse')
+    """
+    if not test:
+        return measure
+    error = measure.removeprefix("known-")
+    return f"{error}@{test}" + ("" if error == measure else "-known")
+
+
+def is_error(measure: str) -> bool:
+    """Return whether a measure, of a test or of all, is a rating error: the less, the better."""
+    return measure.partition("@")[0] in RATING_MEASURES
+
+
 def check(metrics: Sequence[str], cutoffs: Sequence[int], convention: Convention) -> None:
     """Raise ValueError where these metrics can not be had together, before anything is fitted."""
     conventions.check(convention)

@@ -34,6 +34,7 @@ class Task:
         whole_catalogue: whether items without a row in `train` can be recommended.
         validation: a task within `train`, which a model may choose its settings by; None where there is none.
         part: `train` as a part of other rows, whose histories then have one shape for all parts; None for its own.
+        test: what the results of tasks of one kind are named after, where a study has several: "rmse@folds".
     """
 
     train: Interactions
@@ -44,6 +45,7 @@ class Task:
     whole_catalogue: bool = False
     validation: Task | None = None
     part: Part | None = None
+    test: str = ""
 
     @property
     def history(self) -> Interactions:

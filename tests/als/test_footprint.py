@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
+import numpy as np
 import pytest
 
 from mfjax import als, compilation, histories
@@ -62,3 +65,19 @@ def test_a_gpu_never_writes_the_gathered_rows(monkeypatch):
     assert 0.7e9 < whole.work < 1.4e9
     assert footprint.expected(**sizes, solver="cholesky").work > 100e9
     assert footprint.expected(**sizes, solver="cholesky", chunk_entries=1 << 16).work < 2e10
+
+
+def test_weights_that_differ_take_four_bytes_an_entry():
+    plain = synthetic.power_law(0, num_users=300, num_items=200, num_interactions=20_000)
+    ones, differ = (replace(plain, weights=column) for column in (np.ones(len(plain)), np.arange(len(plain))))
+    held = [footprint.of(histories.build(pairs, chunk_entries=512), dim=8).histories for pairs in (plain, ones, differ)]
+    foretold = [
+        footprint.expected(300, 200, len(plain), dim=8, chunk_entries=512, one_value=True, weighted=weighted).histories
+        for weighted in (False, False, True)
+    ]
+    assert held[1] - held[0] < 0.01 * held[0]
+    assert foretold[2] == 2 * foretold[0]
+    for one, other in zip(held, foretold, strict=True):
+        assert 0.7 < other / one < 1.4
+    with pytest.raises(ValueError, match="weighted: 1 is unknown; pass"):
+        footprint.expected(300, 200, 20_000, dim=8, weighted=1)

@@ -80,6 +80,7 @@ class Options(Checked):
     program: ClassVar[str] = "mfjax study"
     catalogue_of_models: ClassVar[Mapping[str, Model]] = MODELS
     keeps_models: ClassVar[bool] = False
+    meant_for: ClassVar[Mapping[str, Sequence[str]]] = study_options.MEANT_FOR
 
     protocol: ProtocolName = "auto"
     """What is hidden. auto: the test part of data that come split, else each user's last row where there are times,

@@ -84,7 +84,7 @@ def check_tuned(options: Any, models: Mapping[str, Model]) -> None:
 def check_meant(study: Any, protocol: str) -> None:
     """Raise ValueError for an option that says nothing to the protocol, or tuning without what it is judged by."""
     defaults = {field.name: field.default for field in fields(study)}
-    for name, known in MEANT_FOR.items():
+    for name, known in study.meant_for.items():
         if protocol not in known and getattr(study, name) != defaults[name]:
             raise ValueError(
                 f"{name}: {getattr(study, name)} says nothing to the protocol {protocol}, only to {', '.join(known)}; "

@@ -4,8 +4,8 @@
     state, info = als.step(state, data, config)
     state = als.fit(key, data, config, num_steps=16)
 
-`objectives` has what is minimised, `hypergradients` the derivatives of factors by hyperparameters, `footprint` the
-memory of a fit, foretold.
+`objectives` has what is minimised, `objective` what weights do to it, `hypergradients` the derivatives of factors by
+hyperparameters, `footprint` the memory of a fit, foretold.
 """
 
 from mfjax.als import footprint, hypergradients, objectives

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import style
+from matplotlib import colormaps, style
+from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 
 from mfjax.files import atomic_path
@@ -27,7 +28,7 @@ class Theme:
     Attributes:
         surface, ink, muted, grid: background, text, secondary text and faint lines.
         palette: colours of series, far apart under protanopia and deuteranopia too, and far from the surface.
-        sequential: name of a colour map from little to much.
+        sequential: colours from little to much, the least one seen too.
     """
 
     surface: str
@@ -35,7 +36,7 @@ class Theme:
     muted: str
     grid: str
     palette: tuple[str, ...]
-    sequential: str
+    sequential: Colormap
 
     def sign(self, place: int) -> dict[str, Any]:
         """Return colour, marker and dash of a series by its place; no two of the first 18 are the same."""
@@ -45,12 +46,17 @@ class Theme:
         return {"color": colour, "marker": MARKERS[at], "linestyle": DASHES[turn], "markerfacecolor": filled}
 
 
+def _seen(name: str) -> Colormap:
+    """Return a colour map without the end that is near the surface."""
+    return ListedColormap(colormaps[name](np.linspace(0.15, 1, 256)))
+
+
 LIGHT = Theme(
-    surface="#ffffff", ink="#1c2024", muted="#60646c", grid="#e3e5e9", sequential="viridis_r",
+    surface="#ffffff", ink="#1c2024", muted="#60646c", grid="#e3e5e9", sequential=_seen("viridis_r"),
     palette=("#1747e0", "#c98300", "#3f9475", "#5c0a47", "#9879db", "#4c2900"),
 )  # fmt: skip
 DARK = Theme(
-    surface="#16191d", ink="#e8eaed", muted="#a3a9b3", grid="#30353c", sequential="viridis",
+    surface="#16191d", ink="#e8eaed", muted="#a3a9b3", grid="#30353c", sequential=_seen("viridis"),
     palette=("#8cd5ff", "#b05c08", "#66ffa3", "#d8307f", "#9b45ff", "#f5f13a"),
 )  # fmt: skip
 

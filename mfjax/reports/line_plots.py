@@ -92,7 +92,7 @@ def line_plot(name: str, title: str, panels: Sequence[Panel], caption: str, *, s
         # When the limits of all axes are known.
         for axis, panel in zip(places, panels, strict=False):
             if ends:
-                _label_ends(axis, panel.lines, signs, theme, 1 / (6 * (height - 0.9)))
+                _label_ends(axis, panel.lines, signs, 1 / (6 * (height - 0.9)))
         if legend:
             figure.legend(*places[0].get_legend_handles_labels(), loc="outside right upper")
 
@@ -141,18 +141,16 @@ def _axes(axis: Axes, panel: Panel, theme: Theme, inches: float) -> None:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _label_ends(axis: Axes, lines: Sequence[Line], signs: Mapping[str, dict], theme: Theme, gap: float) -> None:
+def _label_ends(axis: Axes, lines: Sequence[Line], signs: Mapping[str, dict], gap: float) -> None:
     """Write every line's name at its right, led to in its colour, `gap` of the height apart at least."""
     axis.autoscale_view()
     ends = [np.flatnonzero(np.isfinite(line.y))[-1] for line in lines]
     points = np.array([(line.x[end], line.y[end]) for line, end in zip(lines, ends, strict=True)], float)
     inside = axis.transAxes.inverted().transform(axis.transData.transform(points))
-    for line, point, place in zip(lines, inside, spread(inside[:, 1].tolist(), gap), strict=True):
-        axis.annotate(
-            line.name, point, (1.04, place), xycoords="axes fraction", textcoords="axes fraction", va="center",
-            color=theme.ink, fontsize=9,
-            arrowprops={"arrowstyle": "-", "color": signs[line.name]["color"], "lw": 0.8, "shrinkA": 0, "shrinkB": 3},
-        )  # fmt: skip
+    for line, (across, up), place in zip(lines, inside, spread(inside[:, 1].tolist(), gap), strict=True):
+        tint = signs[line.name]["color"]
+        axis.plot([across, 1.03], [up, place], color=tint, lw=0.8, zorder=1, clip_on=False, transform=axis.transAxes)
+        axis.text(1.04, place, line.name, transform=axis.transAxes, va="center", fontsize=9)
 
 
 def _told(panel: Panel) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 import jax
+import tyro
 
 from experiments.ml100k.models import MODELS, SLOW
 from mfjax.data import datasets
@@ -43,7 +44,7 @@ class Options(StudyOptions):
     """Folder with the MovieLens files; None looks in the cache, then fetches them."""
     protocol: ProtocolName = "leave-last"
     """What is hidden: each user's last row."""
-    positives: float | None = 4.0
+    positives: Annotated[float | None, tyro.conf.arg(aliases=("--min-rating",))] = 4.0
     """The least rating that counts as a positive."""
     catalogue: Catalogue = "train"
     """Which items are ranked: all, or those with a train positive."""
@@ -51,6 +52,8 @@ class Options(StudyOptions):
     """Models to fit; warp, softmax, lambdarank and als+lambdarank, which are slow, only where they are named."""
     seeds: int = 3
     """Number of seeds; each draws its own start, and its own split with --ties random."""
+    tune_by: str | None = "ndcg@10"
+    """Measure that --tune goes by; None for the first."""
     timings: bool = True
     """Tell the seconds of fits; never with --sweep or --tune."""
 
@@ -65,6 +68,10 @@ class Options(StudyOptions):
     def split_key(self, split_seed: int) -> Key:
         """Return the key of a split."""
         return split_key(split_seed)
+
+    def holds_out(self, protocol: str) -> bool:
+        """Return whether settings can be chosen: of every user's last positive always, within the train part."""
+        return protocol == "leave-last" or super().holds_out(protocol)
 
     def tasks(self, dataset: Dataset, key: Key) -> Tasks:
         """Return the split, with settings chosen within its train part where the protocol is that of the study."""

@@ -124,12 +124,14 @@ class Options(Checked):
     """Number of settings to try for each model on the validation part; the best joins the default."""
     tune_method: Annotated[str, OneOf(choosing.METHOD_NAMES)] = "random"
     """How --tune searches: random, halving, tpe (extra tune), gradient (least squares)."""
+    tune_by: str | None = None
+    """Measure that --tune goes by, such as ndcg@10; None for the first."""
     seeds: Annotated[int, Within(1, MOST)] = 1
     """Number of fits of each random model, which differ by their seed."""
     first_seed: Annotated[int, Within(0, MOST_SEED)] = 0
     """The first seed; the others follow it."""
     metrics: tuple[str, ...] = ("recall", "ndcg")
-    """recall, ndcg, precision, map, mrr, hit_rate, auc; rmse and mae for ratings. --tune uses the first."""
+    """recall, ndcg, precision, map, mrr, hit_rate, auc; rmse and mae for ratings."""
     k: Annotated[tuple[int, ...], Within(1, MOST_LENGTH)] = (10,)
     """Lengths of the list of recommendations."""
     convention: Annotated[str, OneOf(tuple(PRESETS))] = "default"
@@ -168,6 +170,8 @@ class Options(Checked):
         sections = self.sections(studied)
         for section in sections:
             print(section.text())
+        if studied.results.lists:
+            print(f"{sampled_warning(studied.results)}\n")
         rows = studied.results.rows(timings=self.is_timed())
         if repeated is not None:
             rows = repeated.with_seconds(rows)
@@ -244,6 +248,12 @@ class Options(Checked):
         if {"train", "test"} <= set(dataset.parts):
             return "given"
         return "leave-last" if dataset.interactions.timestamps is not None else "random"
+
+    def holds_out(self, protocol: str) -> bool:
+        """Return whether a protocol holds something out that settings are chosen by; whether data that come split do,
+        the data tell."""
+        always = protocol in ("folds", "given")
+        return always or bool(self.validation_users if protocol == "strong" else self.validation)
 
     def about(self, dataset: Dataset, tasks: Tasks) -> str:
         """Return the sizes of the study in words."""

@@ -90,8 +90,7 @@ def check_meant(study: Any, protocol: str) -> None:
                 f"{name}: {getattr(study, name)} says nothing to the protocol {protocol}, only to {', '.join(known)}; "
                 "leave it out"
             )
-    held = {"strong": study.validation_users, "folds": True, "given": True}.get(protocol, study.validation)
-    if study.tune and not held:
+    if study.tune and not study.holds_out(protocol):
         raise ValueError(f"tune: nothing is held out to choose settings by; {FOR_VALIDATION[protocol]}")
 
 
@@ -162,8 +161,8 @@ def words(texts: Sequence[str], option: str, models: Mapping[str, Model]) -> dic
 
 
 def tuned_measure(options: Any) -> str:
-    """Return the measure that chooses settings: the first, at the first cutoff."""
-    return judging.names_of(options.metrics[:1], as_cutoffs(options.k))[0]
+    """Return the measure that chooses settings: the one that is named, or the first, at the first cutoff."""
+    return options.tune_by or judging.names_of(options.metrics[:1], as_cutoffs(options.k))[0]
 
 
 def tell(progress: Progress, *, tests: int = 1) -> None:

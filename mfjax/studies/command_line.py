@@ -16,6 +16,7 @@ import sys
 import types
 import typing
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -109,10 +110,19 @@ def kinds(options: type) -> dict[str, Kind | None]:
     return found
 
 
+_READING: ContextVar[bool] = ContextVar("_READING", default=False)
+
+
 class Checked:
     """The base of a dataclass of options: one that is made, from a command line or in Python, is in range."""
 
     def __post_init__(self) -> None:
+        # What tyro makes is checked when all of it is read: it would set what is wrong in a box of its own.
+        if not _READING.get():
+            self.check()
+
+    def check(self) -> None:
+        """Raise ValueError for an option out of range, or options that do not go together."""
         for field in fields(self):  # type: ignore[arg-type]
             value, said = getattr(self, field.name), kinds(type(self))[field.name]
             # What a file of options leaves out, the command line has to say.
@@ -219,7 +229,13 @@ def parse(options: Any, arguments: Sequence[str], *, program: str) -> Any:
     """
     words, default = _of_file(list(arguments), options, program)
     shown = program if program.startswith("mfjax") else f"python -m {program}"
-    return tyro.cli(options, prog=shown, args=_apart(words, options), default=default)
+    reading = _READING.set(True)
+    try:
+        found = tyro.cli(options, prog=shown, args=_apart(words, options), default=default)
+    finally:
+        _READING.reset(reading)
+    found.check()
+    return found
 
 
 def _of_file(words: list[str], options: Any, command: str) -> tuple[list[str], Any]:

@@ -25,11 +25,13 @@ class Setting(NamedTuple):
         model: its name.
         parameters: (name, value) of every one.
         swept: names of those that differ between settings of the model.
+        exact: whether the name of the setting has all digits: where fewer do not tell it from others.
     """
 
     model: str
     parameters: tuple[tuple[str, Any], ...]
     swept: tuple[str, ...] = ()
+    exact: bool = False
 
     def __str__(self) -> str:
         """Return the name of the setting.
@@ -41,17 +43,18 @@ class Setting(NamedTuple):
         if not self.swept:
             return self.model
         values = dict(self.parameters)
-        return f"{self.model}[{','.join(f'{name}={shown(values[name])}' for name in self.swept)}]"
+        write = repr if self.exact else shown
+        return f"{self.model}[{','.join(f'{name}={write(values[name])}' for name in self.swept)}]"
 
 
 def shown(value: float) -> str:
-    """Return a number as short as it can be told from others.
+    """Return a number in six digits.
 
     Example:
-        >>> shown(100.0), shown(0.1234567)
-        ('100', '0.1234567')
+        >>> shown(100.0), shown(0.12345678)
+        ('100', '0.123457')
     """
-    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return f"{value:g}"
 
 
 def settings_of(models: Mapping[str, Model], sweep: Sweep, chosen: Chosen) -> list[Setting]:
@@ -73,8 +76,9 @@ def settings_of(models: Mapping[str, Model], sweep: Sweep, chosen: Chosen) -> li
         except ValueError as error:
             raise ValueError(f"{'sweep' if axes else 'parameters'}: {name}: {error}") from None
         named = tuple(dict.fromkeys([*differing, *axes]))
-        found = [Setting(name, tuple(parameters.items()), named) for parameters in of_model]
-        settings += list(dict.fromkeys(found))
+        found = dict.fromkeys(Setting(name, tuple(parameters.items()), named) for parameters in of_model)
+        exact = len(set(map(str, found))) < len(found)
+        settings += [setting._replace(exact=exact) for setting in found]
     return settings
 
 

@@ -37,7 +37,9 @@ def test_the_best_on_validation_is_chosen():
     for number in range(3):
         values = draw(0, number, noisy().space)
         # The start of the first validation task is that of a model of this name.
-        plain = run(tasks().validation, {"validation 0": noisy()}, parameters={"validation 0": values}, metrics="ndcg@10")
+        plain = run(
+            tasks().validation, {"validation 0": noisy()}, parameters={"validation 0": values}, metrics="ndcg@10"
+        )
         scores.append(plain.means().item())
     assert [one.score() for _, one in told] == pytest.approx(scores)
     assert found["mine"] == pytest.approx(draw(0, int(np.argmax(scores)), noisy().space))

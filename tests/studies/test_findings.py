@@ -153,7 +153,7 @@ def test_users_that_a_measure_skips_are_left_out():
     assert np.isnan(results.per_user("b")["model 0"][0, 2])
     rows = results.compare(resamples=50)
     assert [row.difference for row in rows] == pytest.approx(
-        [(sums[0, at, kept] - sums[1, at, kept]).mean() for at in (0, 1)]
+        [(sums[0, at, users] - sums[1, at, users]).mean() for at, users in enumerate((slice(None), kept))]
     )
     assert len(results.frame("arrow")) == 2 * 2 * 6 - 1
     assert repr(results) == "Results(2 settings, 1 seeds, 6 users: a, b)"

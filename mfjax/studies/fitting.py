@@ -21,7 +21,7 @@ from mfjax.recommend import two_stage
 from mfjax.search import Space
 from mfjax.studies.model import Model, Parameters
 from mfjax.studies.task import Task
-from mfjax.types import Factors, Key, Scorer
+from mfjax.types import Factors, Interactions, Key, Scorer
 
 NUM_PARTS = 5
 """Times that a model is looked at while it is trained in a search."""
@@ -35,25 +35,31 @@ def least_squares(
     *,
     space: Space | None = None,
     predicts_ratings: bool = False,
+    history: Callable[[Parameters, Task], Interactions] | None = None,
     about: str = "",
 ) -> Model:
     """Return the model that ALS fits; one of its parameters is `steps`.
 
     Args:
         config: (parameters, task) -> configuration.
-        defaults, space, predicts_ratings, about: as in `Model`.
+        defaults, space, predicts_ratings, history, about: as in `Model`; users are folded in from a history of their
+            own in the end.
     """
+
+    def finished(state: als.State, task: Task, parameters: Parameters, chosen: als.Config) -> Factors:
+        rows = task.fold_in if history is None else history(parameters, task)
+        return _folded(als.factors(state, chosen), rows, task, chosen)
 
     def fit(key: Key, task: Task, parameters: Parameters) -> Factors:
         chosen = config(parameters, task)
         state = devices.fit_on_all(key, task.placed, chosen, num_steps=parameters["steps"])
-        return _folded(als.factors(state, chosen), task, chosen)
+        return finished(state, task, parameters, chosen)
 
     def path(key: Key, task: Task, parameters: Parameters) -> Iterator[Factors]:
         chosen, state = config(parameters, task), None
         for size in _parts(parameters["steps"]):
             state = als.fit(jax.random.clone(key), task.histories, chosen, num_steps=size, state=state)
-            yield _folded(als.factors(state, chosen), task, chosen)
+            yield finished(state, task, parameters, chosen)
 
     return Model(
         fit=fit,
@@ -64,15 +70,16 @@ def least_squares(
         about=about,
         path=path,
         config=config,
+        history=history,
     )
 
 
-def _folded(model: Factors, task: Task, config: als.Config) -> Factors:
-    """Return the model with a row for every user who is folded in, where the task has such."""
-    if task.fold_in is None:
+def _folded(model: Factors, fold_in: Interactions | None, task: Task, config: als.Config) -> Factors:
+    """Return the model with a row for every user who is folded in, where there are such."""
+    if fold_in is None:
         return model
     counts = jnp.asarray(task.train.item_counts(), jnp.float32)
-    rows = _fold_in(histories.side(task.fold_in), model, config, item_counts=counts)
+    rows = _fold_in(histories.side(fold_in), model, config, item_counts=counts)
     if not config.biases:
         return model._replace(users=rows)
     return model._replace(users=rows[:, 2:], user_biases=rows[:, 0])

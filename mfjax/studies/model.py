@@ -91,7 +91,7 @@ class Model:
                 if int(value) != value:
                     raise ValueError(f"{name}: {value} is not a whole number")
                 most = MOST_DIM if name == "dim" else MOST
-                checks.whole(name, int(value), least=-MOST if signed else 0, most=most)
+                checks.whole(name, int(value), least=-MOST if signed else int(name == "dim"), most=most)
             found[name] = type(default)(value)
         return found
 

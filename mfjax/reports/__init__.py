@@ -1,8 +1,8 @@
 """What people read: tables as sections, plots in two themes, one page of HTML; nothing here fits a model.
 
 Tables: `sections`, `study_tables`, `buckets`, `inspection`. Plots: `figures`, the one drawing style; `line_plots`,
-`plots_settings`, `plots_study`, `item_space`. The page: `page`, and `study_page` for any study. `command` is the
-command `mfjax study`, `study_options` what its options mean. Plots need the extra `experiments`.
+`plots_settings`, `plots_study`, `item_space`. The page: `study_page`. `command` is the command `mfjax study`,
+`study_options` what its options mean. Plots need the extra `experiments`.
 """
 
 import lazy_loader
@@ -14,7 +14,6 @@ __all__ = [
     "inspection",
     "item_space",
     "line_plots",
-    "page",
     "plots_settings",
     "plots_study",
     "sections",

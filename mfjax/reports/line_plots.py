@@ -120,7 +120,7 @@ def _series(figure: Figure, axis: Axes, panel: Panel, line: Line, place: float, 
 
 def _axes(axis: Axes, panel: Panel, theme: Theme, inches: float) -> None:
     """Draw what is around the series in a panel that is `inches` wide."""
-    axis.set_title(textwrap.fill(panel.title, round(11 * inches)))
+    axis.set_title(textwrap.fill(panel.title, round(12 * inches)))
     axis.set_xlabel(panel.x)
     if panel.goal is not None:
         axis.axhline(panel.goal, color=theme.muted, linewidth=1, linestyle=":")
@@ -163,4 +163,4 @@ def _told(panel: Panel) -> str:
             values = [y for _, y in known]
             words = [f"from {words[0]} to {words[-1]}", f"between {min(values):.4g} and {max(values):.4g}"]
         said.append(f"{line.name} {', '.join(words)}")
-    return f"{panel.title} by {panel.x}: {'; '.join(said)}."
+    return f"{panel.title or 'Values'} by {panel.x}: {'; '.join(said)}."

@@ -109,6 +109,8 @@ class _Reader:
         elif isinstance(value, types.MethodType):
             yield "method"
             yield from map(self.of, (value.__self__, value.__func__))
+        elif isinstance(value, classmethod):  # which, unlike a static method, can not be called
+            yield from ("classmethod", self.of(value.__func__))
         elif isinstance(value, property):
             yield "property"
             yield from map(self.of, (value.fget, value.fset))

@@ -95,7 +95,7 @@ class Results:
             for column, seed in enumerate(seeds):
                 for number, test in enumerate(tests):
                     one = judged[setting, seed, number].judged
-                    rows = [names.index(of_test(measure, test)) for measure in measures]
+                    rows = np.array([names.index(of_test(measure, test)) for measure in measures])
                     place = np.ix_(rows, np.searchsorted(users, one.users))
                     sums[at, column][place] += one.sums
                     counts[at, column][place] += one.counts

@@ -84,14 +84,15 @@ class Model:
                 raise ValueError(f"{name}: is no parameter; choose from {', '.join(self.defaults) or 'none'}")
             default = self.defaults[name]
             checks.shape(name, value, (), "pass one number")
-            # An exponent may be below 0, and so may what is below 0 by default; nothing else may.
+            # An exponent may be below 0, and so may what is below 0 by default; nothing else may. A dim may be 0 where
+            # that is its default.
             signed = name.endswith("_exponent") or default < 0
             checks.number(name, value, least=None if signed else 0.0)
             if isinstance(default, int):
                 if int(value) != value:
                     raise ValueError(f"{name}: {value} is not a whole number")
                 most = MOST_DIM if name == "dim" else MOST
-                checks.whole(name, int(value), least=-MOST if signed else int(name == "dim"), most=most)
+                checks.whole(name, int(value), least=-MOST if signed else min(default, int(name == "dim")), most=most)
             found[name] = type(default)(value)
         return found
 

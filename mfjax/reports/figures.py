@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib import colormaps, style
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from mfjax.files import atomic_path
 
@@ -98,6 +99,8 @@ class Plot:
         with style.context(["default", settings]):  # whatever the user's own style is
             figure = Figure(figsize=self.size, layout="constrained")
             self.draw(figure, theme)
+            for text in figure.findobj(Text):  # names of any kind, and no formulas; ticks have no text yet
+                text.set_text(text.get_text().replace("$", r"\$"))
             figure.savefig(buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
         return buffer.getvalue()
 

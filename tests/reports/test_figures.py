@@ -105,6 +105,14 @@ def test_a_plot_of_any_name_has_a_file(tmp_path):
     assert figures.write(plot, tmp_path).name == "sweep-.._a_b-reg.svg"
 
 
+@pytest.mark.parametrize("drawn", ["line", "dots"])
+def test_a_name_is_no_formula(drawn):
+    names = ["$a_1$", "$", "cost $\\frac{$", "{", "a & <b>"]
+    found = [Line(name, [1, 10], [0.1, 10], drawn=drawn) for name in names]
+    plot = line_plot("name", "Title", [Panel("$y_1$", "$x$", found, log="xy")], "Caption.")
+    assert b"<svg" in plot.svg()
+
+
 def test_words_follow_the_lines():
     assert lines().alt == "Title. y by x: line 0 0 at one, 0.5 at four; line 1 1 at one, 1.5 at four."
     long = Line("long", range(10), [number % 7 for number in range(10)])

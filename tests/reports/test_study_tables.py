@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mfjax.reports import study_tables
 from tests.reports.made_up import made
@@ -65,3 +70,26 @@ def test_pairs_of_many_settings_are_those_with_the_best():
     (section,) = study_tables.pairs(results)
     assert [line[:2] for line in section.lines[1:]] == [["m8", f"m{number}"] for number in range(8)]
     assert "Shown are the pairs with m8, the best under ndcg@10." in section.note
+
+
+@settings(max_examples=10, deadline=None)
+@given(key=st.integers(0, 2**32), spread=st.floats(0, 1))
+def test_tables_agree_with_the_results(key, spread):
+    names = [f"m{number}" for number in range(4)]
+    results = made(*names, measures=("ndcg@10", "rmse"))
+    rng = np.random.default_rng(key)
+    results = replace(results, sums=rng.random(results.sums.shape) + spread * rng.random((4, 1, 2, 1)))
+    means = results.means()[:, 0]
+    assert study_tables.models(results).best == {(1 + means[:, 0].argmax(), 1), (1 + means[:, 1].argmin(), 2)}
+    found = {(row.metric, frozenset((row.one, row.other))): row for row in results.compare()}
+    real = {pair for pair, row in found.items() if row.p_holm < 0.05}
+    ((told,), (pairs,)) = study_tables.differences(results), study_tables.pairs(results)
+    for column, measure in enumerate(results.measures, 2):
+        for line in told.lines[1:]:
+            others = {frozenset((line[1], names[int(at) - 1])) for at in line[column].split() if at != "-"}
+            assert others == {pair for name, pair in real if name == measure and line[1] in pair}
+        for number, line in enumerate(pairs.lines[1:], 1):
+            row = found[measure, frozenset(line[:2])]
+            turned = 1 if line[0] == row.one else -1
+            assert float(line[column].split()[0]) == pytest.approx(turned * row.difference, abs=6e-5)
+            assert ((number, column) in pairs.best) == (row.p_holm < 0.05)

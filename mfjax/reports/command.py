@@ -194,7 +194,7 @@ class Options(Checked):
         first = tasks_of(self.split_seed_of(seeds[0]))
         print(f"{self.about(dataset, first)}\n", flush=True)
         fixed = study_options.parameters(self)
-        trials = self.searched(first, fixed) if self.tune else {}
+        trials = self.searched(first, fixed)
         fitted: dict[str, Scorer | Factors] = {}
 
         def tell(progress: Progress) -> None:
@@ -267,10 +267,14 @@ class Options(Checked):
             tasks = protocols.given(parts, lists=protocols.listed(dataset), catalogue=self.catalogue)
         else:
             pairs = self.kept(dataset.interactions)
-            tasks = protocols.PROTOCOLS[name](pairs, key, **study_options.choices(self, name, pairs))
+            tasks = protocols.PROTOCOLS[name](pairs, key, **self.choices(name, pairs))
         if not self.negatives:
             return tasks
         return protocols.sampled(tasks, jax.random.fold_in(key, 1), num=self.negatives)
+
+    def choices(self, protocol: str, pairs: Interactions) -> dict[str, Any]:
+        """Return the options of a protocol of some interactions."""
+        return study_options.choices(self, protocol, pairs)
 
     def kept(self, pairs: Interactions) -> Interactions:
         """Return the interactions that the study is about."""
@@ -282,19 +286,25 @@ class Options(Checked):
 
     def searched(self, tasks: Tasks, fixed: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Trial]]:
         """Return model -> the trials of its search on validation."""
+        return self.search(tasks, self.named(), fixed, self.tune) if self.tune else {}
+
+    def search(
+        self, tasks: Tasks, models: Mapping[str, Model], fixed: Mapping[str, Mapping[str, Any]], num_trials: int
+    ) -> dict[str, list[Trial]]:
+        """Return the trials of those models that have a space."""
         measure = study_options.tuned_measure(self)
 
         def tell(name: str, trial: Trial) -> None:
             if self.progress:
                 score = abs(trial.score()) if measure in RATING_MEASURES else trial.score()
-                told = f"tune {name}: setting {trial.number + 1} of {self.tune}, {measure} {score:.4f}"
+                told = f"tune {name}: setting {trial.number + 1} of {num_trials}, {measure} {score:.4f}"
                 print(told, file=sys.stderr, flush=True)
 
-        searchable = {name: model for name, model in self.named().items() if model.space}
+        searchable = {name: model for name, model in models.items() if model.space}
         return choosing.search(
             tasks.validation,
             searchable,
-            trials=self.tune,
+            trials=num_trials,
             method=self.tune_method,
             measure=measure,
             parameters={name: values for name, values in fixed.items() if name in searchable},
@@ -307,12 +317,17 @@ class Options(Checked):
     def sections(self, studied: Studied) -> list[Section]:
         """Return the tables of the study, in order."""
         searches = [self.search_section(name, trials) for name, trials in studied.trials.items()]
-        models = study_tables.models(studied.results, timings=self.timings)
+        models = study_tables.models(self.headline(studied.results), timings=self.timings)
         return [*searches, models, *study_tables.differences(self.compared(studied.results))]
+
+    def headline(self, found: Results) -> Results:
+        """Return the results that the first table shows, and that are tested in pairs."""
+        return found
 
     def compared(self, found: Results) -> Results:
         """Return the results that are tested in pairs."""
-        return found if self.compare == ("all",) else found.only([] if self.compare == ("none",) else self.compare)
+        first = self.headline(found)
+        return first if self.compare == ("all",) else first.only([] if self.compare == ("none",) else self.compare)
 
     def search_section(self, name: str, trials: Sequence[Trial]) -> Section:
         """Return the best trials of a search as a table; of equal scores the earlier is the better."""
@@ -355,6 +370,8 @@ class Options(Checked):
         if len(compared.settings) > 1 and len(found.users) > 1:
             pairs = [one._asdict() for one in compared.compare()]
             written.append(manifests.write(self.out / "comparisons.json", {"comparisons": pairs}))
+        more = [*study_tables.lists(found), *study_tables.pairs(compared)]
+        titles = {section.title for section in sections}
         told = [self.about(studied.dataset, studied.tasks), *([sampled_warning(found)] if found.lists else [])]
         written.append(
             study_page.write(
@@ -362,7 +379,7 @@ class Options(Checked):
                 found,
                 title=self.title(studied),
                 about=told,
-                sections=[*sections, *study_tables.lists(found), *study_tables.pairs(compared)],
+                sections=[*sections, *(section for section in more if section.title not in titles)],
                 compared=(),
                 plots=self.plots(studied),
                 manifest=manifest,

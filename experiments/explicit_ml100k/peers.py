@@ -10,11 +10,12 @@ import numpy as np
 
 from mfjax.data.splits import host_rng
 from mfjax.studies import extras
-from mfjax.studies.rating_task import RatingTask
+from mfjax.studies.model import Parameters
+from mfjax.studies.task import Task
 from mfjax.types import Factors, Key
 
 
-def surprise_svd(key: Key, task: RatingTask) -> Factors:
+def surprise_svd(key: Key, task: Task, parameters: Parameters) -> Factors:
     """Fit the biased matrix factorisation of the library Surprise, its defaults untouched.
 
     Raises:
@@ -25,7 +26,7 @@ def surprise_svd(key: Key, task: RatingTask) -> Factors:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import surprise
-    ratings = task.train.ratings
+    ratings = task.train
     triples = zip(ratings.users.tolist(), ratings.items.tolist(), ratings.values.tolist(), strict=True)
     data = surprise.Dataset(surprise.Reader(rating_scale=(1, 5)))
     trainset = data.construct_trainset([(user, item, value, None) for user, item, value in triples])

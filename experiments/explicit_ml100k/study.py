@@ -2,144 +2,166 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 import jax
 
-from experiments.explicit_ml100k.models import OWN, PEERS, RATING_MODELS
+from experiments.explicit_ml100k.models import GRIDS, MODELS, PEERS, chosen
+from experiments.explicit_ml100k.tasks import by_folds, by_time
+from mfjax import als, checks
 from mfjax.data import datasets
-from mfjax.data.splits import TIES, Ties
-from mfjax.studies import options as command_line
-from mfjax.studies import results
-from mfjax.studies.options import MOST, MOST_SEED, Checked, option
-from mfjax.studies.rating_study import run as run_study
-from mfjax.studies.rating_task import RatingTask, folds, time_split
-from mfjax.types import Interactions
+from mfjax.data.published.datasets import Dataset
+from mfjax.data.splits import Ties
+from mfjax.histories.parts import Whole
+from mfjax.reports.command import Options as StudyOptions
+from mfjax.reports.command import ProtocolName, Studied
+from mfjax.reports.sections import Section
+from mfjax.reports.study_options import MEANT_FOR
+from mfjax.reports.study_tables import differences
+from mfjax.studies import Model, Task, Tasks, command_line, extras, fits, tables
+from mfjax.studies.command_line import Place, Within
+from mfjax.studies.findings import Results
+from mfjax.types import Key
 
-PROTOCOLS = ("time", "folds")
 KEYS = (
-    "model: fold_in(key(seed), crc32(name)); folds, and their validation parts: split(key(fold_seed)); "
+    "model: fold_in(key(seed), crc32(name)); folds, and their validation parts: split(key(split_seed)); "
     "choice of settings: key(0), key(1), key(2); bootstrap: key(0)"
 )
+BOTH = "both"
+ERRORS = {"time": ("rmse@time", "rmse@time-known"), "folds": ("rmse@folds",)}
+SOLVERS = ("conjugate_gradient", "cholesky")
+
+_loss = jax.jit(als.loss)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options(Checked):
+@dataclass(frozen=True)
+class Options(StudyOptions):
     """Predict the ratings of MovieLens-100K and compare the errors, under two protocols.
 
-    time: the first 80,000 ratings by one clock train; the later ratings of users with at least 10 of them are
-    predicted (test "time"), and those of them whose item has a train rating ("time-known").
+    global-time: the first --train ratings by one clock train; the later ratings of users with at least 10 of them are
+    predicted ("time"), and those of them whose item has a train rating ("time-known").
     folds: cross-validation over random folds of all ratings.
 
-    Settings that are not published ones are chosen on ratings held out of the train part, never on a test rating.
+    Settings that are not published ones are chosen on ratings held out of the train part, never on a test rating:
+    parameters of weighted-grid, svd and biased-als that are 0.
     """
 
-    models: tuple[str, ...] = option(OWN, "models to run, separated by commas", tuple(RATING_MODELS))
-    peers: bool = option(False, f"run {', '.join(PEERS)} too; needs pip install 'mfjax[peers]'")
-    protocols: tuple[str, ...] = option(PROTOCOLS, "protocols, separated by commas", PROTOCOLS)
-    seeds: int = option(3, "number of seeds; each draws its own start", least=1, most=MOST)
-    first_seed: int = option(0, "the first seed; the others follow it", least=0, most=MOST_SEED)
-    folds: int = option(5, "number of folds", least=2, most=1000)
-    fold_seed: int = option(0, "draws the folds", least=0, most=MOST_SEED)
-    train: int = option(80_000, "train ratings of the protocol time", least=4, most=2**31 - 1)
-    ties: Ties = option("reverse", "which of the ratings of equal time come first in the protocol time", TIES[:-1])
-    clip: bool = option(True, "move predictions into the range of the train ratings")
-    out: Path | None = option(
-        None,
-        "folder for results.json and convergence.png; none writes nothing",
-        place="output",
-        writes=("results.json", "convergence.png"),
-    )
-    plot: bool = option(True, "with --out, plot the loss of every ALS by iteration")
-    data_dir: Path | None = option(
-        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
-    )
-    progress: bool = option(True, "show a progress bar")
+    program: ClassVar[str] = "experiments.explicit_ml100k"
+    catalogue_of_models: ClassVar[Mapping[str, Model]] = MODELS
+    meant_for: ClassVar[Mapping[str, Sequence[str]]] = MEANT_FOR | {
+        name: (own, BOTH) for name, own in {"ties": "global-time", "train": "global-time", "folds": "folds"}.items()
+    }
 
-    def names(self) -> tuple[str, ...]:
-        """Return the models to run."""
-        return tuple(dict.fromkeys((*self.models, *(PEERS if self.peers else ()))))
+    data_dir: Annotated[Path | None, Place("folder")] = None
+    """Folder with the MovieLens files; None looks in the cache, then fetches them."""
+    protocol: ProtocolName = "auto"
+    """auto: both; global-time or folds: this one alone."""
+    models: tuple[str, ...] = tuple(name for name in MODELS if name not in PEERS)
+    """Models to fit."""
+    peers: bool = False
+    """Run surprise-svd too; needs pip install 'mfjax[peers]'."""
+    train: Annotated[int, Within(4, 2**31 - 1)] = 80_000
+    """global-time: number of train ratings."""
+    ties: Ties = "reverse"
+    """global-time: which of the ratings of one time counts as the last."""
+    seeds: int = 3
+    """Number of seeds; each draws its own start."""
+    metrics: tuple[str, ...] = ("rmse", "mae", "known-rmse", "known-mae")
+    """rmse and mae, of all ratings and of those whose item is known."""
+    plot: bool = True
+    """With --out, plot the loss of every ALS by iteration."""
+
+    def agree(self) -> None:
+        """Raise ValueError for what is not of this study."""
+        checks.choice("protocol", self.protocol, ("auto", "global-time", "folds"))
+        checks.whole("negatives", self.negatives, least=0, most=0, remedy="ratings are predicted: draw none")
+
+    def protocol_of(self, dataset: Dataset) -> str:
+        """Return the protocol that "auto" stands for."""
+        return BOTH if self.protocol == "auto" else self.protocol
+
+    def named(self) -> dict[str, Model]:
+        """Return the models of the study by name."""
+        names = dict.fromkeys((*self.models, *(PEERS if self.peers else ())))
+        if set(names) & set(PEERS):
+            extras.require("surprise")
+        return {name: MODELS[name] for name in names}
+
+    def load(self) -> Dataset:
+        """Return MovieLens-100K."""
+        return datasets.load("ml-100k", self.data_dir)
+
+    def tasks(self, dataset: Dataset, key: Key) -> Tasks:
+        """Return the tasks of both protocols, or of one."""
+        whole, found = Whole(self.kept(dataset.interactions)), list[Task]()
+        if self.protocol != "folds":
+            found.append(by_time(whole, train=self.train, ties=self.ties))
+        if self.protocol != "global-time":
+            found += by_folds(key, whole, self.folds)
+        checksum = hashlib.sha256(" ".join(map(fits.task_checksum, found)).encode()).hexdigest()
+        return Tasks(tuple(replace(task, whole_catalogue=self.catalogue == "all") for task in found), (), checksum)
+
+    def compared(self, found: Results) -> Results:
+        """Return the results that are tested in pairs: by RMSE."""
+        names = [name for of_test in ERRORS.values() for name in of_test if name in found.measures]
+        return super().compared(found).only(measures=names)
+
+    def sections(self, studied: Studied) -> list[Section]:
+        """Return the errors of every test, what validation chose, and which differences are real."""
+        results, sections = studied.results, []
+        note = f"Mean over {self.seeds} seeds [95 % interval over users; of train-rmse: over seeds]."
+        for test in dict.fromkeys(task.test for task in studied.tasks.test):
+            names = [f"train-rmse@{test}", *(name for name in ERRORS[test] if name in results.measures)]
+            lines = tables.cells(results.rows(timings=self.is_timed()), names, timings=self.is_timed())
+            sections.append(Section(f"Errors: {test}", note, lines))
+        words = [["setting", "test", "parameters", "tasks"]]
+        for name, settings in self.chosen(studied).items():
+            words += [[*name, each, f"{n} of {len(settings)}"] for each, n in Counter(settings).items()]
+        chosen = [Section("Chosen on validation", "", words, left=3, heads=2)] if len(words) > 1 else []
+        return [*sections, *chosen, *differences(self.compared(results))]
+
+    def chosen(self, studied: Studied) -> dict[tuple[str, str], list[str]]:
+        """Return (setting, test) -> the parameters that every task chose, in words."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for setting in [one for one in studied.results.settings if one.model in GRIDS]:
+            for task in studied.tasks.test:
+                parameters = chosen(setting.model, task, dict(setting.parameters))
+                words = GRIDS[setting.model].words.format(**parameters)
+                found.setdefault((str(setting), task.test), []).append(words)
+        return found
+
+    def plots(self, studied: Studied) -> list[Any]:
+        """Return the loss of every ALS by iteration, both solvers from the same start."""
+        from mfjax.reports import plots_study  # matplotlib is slow to import
+
+        task, losses = studied.tasks.test[0], dict[str, dict[str, list[float]]]()
+        for name in ("als", "weighted-linear", "weighted-exponential", "biased-als") if self.plot else ():
+            make = MODELS[name].config
+            assert make is not None
+            config = make(MODELS[name].defaults, task)
+            losses[name] = {solver: losses_of(task, replace(config, solver=solver)) for solver in SOLVERS}
+        return [plots_study.convergence(losses)] if losses else []
+
+    def manifest(self, studied: Studied) -> dict[str, Any]:
+        """Return what the study can be repeated from."""
+        words = {f"{test} {name}": settings for (name, test), settings in self.chosen(studied).items()}
+        return super().manifest(studied) | {"keys": KEYS, "chosen": words}
 
 
-def run(options: Options) -> list[results.Row]:
-    """Run the experiment, print its tables, write its results and plot, and return its rows."""
-    command_line.begin(options, *_modules(options))
-    dataset = datasets.load("ml-100k", options.data_dir)
-    names = options.names()
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
-    rows: list[results.Row] = []
-    splits: dict[str, str] = {}
-    chosen: dict[str, list[str]] = {}
-    # All of them before the first fit: a protocol that can not be had ends the run at once.
-    cut = {protocol: tasks_of(protocol, dataset.interactions, options) for protocol in options.protocols}
-    for protocol, tasks in cut.items():
-        found = run_study(names, tasks, seeds, catalogue=RATING_MODELS, clip=options.clip, progress=options.progress)
-        rows += found
-        splits |= {f"{protocol} {index}": task.checksum() for index, task in enumerate(tasks)}
-        print(_heading(protocol, tasks, options))
-        tests = list(tasks[0].tests)
-        print(results.table(found, [f"train-rmse@{tests[0]}", *(f"rmse@{test}" for test in tests)]))
-        for name in names:
-            if settings := _chosen(name, tasks):
-                chosen[f"{protocol} {name}"] = settings
-                times = Counter(settings)
-                shown = [f"{each} ({n} of {len(tasks)})" if len(tasks) > 1 else each for each, n in times.items()]
-                print(f"{name}, chosen on validation: {'; '.join(shown)}")
-        print()
-    if options.out is not None:
-        recorded = command_line.to_json(options)
-        manifest = results.manifest("experiments.explicit_ml100k", [dataset], splits, KEYS, recorded)
-        print(f"wrote {results.write(options.out, rows, manifest | {'chosen': chosen})}")
-    if options.out is not None and options.plot:
-        (task,) = cut.get("time") or tasks_of("time", dataset.interactions, options)
-        print(f"wrote {_plot(task, options.out)}")
-    return rows
+def losses_of(task: Task, config: als.Config, num_steps: int = 100) -> list[float]:
+    """Return the loss after each iteration."""
+    found: list[float] = []
+    data, key = task.histories, jax.random.key(0)
+    note = lambda state, _: found.append(float(_loss(state, data, config)))  # noqa: E731
+    als.fit(key, data, config, num_steps=num_steps, on_step=note)
+    return found
 
 
-def tasks_of(protocol: str, ratings: Interactions, options: Options) -> tuple[RatingTask, ...]:
-    """Return the splits of a protocol."""
-    if protocol == "time":
-        return (time_split(ratings, train=options.train, ties=options.ties),)
-    return folds(jax.random.key(options.fold_seed), ratings, options.folds)
-
-
-def _chosen(name: str, tasks: Sequence[RatingTask]) -> list[str]:
-    """Return the settings that validation preferred, one per split; empty if there is no choice."""
-    chosen = RATING_MODELS[name].chosen
-    return [] if chosen is None else [chosen(task) for task in tasks]
-
-
-def _heading(protocol: str, tasks: Sequence[RatingTask], options: Options) -> str:
-    train = tasks[0].train.ratings
-    tests = ", ".join(
-        f"{sum(map(len, parts)):,} ratings ({name})"
-        for name in tasks[0].tests
-        if (parts := [task.tests[name] for task in tasks])
-    )
-    return (
-        f"MovieLens-100K, {protocol}: train {len(train):,} ratings of {(train.user_counts() > 0).sum()} users"
-        f"{f' in each of {len(tasks)} folds' if len(tasks) > 1 else ''}, predict {tests}; "
-        f"predictions {'clipped' if options.clip else 'as they are'}; mean over {options.seeds} seeds "
-        "[95 % interval over users; of train-rmse: over seeds]\n"
-    )
-
-
-def _plot(task: RatingTask, folder: Path) -> Path:
-    from experiments.explicit_ml100k import curves  # matplotlib is slow to import
-
-    losses = curves.losses(jax.random.key(0), task)
-    curves.draw(losses, folder / "convergence.png")
-    return folder / "convergence.png"
-
-
-def _modules(options: Options) -> list[str]:
-    drawn = ["matplotlib"] if options.plot and options.out is not None else []
-    return drawn + (["surprise"] if set(options.names()) & set(PEERS) else [])
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
-    command_line.main(run, Options, arguments, program="experiments.explicit_ml100k")
+    return command_line.main(Options, arguments, program=Options.program)

@@ -16,8 +16,8 @@ objective              what an observed pair adds to the loss
 `implicit`             conf(w) ([r > 0] - s)^2, such as conf = 1 + alpha w, in place of the same s^2
 =====================  =================================================================================
 
-A pair of weight 0 is as one that was not seen; in `zeros_observed` and with the confidence "value" it counts for nothing
-at all. The counts n_u of `als.regularization` and c_i count entries, whatever their weights.
+A pair of weight 0 is as one that was not seen; in `zeros_observed` and with the confidence "value" it counts for
+nothing at all. n_u of `als.regularization` and c_i count entries, whatever their weights.
 """
 
 from __future__ import annotations

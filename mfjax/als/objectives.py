@@ -177,7 +177,7 @@ def as_in_spark(*, alpha: float | Array = 1.0) -> Objective:
     Raises:
         ValueError: for an alpha below 0, or what is no number.
 
-    Source: org.apache.spark.ml.recommendation.ALS, `computeFactors`.
+    Source: org.apache.spark.ml.recommendation.ALS, `computeFactors`; old releases left values of 0 and below out.
     """
     return implicit(alpha=alpha, confidence="linear")
 

@@ -28,14 +28,18 @@ from mfjax.studies.tables import Row
 
 def activity(buckets: Sequence[Bucket]) -> Plot:
     """Return a measure by groups of users, with intervals: a panel for every partition."""
-    metric, models = buckets[0].metric, list(dict.fromkeys(one.model for one in buckets))
-    word, best = ("least", min) if is_error(metric) else ("greatest", max)
+    metric, overall = buckets[0].metric, dict[str, float]()
+    word, best, sign = ("least", min, -1.0) if is_error(metric) else ("greatest", max, 1.0)
+    for one in buckets:
+        overall[one.model] = overall.get(one.model, 0.0) + sign * one.mean * one.users
+    shown = sorted(overall, key=lambda model: -overall[model])[:MOST_LINES]
+    models = [model for model in overall if model in shown]  # in the order of the study
     panels, said = [], []
     for by in dict.fromkeys(one.by for one in buckets):
-        inside = [one for one in buckets if one.by == by and one.model in models[:MOST_LINES]]
+        inside = [one for one in buckets if one.by == by and one.model in models]
         sizes = {one.label: one.users for one in inside}
         lines = []
-        for model in models[:MOST_LINES]:
+        for model in models:
             own = [one for one in inside if one.model == model]
             lines.append(line_of(model, range(len(own)), own, "dots"))
         ticks = {place: f"{label}\n{users:,} users" for place, (label, users) in enumerate(sizes.items())}
@@ -43,7 +47,7 @@ def activity(buckets: Sequence[Bucket]) -> Plot:
         for label in sizes:
             first = best((one for one in inside if one.label == label), key=lambda one: one.mean)
             said.append(f"{first.model} for {by} {label}")
-    left_out = f" Shown are the first {MOST_LINES} of {len(models)} settings." if len(models) > MOST_LINES else ""
+    left_out = f" Shown are the {MOST_LINES} best of {len(overall)} settings." if len(models) < len(overall) else ""
     caption = f"Mean {metric} of each group of users with its 95 % interval. The {word}: {'; '.join(said)}.{left_out}"
     return line_plot("by_activity", f"{metric} by activity", panels, caption, same_y=True)
 

@@ -56,6 +56,13 @@ def test_activity_says_who_leads_each_group(measure, best, word):
     ]
 
 
+def test_activity_of_many_settings_shows_the_best():
+    found = buckets.measure(made(*(f"m{number}." for number in range(14))), PARTS, "ndcg@10", num_resamples=50)
+    plot = plots_study.activity(found)
+    assert "Shown are the 12 best of 14 settings." in plot.caption
+    assert [f"m{number}. " in plot.alt for number in range(14)] == [number > 1 for number in range(14)]
+
+
 @pytest.mark.parametrize("count", [1, 3, 14])
 def test_popularity_says_what_the_best_lists(count):
     results = made(*(f"m{number}" for number in range(count)), measures=("rmse", "recall@10"))

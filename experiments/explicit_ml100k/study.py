@@ -22,10 +22,10 @@ from mfjax.reports.command import Options as StudyOptions
 from mfjax.reports.command import ProtocolName, Studied
 from mfjax.reports.sections import Section
 from mfjax.reports.study_options import MEANT_FOR
-from mfjax.reports.study_tables import differences
 from mfjax.studies import Model, Task, Tasks, command_line, extras, fits, tables
 from mfjax.studies.command_line import Place, Within
 from mfjax.studies.findings import Results
+from mfjax.studies.judging import TRAIN_ERROR
 from mfjax.types import Key
 
 KEYS = (
@@ -33,7 +33,7 @@ KEYS = (
     "choice of settings: key(0), key(1), key(2); bootstrap: key(0)"
 )
 BOTH = "both"
-ERRORS = {"time": ("rmse@time", "rmse@time-known"), "folds": ("rmse@folds",)}
+ERRORS = ("rmse@time", "rmse@time-known", "rmse@folds")
 SOLVERS = ("conjugate_gradient", "cholesky")
 
 _loss = jax.jit(als.loss)
@@ -106,24 +106,20 @@ class Options(StudyOptions):
         checksum = hashlib.sha256(" ".join(map(fits.task_checksum, found)).encode()).hexdigest()
         return Tasks(tuple(replace(task, whole_catalogue=self.catalogue == "all") for task in found), (), checksum)
 
-    def compared(self, found: Results) -> Results:
-        """Return the results that are tested in pairs: by RMSE."""
-        names = [name for of_test in ERRORS.values() for name in of_test if name in found.measures]
-        return super().compared(found).only(measures=names)
+    def headline(self, found: Results) -> Results:
+        """Return the results by RMSE, of the first table and of tests in pairs."""
+        return found.only(measures=[name for name in ERRORS if name in found.measures])
 
     def sections(self, studied: Studied) -> list[Section]:
-        """Return the errors of every test, what validation chose, and which differences are real."""
-        results, sections = studied.results, []
-        note = f"Mean over {self.seeds} seeds [95 % interval over users; of train-rmse: over seeds]."
-        for test in dict.fromkeys(task.test for task in studied.tasks.test):
-            names = [f"train-rmse@{test}", *(name for name in ERRORS[test] if name in results.measures)]
-            lines = tables.cells(results.rows(timings=self.is_timed()), names, timings=self.is_timed())
-            sections.append(Section(f"Errors: {test}", note, lines))
+        """Return the errors, those of train ratings, what validation chose, and which differences are real."""
+        models, *others = super().sections(studied)
+        names = [name for name in studied.results.pooled if name.startswith(TRAIN_ERROR)]
+        lines = tables.cells(studied.results.rows(), names, timings=False)
+        found = [models, Section("Train ratings", "Mean over seeds [95 % interval over seeds].", lines)]
         words = [["setting", "test", "parameters", "tasks"]]
         for name, settings in self.chosen(studied).items():
             words += [[*name, each, f"{n} of {len(settings)}"] for each, n in Counter(settings).items()]
-        chosen = [Section("Chosen on validation", "", words, left=3, heads=2)] if len(words) > 1 else []
-        return [*sections, *chosen, *differences(self.compared(results))]
+        return [*found, *([Section("Chosen on validation", "", words, left=3)] if words[1:] else []), *others]
 
     def chosen(self, studied: Studied) -> dict[tuple[str, str], list[str]]:
         """Return (setting, test) -> the parameters that every task chose, in words."""

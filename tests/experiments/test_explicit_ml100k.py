@@ -120,7 +120,7 @@ def test_losses_fall_and_are_drawn(folder, ratings, tmp_path, monkeypatch):
         ({"ties": "random"}, "key: ties='random' needs a key"),
         ({"train": 4}, "train: the first 4 ratings leave none to predict"),
         ({"train": 10**6}, r"train: 1000000 \+ 0 of \d+ rows leave none for test"),
-        ({"positives": 4.0}, "errors are of predicted ratings, and all values are 1"),
+        ({"positives": 4.0, "protocol": "folds"}, "errors are of predicted ratings, and all values are 1"),
     ],
 )
 def test_bad_options_name_the_remedy(changes, message, folder):

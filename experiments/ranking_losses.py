@@ -11,7 +11,7 @@ import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,7 @@ LOSSES = {
     for loss, one in TUNED.items()
     if one.config is not None
 }
+KEYS = "start, order and negatives: key(seed), the same for every loss; bootstrap: key(0)"
 _bootstrap = compilation.jit(bootstrap)
 
 
@@ -83,6 +84,10 @@ class Options(study.Options):
                 lines[-1].append(f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]")
         note = "Difference [95 % interval over users], each user's value its mean over the seeds."
         return [study_tables.models(found), Section("Differences of losses", note, lines, left=2, heads=2)]
+
+    def manifest(self, studied: Studied) -> dict[str, Any]:
+        """Return what the study can be repeated from."""
+        return {**super().manifest(studied), "keys": KEYS}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax import lax
+from jax.tree_util import Partial
 
 from mfjax import checks, metrics, recommend
 from mfjax.evaluation.blocks import Blocks, check_relevances
 from mfjax.evaluation.evaluation_set import EvaluationSet, as_item_counts
-from mfjax.evaluation.named import DEFAULT_METRICS, METRICS, as_cutoffs, columns
+from mfjax.evaluation.named import DEFAULT_METRICS, METRICS, as_cutoffs, as_names, columns
 from mfjax.evaluation.ranks import rank_block
-from mfjax.histories import Ragged, agreement
+from mfjax.histories import agreement
 from mfjax.metrics import DEFAULT, Convention, conventions
 from mfjax.metrics.lists import coverage, gini, mean_popularity, novelty
 from mfjax.recommend.candidates import prepared
@@ -74,27 +76,84 @@ def measure(
         {'recall@2': Array([1., 0.], dtype=float32)}
     """
     conventions.check(convention)
-    named, cutoffs = columns(metrics, cutoffs), as_cutoffs(cutoffs)
-    longest = max(cutoffs)
     scorer, held_out = fitting(model, held_out, convention)
-    blocks, targets = held_out.blocks, held_out.targets
+    how: dict[str, Any] = {"cutoffs": as_cutoffs(cutoffs), "metrics": as_names(metrics), "convention": convention}
+    blocks = held_out.blocks
+    found = lax.map(lambda block: _block(scorer, *block, held_out, **how), (blocks.users, blocks.mask))
+    found = jax.tree.map(blocks.ascending, found)  # leaves [num_blocks, block_size, ...] -> [num_users, ...]
+    return Measured(
+        blocks.ascending(blocks.users),
+        found.per_user,
+        _pooled(found.hits, found.recommended, found.recommended_mask, found.num_relevant, held_out),
+        *found[2:],
+    )
 
-    def one_block(block: tuple[Array, Array]) -> tuple:
-        users, mask = block
-        ranked = rank_block(
-            scorer, users, targets, held_out.exclude, held_out.candidates, mask=mask, k=longest, ties=convention.ties
-        )
-        values = {
-            name: METRICS[metric](ranked, k, convention, targets.num_columns) for name, (metric, k) in named.items()
-        }
-        hits = {k: METRICS["hits"](ranked, k, convention, targets.num_columns) for k in cutoffs}
-        counts = ranked.num_relevant, ranked.num_unreachable, ranked.num_broken
-        return values, hits, ranked.recommended, ranked.recommended_mask, *counts
 
-    results = lax.map(one_block, (blocks.users, blocks.mask))  # leaves [num_blocks, block_size, ...]
-    per_user, hits, ids, mask, *counts = jax.tree.map(blocks.ascending, results)
-    pooled = _pooled(hits, ids, mask, counts[0], targets, held_out.item_counts)
-    return Measured(blocks.ascending(blocks.users), per_user, pooled, ids, mask, *counts)
+def measure_by_blocks(
+    model: Scorer | Factors,
+    held_out: EvaluationSet,
+    *,
+    cutoffs: Sequence[int] | int = (10,),
+    metrics: Sequence[str] | str = DEFAULT_METRICS,
+    convention: Convention = DEFAULT,
+) -> Measured:
+    """Return what `measure` does as arrays on the host: a block's scores by one program, their ranks by another.
+
+    The second, which takes long to compile, is that of all models: only the first is compiled anew for each kind.
+    """
+    scorer, held_out = fitting(model, held_out, convention)
+    how: dict[str, Any] = {"cutoffs": as_cutoffs(cutoffs), "metrics": as_names(metrics), "convention": convention}
+    blocks, parts = jax.device_get(held_out.blocks), []
+    for users, mask in zip(blocks.users, blocks.mask, strict=True):
+        parts.append(_compiled_block(Partial(_given, _compiled_scores(scorer, users)), users, mask, held_out, **how))
+    found: _Block = jax.tree.map(lambda *leaves: blocks.ascending(np.stack(leaves)), *jax.device_get(parts))
+    lists = found.hits, found.recommended, found.recommended_mask, found.num_relevant
+    pooled = jax.device_get(_compiled_pooled(*lists, held_out))
+    return Measured(blocks.ascending(blocks.users), found.per_user, pooled, *found[2:])
+
+
+class _Block(NamedTuple):
+    """The arrays of a block of users, [block_size, ...]: those of `Measured`, and the hits at every cutoff."""
+
+    per_user: dict[str, Array]
+    hits: dict[int, Array]
+    recommended: Array
+    recommended_mask: Array
+    num_relevant: Array
+    num_unreachable: Array
+    num_broken: Array
+
+
+def _block(
+    scorer: Scorer,
+    users: Array,
+    mask: Array,
+    held_out: EvaluationSet,
+    *,
+    cutoffs: tuple[int, ...],
+    metrics: tuple[str, ...],
+    convention: Convention,
+) -> _Block:
+    targets, how = held_out.targets, {"mask": mask, "k": max(cutoffs), "ties": convention.ties}
+    ranked = rank_block(scorer, users, targets, held_out.exclude, held_out.candidates, **how)
+    named = columns(metrics, cutoffs)
+    return _Block(
+        {name: METRICS[metric](ranked, k, convention, targets.num_columns) for name, (metric, k) in named.items()},
+        {k: METRICS["hits"](ranked, k, convention, targets.num_columns) for k in cutoffs},
+        ranked.recommended,
+        ranked.recommended_mask,
+        ranked.num_relevant,
+        ranked.num_unreachable,
+        ranked.num_broken,
+    )
+
+
+def _given(scores: Array, users: Array) -> Array:
+    return scores
+
+
+_compiled_block = jax.jit(_block, static_argnames=("cutoffs", "metrics", "convention"))
+_compiled_scores = jax.jit(lambda scorer, users: scorer(users))
 
 
 def fitting(
@@ -123,9 +182,10 @@ def fitting(
 
 
 def _pooled(
-    hits: Mapping[int, Array], ids: Array, mask: Array, num_relevant: Array, targets: Ragged, item_counts: Array | None
+    hits: Mapping[int, Array], ids: Array, mask: Array, num_relevant: Array, held_out: EvaluationSet
 ) -> dict[str, Array]:
     """Return the metrics of all users together, by name; `ids` and `mask` [num_users, longest cutoff]."""
+    targets, item_counts = held_out.targets, held_out.item_counts
     values, num_items = {}, targets.num_columns
     for k, found in hits.items():
         lists = ids[:, :k], mask[:, :k]
@@ -138,5 +198,7 @@ def _pooled(
     return values
 
 
+_compiled_pooled = jax.jit(_pooled)
+
 compiled_measure = jax.jit(measure, static_argnames=("cutoffs", "metrics", "convention"))
-"""`measure` as one program; `evaluate` and the cells of a sweep share it, and so its bits."""
+"""`measure` as one program: that of the cells of a sweep."""

@@ -9,8 +9,9 @@ import pytest
 import scipy.sparse
 from jax.tree_util import Partial
 
-from mfjax import evaluation
-from mfjax.evaluation import blocks, groups
+from mfjax import baselines, evaluation
+from mfjax.data import splits, synthetic
+from mfjax.evaluation import blocks, groups, measuring
 from mfjax.histories import ragged
 from mfjax.metrics import PRESETS, Convention
 from mfjax.types import Factors, Interactions
@@ -447,3 +448,23 @@ def test_the_same_under_x64():
     chex.assert_trees_all_close(found.per_user, wanted.per_user, rtol=1e-6)
     chex.assert_trees_all_close(found.pooled, wanted.pooled, rtol=1e-6)
     np.testing.assert_array_equal(found.recommended, wanted.recommended)
+
+
+def test_blocks_one_by_one_have_the_bits_of_one_program():
+    pairs = synthetic.power_law(0, num_users=90, num_items=50, num_interactions=900)
+    split = splits.leave_last_out(pairs, 2)
+    seen, key = ragged(split.train), jax.random.key(0)
+    tables = [jax.random.normal(key, (size, 8)) for key, size in zip(jax.random.split(key), (90, 50), strict=True)]
+    held_out = evaluation.evaluation_set(
+        ragged(split.test), exclude=seen, item_counts=split.train.item_counts(), block_size=32
+    )
+    models = [
+        Factors(*tables),
+        baselines.popularity(jnp.asarray(split.train.item_counts())),
+        baselines.ease(split.train, reg=10.0),
+    ]
+    for model in models:
+        whole = jax.device_get(evaluation.compiled_measure(model, held_out, cutoffs=(3, 10)))
+        jax.tree.map(
+            np.testing.assert_array_equal, measuring.measure_by_blocks(model, held_out, cutoffs=(3, 10)), whole
+        )

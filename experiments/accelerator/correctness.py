@@ -36,22 +36,15 @@ def measure(ledger: Ledger, *, tiny: bool) -> None:
         ledger.attempt(SECTION, name, partial(part, ledger), needs=5)
 
 
-def _on_both(work: Callable[[], Any]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the leaves that work gives on the CPU, and on the default device."""
+def _compare(ledger: Ledger, name: str, work: Callable[[], Any], *, farthest: float = 0.0) -> None:
+    """Write down whether the CPU and the default device agree; in every bit, or floats as near as `farthest`."""
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
         expected = jax.device_get(work())
-    return jax.tree.leaves(expected), jax.tree.leaves(jax.device_get(work()))
-
-
-def _compare(ledger: Ledger, name: str, work: Callable[[], Any], *, farthest: float = 0.0) -> None:
-    """Write down whether both devices agree; in every bit, or floats as near as `farthest`."""
-    expected, found = _on_both(work)
-    same = all(np.array_equal(one, other) for one, other in zip(expected, found, strict=True))
-    floats = [pair for pair in zip(expected, found, strict=True) if pair[0].dtype.kind == "f"]
-    whole = [pair for pair in zip(expected, found, strict=True) if pair[0].dtype.kind != "f"]
+    pairs = list(zip(jax.tree.leaves(expected), jax.tree.leaves(jax.device_get(work())), strict=True))
+    floats = [pair for pair in pairs if pair[0].dtype.kind == "f"]
     worst = max((float(np.max(np.abs(one - other), initial=0)) for one, other in floats), default=0.0)
-    good = worst <= farthest and all(np.array_equal(one, other) for one, other in whole)
-    status = "ok" if good else "wrong"
+    whole = all(np.array_equal(*pair) for pair in pairs if pair[0].dtype.kind != "f")
+    status, same = "ok" if whole and worst <= farthest else "wrong", all(np.array_equal(*pair) for pair in pairs)
     ledger.add(SECTION, f"{name}: as on the CPU", status=status, same_bits=same, **({"worst": worst} if floats else {}))
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
 
+from experiments.benchmark.timing import median
 from mfjax.studies import manifests
 from mfjax.studies.tables import align
 
@@ -114,15 +115,8 @@ def table(lines: Sequence[Line]) -> str:
     return align(rows, left=len(rows[0]))
 
 
-def seconds(call: Callable[[], Any], *, repeats: int = 5, most: float = 3.0) -> float:
-    """Return the median seconds of a warm call whose results are waited for, of at most about `most` in all."""
-    jax.block_until_ready(call())
-    times: list[float] = []
-    while len(times) < repeats and (not times or sum(times) < most):
-        begin = time.perf_counter()
-        jax.block_until_ready(call())
-        times.append(time.perf_counter() - begin)
-    return statistics.median(times)
+seconds = partial(median, repeats=5, most=3.0)
+"""Median seconds of a warm call; see `benchmark.timing.median`."""
 
 
 def turn(body: Callable[[Any], Any], carry: Any, *, turns: int) -> float:

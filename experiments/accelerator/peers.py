@@ -5,15 +5,15 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import sys
-import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-
-import numpy as np
-import scipy.sparse as sparse
+from typing import Any
 
 from experiments.accelerator.ledger import Ledger
 from experiments.accelerator.sweeps import interactions
+from experiments.benchmark.peers import matrix_of
+from experiments.benchmark.timing import once
 
 SECTION = "peers"
 LIBRARIES = (
@@ -52,39 +52,27 @@ def _load_libraries() -> None:
                 ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
 
 
-def _matrix(sizes: tuple[int, int, int]) -> sparse.csr_matrix:
-    pairs = interactions(sizes)
-    ones = np.ones(len(pairs), np.float32)
-    return sparse.csr_matrix((ones, (pairs.users, pairs.items)), shape=(pairs.num_users, pairs.num_items))
-
-
 def _als(ledger: Ledger, name: str, dim: int) -> None:
     from implicit.gpu.als import AlternatingLeastSquares
 
-    matrix = _matrix(ledger.sizes[name])
-
-    def fit(iterations: int) -> float:
-        begin = time.perf_counter()
-        model = AlternatingLeastSquares(factors=dim, iterations=iterations, random_state=0)
-        model.fit(matrix, show_progress=False)
-        return time.perf_counter() - begin
-
-    fit(1)
-    few, many = fit(1), fit(11)
-    ledger.add(SECTION, f"implicit, sweep {name} d={dim}, 3 steps", ms=1e3 * (many - few) / 10)
+    model = partial(AlternatingLeastSquares, factors=dim, random_state=0)
+    _time(ledger, f"implicit, sweep {name} d={dim}, 3 steps", model, name)
 
 
 def _bpr(ledger: Ledger) -> None:
     from implicit.gpu.bpr import BayesianPersonalizedRanking
 
-    matrix = _matrix(ledger.sizes["ml-1m"])
+    model = partial(BayesianPersonalizedRanking, factors=63, random_state=0)
+    _time(ledger, "implicit, epoch of BPR ml-1m d=64", model, "ml-1m")
+
+
+def _time(ledger: Ledger, told: str, model: Callable[..., Any], data: str) -> None:
+    """Write down what an iteration takes: that of many, less what a fit of one takes."""
+    matrix = matrix_of(interactions(ledger.sizes[data]))
 
     def fit(iterations: int) -> float:
-        begin = time.perf_counter()
-        model = BayesianPersonalizedRanking(factors=63, iterations=iterations, random_state=0)
-        model.fit(matrix, show_progress=False)
-        return time.perf_counter() - begin
+        return once(lambda: model(iterations=iterations).fit(matrix, show_progress=False))
 
     fit(1)
     few, many = fit(1), fit(11)
-    ledger.add(SECTION, "implicit, epoch of BPR ml-1m d=64", ms=1e3 * (many - few) / 10)
+    ledger.add(SECTION, told, ms=1e3 * (many - few) / 10)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from experiments.accelerator.ledger import Ledger, seconds
+from experiments.benchmark.timing import once
 from mfjax import als, histories
 from mfjax.als import footprint
 from mfjax.data import synthetic
@@ -92,9 +93,7 @@ def _time(ledger: Ledger, variant: Variant) -> None:
     def fit(steps: int) -> als.State:
         return als.fit(jax.random.key(0), data, config, num_steps=steps, state=state)
 
-    begin = time.perf_counter()
-    jax.block_until_ready(fit(1))
-    first = time.perf_counter() - begin
+    first = once(lambda: fit(1))
     few = seconds(lambda: fit(1), repeats=3, most=2.0)
     steps = 3 if few > 0.3 else 20
     taken = max(seconds(lambda: fit(1 + steps), repeats=3, most=2.0) - few, 1e-9) / steps

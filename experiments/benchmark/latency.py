@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import jax
-
+from experiments.benchmark.timing import median
 from mfjax import checks, compilation
 from mfjax.histories import Ragged, agreement
 from mfjax.recommend import scorer, two_stage
@@ -46,14 +42,5 @@ def latency(
     retrieve = compilation.jit(two_stage.retrieve, static_argnames="candidates")
     rerank = compilation.jit(two_stage.rerank)
     found = partial(retrieve, first, users, candidates=candidates, exclude=exclude)
-    return Latency(_median(found, repeats), _median(partial(rerank, second, users, *found()), repeats))
-
-
-def _median(stage: Callable[[], object], repeats: int) -> float:
-    jax.block_until_ready(stage())
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(stage())
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    stages = found, partial(rerank, second, users, *found())
+    return Latency(*(median(stage, repeats=repeats) for stage in stages))

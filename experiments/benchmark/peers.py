@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sparse
 
+from mfjax.types import Interactions
+
 Table = np.ndarray
 
 ALPHA = 9.0
@@ -27,6 +29,12 @@ class Sweeper(NamedTuple):
 
     sweep: Callable[[], None]
     tables: Callable[[], tuple[Table, Table]]
+
+
+def matrix_of(pairs: Interactions) -> sparse.csr_matrix:
+    """Return the matrix of ones of distinct pairs."""
+    ones = np.ones(len(pairs), np.float32)
+    return sparse.csr_matrix((ones, (pairs.users, pairs.items)), shape=(pairs.num_users, pairs.num_items))
 
 
 def available() -> bool:

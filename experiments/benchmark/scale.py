@@ -134,8 +134,7 @@ def _difference(one: Any, other: Any) -> float:
 
 def interactions(options: Options) -> list[Run]:
     """Sweep more and more interactions on all cores; print the slope of seconds in a log-log plot."""
-    common = {"part": "interactions", "dim": options.dim, "repeats": options.repeats, "devices": None}
-    found = [Run(**_start(common | {"size": int(size)}, 1)) for size in options.interactions]
+    found = _of_sizes(options, "interactions", options.interactions, None)
     lines = [["interactions", "build, s", "first, s", "sweep, s", "slope", "peak, MB", "of data"]]
     for previous, one in zip([None, *found], found, strict=False):
         slope = "-" if previous is None else f"{_slope(previous, one):.2f}"
@@ -157,13 +156,17 @@ def _slope(one: Run, other: Run) -> float:
 
 def rows(options: Options) -> list[Run]:
     """Take row-sparse steps of BPR on larger and larger item tables."""
-    common = {"part": "rows", "dim": options.dim, "repeats": options.repeats, "devices": 1}
-    found = [Run(**_start(common | {"size": int(size)}, 1)) for size in options.rows]
+    found = _of_sizes(options, "rows", options.rows, 1)
     lines = [["items", "step, ms", "of the first"]]
     for one in found:
         lines.append([f"{one.size:,}", f"{1e3 * one.seconds:.3f}", f"{one.seconds / found[0].seconds:.2f}"])
     print(f"BPR with row-sparse Adagrad, dim {options.dim}, batches of 1,024\n{align(lines)}\n", flush=True)
     return found
+
+
+def _of_sizes(options: Options, part: str, sizes: Sequence[float], devices: int | None) -> list[Run]:
+    common = {"part": part, "dim": options.dim, "repeats": options.repeats, "devices": devices}
+    return [Run(**_start(common | {"size": int(size)}, 1)) for size in sizes]
 
 
 def _start(spec: dict[str, Any], processes: int) -> dict[str, Any]:

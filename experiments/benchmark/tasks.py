@@ -18,7 +18,7 @@ from experiments.benchmark import peers, timing
 from mfjax import als, compilation, devices, evaluation, histories, ranking, recommend
 from mfjax.als import Config, MapChunks, objectives
 from mfjax.data.splits import Split
-from mfjax.histories import Histories, Ragged, ragged
+from mfjax.histories import Histories, ragged
 from mfjax.ranking import sampling
 from mfjax.search import cells, sweep
 from mfjax.types import Factors, Interactions
@@ -65,9 +65,7 @@ class Case:
 
     @cached_property
     def matrix(self) -> sparse.csr_matrix:
-        pairs = self.interactions
-        ones = np.ones(len(pairs), np.float32)
-        return sparse.csr_matrix((ones, (pairs.users, pairs.items)), shape=(pairs.num_users, pairs.num_items))
+        return peers.matrix_of(self.interactions)
 
     @cached_property
     def threads(self) -> int:
@@ -176,9 +174,7 @@ def time_to_objective(case: Case, num_sweeps: int = 40) -> list[Timing]:
     curves: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
     for _ in range(num_sweeps):
         for name, contestant in contestants.items():
-            begin = time.perf_counter()
-            contestant.sweep()
-            spent[name] += time.perf_counter() - begin
+            spent[name] += timing.once(contestant.sweep)
             curves[name].append((spent[name], peers.loss(case.matrix, *contestant.tables())))
     goal = GOAL * min(curves[name][-1][1] for name in others or contestants)
     reached = {name: _reached(curve, goal) for name, curve in curves.items()}
@@ -231,19 +227,13 @@ def top_and_evaluation(case: Case, k: int = 10) -> list[Timing]:
         "evaluation": lambda: evaluation.evaluate(factors, targets, exclude=seen).per_user,
     }
     if peers.available():
-        calls["implicit"] = peers.implicit_top(_matrix_of(seen), *tables, k=k, threads=case.threads)
+        calls["implicit"] = peers.implicit_top(peers.matrix_of(split.train), *tables, k=k, threads=case.threads)
     seconds = timing.in_turns(calls, case.repeats)
     others = {"implicit": seconds["implicit"].warm} if "implicit" in seconds else {}
     return [
         _line("top-10", case, "exact", seconds["top"], others),
         _line("evaluation", case, "all metrics", seconds["evaluation"], {"mfjax top-10": seconds["top"].warm}),
     ]
-
-
-def _matrix_of(lists: Ragged) -> sparse.csr_matrix:
-    offsets = np.asarray(lists.offsets)
-    ids = np.asarray(lists.ids)[: offsets[-1]]
-    return sparse.csr_matrix((np.ones(len(ids), np.float32), ids, offsets), shape=(lists.num_rows, lists.num_columns))
 
 
 def sixteen_models(case: Case, num_steps: int = 16) -> list[Timing]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import resource
 import statistics
@@ -26,6 +27,15 @@ def once(call: Callable[[], Any]) -> float:
     begin = time.perf_counter()
     jax.block_until_ready(call())
     return time.perf_counter() - begin
+
+
+def median(call: Callable[[], Any], *, repeats: int, most: float = math.inf) -> float:
+    """Return the median seconds of a warm call, made `repeats` times, or until about `most` seconds are spent."""
+    once(call)
+    times: list[float] = []
+    while len(times) < repeats and (not times or sum(times) < most):
+        times.append(once(call))
+    return statistics.median(times)
 
 
 def in_turns(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, Seconds]:

@@ -114,36 +114,56 @@ def run(
         _check_values(task, metrics, convention)
     checks.function("progress", progress, "pass a function of a Progress")
     how: dict[str, Any] = {"metrics": metrics, "cutoffs": cutoffs, "convention": convention, "clip": clip}
-    kept = None if folder is None else fits.folder(folder)
-    checksums = {} if kept is None else {name: fits.task_checksum(task) for name, task in distinct.items()}
-    every = sum(map(len, tasks_of.values()))
-    num_fits = {setting: every if named[setting.model].random else len(distinct) for setting in settings}
-    done = 0
-    judged: dict[tuple[Setting, int, int], Fitted] = {}
-    deterministic: dict[tuple[Setting, int], Fitted] = {}
+    kept = _Kept.of(folder, distinct, how)
+    num_every = sum(map(len, tasks_of.values()))
+    num_fits = {setting: num_every if named[setting.model].random else len(distinct) for setting in settings}
+    done, judged, known = 0, {}, {}
     for setting, seed in itertools.product(settings, seeds):
         model = named[setting.model]
         for number, task in enumerate(tasks_of[seed]):
-            if not model.random and (setting, id(task)) in deterministic:
-                judged[setting, seed, number] = deterministic[setting, id(task)]._replace(seconds=())
+            if not model.random and (setting, id(task)) in known:
+                judged[setting, seed, number] = known[setting, id(task)]._replace(seconds=())
                 continue
-            done += 1
-            path, answer, fitted = None, None, None
-            if kept is not None:
-                parts = (model.fit, dict(setting.parameters), seed if model.random else None, checksums[id(task)], how)
-                # Sums over histories follow the number of devices in their last bits.
-                what = (setting.model, *parts, model.shares_key, model.repeats, jax.device_count(), version())
-                path = kept / f"{fingerprint(what)[:32]}.npz"
-                answer = fits.load(path) if path.is_file() else None
+            done, fitted, answer = done + 1, None, kept.find(model, setting, seed, task)
             found = answer is not None
             if answer is None:
-                again = warm and num_fits[setting] == 1
-                answer, fitted = _fit(model, setting, seed, task, how, again=again)
-                if path is not None:
-                    fits.save(path, answer)
-            judged[setting, seed, number] = deterministic[setting, id(task)] = answer
+                answer, fitted = _fit(model, setting, seed, task, how, again=warm and num_fits[setting] == 1)
+                kept.save(model, setting, seed, task, answer)
+            judged[setting, seed, number] = known[setting, id(task)] = answer
             progress(Progress(setting, seed, number, done, sum(num_fits.values()), answer.seconds[0], found, fitted))
     return Results.of(settings, seeds, names_of(metrics, cutoffs), cutoffs, tasks_of[seeds[0]], judged)
+
+
+class _Kept(NamedTuple):
+    """The finished fits in a folder; none where there is no folder."""
+
+    folder: Path | None
+    checksums: Mapping[int, str]
+    how: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, folder: str | Path | None, tasks: Mapping[int, Task], how: Mapping[str, Any]) -> _Kept:
+        if folder is None:
+            return cls(None, {}, how)
+        return cls(fits.folder(folder), {name: fits.task_checksum(task) for name, task in tasks.items()}, how)
+
+    def find(self, *which: Any) -> Fitted | None:
+        path = self._path(*which)
+        return fits.load(path) if path is not None and path.is_file() else None
+
+    def save(self, model: Model, setting: Setting, seed: int, task: Task, fitted: Fitted) -> None:
+        path = self._path(model, setting, seed, task)
+        if path is not None:
+            fits.save(path, fitted)
+
+    def _path(self, model: Model, setting: Setting, seed: int, task: Task) -> Path | None:
+        """Return the file of a fit, named after all that its measurements follow from."""
+        if self.folder is None:
+            return None
+        made_of = (setting.model, model.fit, dict(setting.parameters), seed if model.random else None, model.shares_key)
+        judged_by = (self.checksums[id(task)], self.how, model.repeats)
+        # Sums over histories follow the number of devices in their last bits.
+        return self.folder / f"{fingerprint((made_of, judged_by, jax.device_count(), version()))[:32]}.npz"
 
 
 def _check_values(task: Task, metrics: Sequence[str], convention: Convention) -> None:

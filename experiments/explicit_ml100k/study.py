@@ -19,8 +19,9 @@ from mfjax.data.published.datasets import Dataset
 from mfjax.data.splits import Ties
 from mfjax.histories.parts import Whole
 from mfjax.reports.command import Options as StudyOptions
-from mfjax.reports.command import ProtocolName, Studied
+from mfjax.reports.command import Studied
 from mfjax.reports.sections import Section
+from mfjax.reports.study_fields import ProtocolName
 from mfjax.reports.study_options import MEANT_FOR
 from mfjax.studies import Model, Task, Tasks, command_line, extras, fits, tables
 from mfjax.studies.command_line import Place, Within

@@ -14,7 +14,7 @@ from experiments.ml100k.models import MODELS, SLOW
 from mfjax.data import datasets
 from mfjax.data.published.datasets import Dataset
 from mfjax.reports.command import Options as StudyOptions
-from mfjax.reports.command import ProtocolName
+from mfjax.reports.study_fields import ProtocolName
 from mfjax.studies import Model, command_line, protocols
 from mfjax.studies.command_line import Place
 from mfjax.studies.protocols import Catalogue, Tasks

@@ -32,6 +32,24 @@ def models(results: Results, *, timings: bool = False) -> Section:
     return replace(found, best=frozenset((1 + line, 1 + column) for column, line in enumerate(best)), bold=bold)
 
 
+def by_length(results: Results) -> list[Section]:
+    """Return the means of all measures, every metric by the length of the list, where there are several lengths."""
+    if len(set(results.cutoffs)) < 2:
+        return []
+    metrics = [name.partition("@")[0] for name in results.measures]
+    names = sorted(results.measures, key=lambda name: (metrics.index(name.partition("@")[0]), _length(name)))
+    means = dict(zip(results.measures, results.means().mean(1).T, strict=True))
+    lines = [
+        [str(setting), *(f"{means[name][at]:.4f}" for name in names)] for at, setting in enumerate(results.settings)
+    ]
+    return [Section("By length of the list", "Means over users and seeds.", [["model", *names], *lines])]
+
+
+def _length(measure: str) -> int:
+    cutoff = measure.partition("@")[2]
+    return int(cutoff) if cutoff.isdecimal() else 0
+
+
 POOLED = {
     "coverage": ("coverage", "Coverage: the share of all items that are in at least one list."),
     "gini": ("Gini", "Gini: 0 where all items are listed equally often, 1 where only one is."),
@@ -43,14 +61,15 @@ POOLED = {
 def lists(results: Results) -> list[Section]:
     """Return what is recommended under the first cutoff, where items were ranked."""
     k = results.cutoffs[0]
-    shown = {name: words for name, words in POOLED.items() if f"{name}@{k}" in results.pooled}
+    found = [name.removesuffix(f"@{k}") for name in results.pooled if name.endswith(f"@{k}")]
+    shown = {name: POOLED.get(name, (name, "")) for name in found}
     if not shown:
         return []
     lines = [["model", *(f"{head}@{k}" for head, _ in shown.values())]]
     for number, setting in enumerate(results.settings):
         means = [results.pooled[f"{name}@{k}"][number].mean() for name in shown]
         lines.append([str(setting), *(f"{mean:.4f}" if mean <= 1 else f"{mean:,.1f}" for mean in means)])
-    return [Section("What is recommended", " ".join(told for _, told in shown.values()), lines)]
+    return [Section("What is recommended", " ".join(told for _, told in shown.values() if told), lines)]
 
 
 def differences(results: Results, measures: Sequence[str] | None = None) -> list[Section]:

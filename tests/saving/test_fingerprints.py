@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -204,3 +205,17 @@ def test_the_version_says_the_code():
     assert set(found) == {"mfjax", "jax"}
     assert found["jax"] == jax.__version__
     assert found["mfjax"].startswith("0.")
+
+
+class Pair(NamedTuple):
+    """A class with class methods of its own."""
+
+    one: int
+    other: float = FACTOR
+
+
+def test_what_refers_to_a_class_with_class_methods_is_told_apart():
+    def of(number):
+        return fingerprint(lambda x: Pair(x, number))
+
+    assert of(1) == of(1) != of(2)

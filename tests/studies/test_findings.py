@@ -13,7 +13,7 @@ from mfjax import data, statistics
 from mfjax.studies import MODELS, Results, protocols, run
 from mfjax.studies.fits import Fitted
 from mfjax.studies.judging import Judged
-from mfjax.studies.sentences import comparisons, sampled_warning
+from mfjax.studies.sentences import sampled_warning
 from tests.studies.made_up import counting, pairs, ratings
 
 
@@ -125,9 +125,6 @@ def test_pairs_are_compared_over_users(found):
         assert row.p == pytest.approx(statistics.paired_t(values[row.one], values[row.other]).p)
     both = found.compare(resamples=100)
     assert [row.metric for row in both] == ["recall@10"] * 3 + ["ndcg@10"] * 3
-    lines = comparisons(found)
-    assert len(lines) == 4
-    assert "Holm over 3 pairs" in lines[0]
 
 
 def made(sums: np.ndarray, counts: np.ndarray, measures: tuple[str, ...]) -> Results:

@@ -1,14 +1,11 @@
-"""What every study is made of, whatever its data and its models; those are handed in.
+"""The study engine: models fitted on the tasks of a protocol, judged by what was hidden, and compared.
 
 `run` fits models of the `catalogue`, or a user's own `Model`, on the tasks of one of the `protocols`, and returns
-`Results`: `model`, `settings`, `running`, `judging`, `fits`, `findings`; `choosing` has `tune`,
-`sentences` says what was found, `option_files` reads the options of `mfjax study`.
+`Results`; `search` and `tune` choose settings on validation tasks. It prints nothing.
 
-What the commands of `experiments/` stand on so far: `options`, `option_checks`, `config`, `extras`, `compiled`; `task`,
-`rating_task`; `models`, `families`, `rating_models`; `study`, `rating_study`, `ablation`, `tuning`, `searches`,
-`unsolved`; `results`, `records`, `rerun`.
-
-The commands of `experiments/` are settings for these modules. They print, and their names may still change.
+Before the fit: `protocols`, `task`. The models: `model`, `fitting` (how most are made), `catalogue`. The run:
+`settings`, `running`, `judging`, `fits` (on disk), `choosing`. After it: `findings`, `tables`, `sentences`,
+`manifests`. Commands: `command_line`, `option_files`, `compiled`, `extras`.
 """
 
 import lazy_loader
@@ -20,43 +17,32 @@ __all__ = [
     "Setting",
     "Task",
     "Tasks",
-    "ablation",
     "catalogue",
     "choosing",
+    "command_line",
     "compiled",
-    "config",
     "extras",
-    "families",
     "findings",
     "fits",
+    "fitting",
     "judging",
+    "manifests",
     "model",
-    "models",
-    "option_checks",
     "option_files",
-    "options",
     "protocols",
-    "rating_models",
-    "rating_study",
-    "rating_task",
-    "records",
-    "rerun",
-    "results",
     "run",
     "running",
-    "searches",
+    "search",
     "sentences",
     "settings",
-    "study",
+    "tables",
     "task",
     "tune",
-    "tuning",
-    "unsolved",
 ]
 
 _NAMES = {
     "catalogue": ["MODELS"],
-    "choosing": ["tune"],
+    "choosing": ["search", "tune"],
     "findings": ["Results"],
     "model": ["Model"],
     "protocols": ["Tasks"],

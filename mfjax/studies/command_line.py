@@ -197,8 +197,9 @@ def begin(options: Any, *modules: str) -> None:
 def main(options: Any, arguments: Sequence[str] | None = None, *, program: str) -> int:
     """Read the options of a command, run it, and return its exit code.
 
-    Compiled programs are kept for the next run with the option `compilation_cache`. `--config FILE` reads options from TOML, or from the `results.json` of an earlier run; the command line wins. Wrong
-    arguments and bad input end in a line on stderr and exit code 2.
+    Compiled programs are kept for the next run with the option `compilation_cache`. `--config FILE` reads options from
+    TOML, or from the `results.json` of an earlier run; the command line wins. Wrong arguments and bad input end in a
+    line on stderr and exit code 2.
 
     Args:
         options: the dataclass.

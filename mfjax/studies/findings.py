@@ -43,8 +43,8 @@ class Results:
         sums, counts: float64 [setting, seed, measure, user]; a user that a measure skipped has count 0.
         pooled: measure of all users together ("coverage@10") -> float64 [setting, seed].
         seconds: of every fit of each setting, in order.
-        recommended: int32 [setting, user, k], the lists of the first seed, best first, -1 where there is no item; of
-            the last task that judged the user.
+        recommended: int32 [setting, seed, user, k], lists, best first, -1 where there is no item; of the last task that
+            judged the user.
         cutoffs: the k of the metrics.
         user_vocabulary, item_vocabulary: those of the data.
         lists: whether items were ranked among a list for each user and not the catalogue.
@@ -90,7 +90,7 @@ class Results:
             tuple(second for (one, _, _), fitted in judged.items() if one == setting for second in fitted.seconds)
             for setting in settings
         )
-        recommended = np.full((shape[0], shape[3], longest), -1, np.int32)
+        recommended = np.full((*shape[:2], shape[3], longest), -1, np.int32)
         for at, setting in enumerate(settings):
             for column, seed in enumerate(seeds):
                 for number, test in enumerate(tests):
@@ -101,8 +101,7 @@ class Results:
                     counts[at, column][place] += one.counts
                     for name, value in one.pooled.items():
                         pooled[of_test(name, test)][at, column] += value / tests.count(test)
-                    if column == 0:
-                        recommended[at, place[1][0]] = one.recommended
+                    recommended[at, column, place[1][0]] = one.recommended
         data = tasks[0].train
         return cls(
             tuple(settings), tuple(seeds), tuple(names), users, sums, counts, pooled, seconds, recommended,
@@ -292,7 +291,7 @@ class Results:
         names = [str(one) for one in self.settings]
         name = names[0] if setting is None else str(setting)
         checks.choice("setting", name, names)
-        lists = self.recommended[names.index(name)]
+        lists = self.recommended[names.index(name), 0]
         if not lists.shape[1]:
             raise ValueError("measures: only ratings were predicted, and nothing is listed; ask for a ranking metric")
         items = np.maximum(lists, 0)

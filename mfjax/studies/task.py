@@ -11,11 +11,10 @@ import jax.numpy as jnp
 
 from mfjax import als, devices, histories
 from mfjax.als import MapChunks
-from mfjax.data.splits import Split, Ties, leave_last_out, temporal
 from mfjax.evaluation import Evaluation, evaluate
 from mfjax.histories import Histories, Ragged
 from mfjax.histories.parts import Part
-from mfjax.types import Array, Factors, Interactions, Key, Scorer
+from mfjax.types import Array, Factors, Interactions, Scorer
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,69 +93,3 @@ class Task:
             "candidates": self.candidates if self.lists is None else self.lists,
         }
         return evaluate(model, self.targets, **(own | options))
-
-
-def last_positive(
-    ratings: Interactions, *, min_rating: float, ties: Ties, key: Key | None, validation: int = 0
-) -> Split:
-    """Return the split of the "ALS & BPR" tutorial: positives only, each user's last one by time to test.
-
-    Args:
-        ratings: all ratings, with timestamps.
-        min_rating: the least rating that is a positive.
-        ties: the rule for equal times, `mfjax.data.splits.TIES`.
-        key: for random ties.
-        validation: positives before the last one that are held out too.
-    """
-    positives = _positives(ratings, min_rating)
-    split = leave_last_out(positives, 1, validation=validation, ties=ties, key=key if ties == "random" else None)
-    if not len(split.test):
-        raise ValueError(
-            f"min_rating: nobody has enough ratings of at least {min_rating:g} to hide one; pass a lower one"
-        )
-    return split
-
-
-def _positives(ratings: Interactions, min_rating: float) -> Interactions:
-    """Return the positives, all of value 1. Raises ValueError where there are none."""
-    found = ratings.select(ratings.values >= min_rating)
-    if not len(found):
-        span = f"{ratings.values.min():g} to {ratings.values.max():g}" if len(ratings) else "none"
-        raise ValueError(f"min_rating: no rating is at least {min_rating:g}, they are {span}; pass a lower one")
-    return found.with_values(1.0)
-
-
-def test_task(split: Split) -> Task:
-    """Fit on train, find the test items."""
-    return Task(train=split.train, hidden=split.test, excluded=split.train)
-
-
-def validation_task(split: Split) -> Task:
-    """Fit on train, find the validation items; the test items stay out of sight."""
-    return Task(train=split.train, hidden=split.validation, excluded=split.train)
-
-
-NUM_TEST, NUM_VALIDATION = 5, 1
-
-
-def last_ratings(ratings: Interactions, *, ties: Ties, key: Key | None) -> Split:
-    """Return the split of the MovieLens-1M study: each user's last five ratings by time to test, the one before to
-    validation; a user with fewer than eleven stays in train."""
-    least = 2 * NUM_TEST + NUM_VALIDATION
-    key = key if ties == "random" else None
-    split = temporal(ratings, test=NUM_TEST, validation=NUM_VALIDATION, min_count=least, ties=ties, key=key)
-    if not len(split.test):
-        raise ValueError(f"dataset: no user has {least} ratings, so none can be hidden; pass a larger one")
-    return split
-
-
-def positive_task(split: Split, hidden: Interactions, *, min_rating: float) -> Task:
-    """Fit on the train ratings that are positive, find the positive ones of `hidden`, recommend nothing rated in train.
-
-    Args:
-        split: of ratings.
-        hidden: its validation or test part.
-        min_rating: the least rating that is a positive.
-    """
-    train, found = (_positives(part, min_rating) for part in (split.train, hidden))
-    return Task(train=train, hidden=found, excluded=split.train)

@@ -13,15 +13,19 @@ PROGRAM = """
 from dataclasses import dataclass
 import jax.numpy as jnp
 from mfjax import compilation
-from mfjax.studies.options import Checked, main, option
+from mfjax.studies.command_line import Checked, main
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Options(Checked):
     '''Square a number.'''
 
-    number: int = option(3, "to square", least=0, most=9)
+    number: int = 3
+    compilation_cache: bool = True
 
-main(lambda options: print(compilation.jit(lambda x: x * x)(jnp.float32(options.number))), Options, program="square")
+    def run(self):
+        print(compilation.jit(lambda x: x * x)(jnp.float32(self.number)))
+
+main(Options, program="square")
 """
 
 

@@ -17,7 +17,7 @@ from mfjax.metrics.conventions import PRESETS
 from mfjax.ranking import sampling
 from mfjax.ranking.losses import LOSSES
 from mfjax.studies import MODELS, Model, Task, Tasks, catalogue, protocols, run, running
-from mfjax.studies.study import model_key
+from mfjax.studies.running import model_key
 from tests.studies.made_up import counting, pairs, ratings
 
 SMALL = {"dim": 4, "steps": 2, "epochs": 1, "batch": 64, "neighbours": 5}

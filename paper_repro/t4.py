@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.ml1m import models, tables
+from experiments.ml1m import study
+from experiments.ml1m.models import MODELS
 from mfjax import recommend
-from mfjax.data import datasets
+from mfjax.data import splits
 from mfjax.data.published.datasets import Dataset
-from mfjax.data.splits import Split
-from mfjax.reports import buckets
+from mfjax.reports import buckets, study_options
 from mfjax.reports.buckets import Bucket
 from mfjax.reports.inspection import Titles
-from mfjax.studies import study
-from mfjax.studies.study import Outcome
-from mfjax.studies.task import Task, last_ratings, positive_task
-from mfjax.types import Factors
+from mfjax.studies import running
+from mfjax.studies.running import Progress
+from mfjax.studies.task import Task
+from mfjax.types import Factors, Scorer
 from paper_repro.verdict import Check, Options, main, near
 
 COUNTS = {"train ratings": 963_969, "validation ratings": 6_040, "test ratings": 30_200}
@@ -43,7 +43,7 @@ OF_ALS = {
     "ndcg@20": (0.087866, 0.004),
     "mrr@10": (0.091868, 0.005),
     "hit_rate@10": (0.249595, 0.01),
-    tables.FIRST_COVERAGE: (0.17332, 0.01),
+    study.first_coverage(10): (0.17332, 0.01),
     "mean_popularity@10": (992.2, 20.0),
 }
 """Of one seed; measured and tolerance of the mean over seeds."""
@@ -62,39 +62,37 @@ COMPARED = ("popularity", "item-knn", "item-knn-published", "ease", "als", "als-
 
 def measure(options: Options) -> list[Check]:
     """Return every figure of the table."""
-    dataset = datasets.load("ml-1m", options.data_dir)
+    protocol = study.Options(data_dir=options.data_dir)
+    dataset = protocol.load()
+    (task,) = protocol.tasks(dataset, protocol.split_key(0)).test
+    als: list[Scorer | Factors | None] = []
 
-    @cache
-    def task() -> tuple[Split, Task]:
-        split = last_ratings(dataset.interactions, ties="file-order", key=None)
-        return split, positive_task(split, split.test, min_rating=4.0)
+    def tell(progress: Progress) -> None:
+        if progress.setting.model == "als":
+            als.append(progress.fitted)
+        if options.progress:
+            study_options.tell(progress)
 
-    seeds, catalogue = range(options.seeds), models.catalogue({"als-tuned": TUNED_SETTINGS})
-    outcomes = study.run(
-        COMPARED,
-        seeds,
-        lambda _: task()[1],
-        cutoffs=(1, 5, 10, 20),
-        progress=options.progress,
-        catalogue=catalogue,
-        metrics=tables.MEASURED,
+    results = running.run(
+        [task],
+        {name: MODELS[name] for name in COMPARED},
+        parameters={"als-tuned": TUNED_SETTINGS},
+        seeds=options.seeds,
+        metrics=protocol.metrics,
+        cutoffs=protocol.k,
+        progress=tell,
     )
-    measured = {outcome.model: tables.values(outcome, dataset, timings=False) for outcome in outcomes}
-    found = buckets.measure([measured["als"]], buckets.activity(task()[1]), "recall@10", num_resamples=100)
-    per_seed = {
-        (name, metric): values.mean(axis=-1) if values.ndim > 1 else values
-        for name, one in measured.items()
-        for metric, values in (one.per_user | one.pooled).items()
-    }
-    als = next(outcome for outcome in outcomes if outcome.model == "als")
+    found = buckets.measure(results.only(["als"]), buckets.activity(task), "recall@10", num_resamples=100)
+    rows = study.with_first_users(results, dataset).rows(resamples=100)
+    per_seed = {(row.model, row.metric): np.array(row.per_seed) for row in rows}
     return [
-        *_counts(dataset, *task()),
+        *_counts(dataset, task),
         *(near("T4", f"{m}, {metric}", value, float(per_seed[m, metric].mean()), tolerance=1e-6)
           for (m, metric), value in DETERMINISTIC.items()),
         *(_random("als", metric, *value, per_seed["als", metric]) for metric, value in OF_ALS.items()),
         *(_random("als-tuned", metric, *value, per_seed["als-tuned", metric]) for metric, value in OF_TUNED.items()),
         *_activity(found),
-        _toy_story(als, dataset, task()[1]),
+        _toy_story(als, dataset, task),
         *(_beaten(name, per_seed[name, "ndcg@10"]) for name in ("ials", "als-recent")),
     ]  # fmt: skip
 
@@ -103,7 +101,8 @@ def _exact(quantity: str, published: float, measured: float, note: str = "") -> 
     return near("T4", quantity, published, measured, tolerance=0.0, note=note)
 
 
-def _counts(dataset: Dataset, split: Split, task: Task) -> list[Check]:
+def _counts(dataset: Dataset, task: Task) -> list[Check]:
+    split = splits.temporal(dataset.interactions, test=5, validation=1, min_count=11)
     counts, vocabulary = task.train.item_counts(), dataset.interactions.item_vocabulary
     assert vocabulary is not None
     popular = np.argsort(-counts, kind="stable")[: len(TOP_ITEMS)]
@@ -148,12 +147,12 @@ def _activity(found: list[Bucket]) -> list[Check]:
     return checks
 
 
-def _toy_story(outcome: Outcome, dataset: Dataset, task: Task) -> Check:
+def _toy_story(fitted: Sequence[Scorer | Factors | None], dataset: Dataset, task: Task) -> Check:
     """Return how many of the published neighbours are among the ten nearest, mean over seeds."""
     items = Titles(dataset, task.train.item_counts())
     wanted, toy_story = {items.find(title) for title in NEIGHBOURS}, jnp.array([items.find("Toy Story")])
     shared = []
-    for factors in outcome.fitted:
+    for factors in fitted:
         assert isinstance(factors, Factors)
         shared.append(len(wanted & set(np.asarray(recommend.similar_items(factors, toy_story)[0][0]).tolist())))
     return Check(

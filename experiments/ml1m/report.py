@@ -1,89 +1,78 @@
-"""The report of the MovieLens-1M study: which tables, plots and figures to see first."""
+"""What the page of the MovieLens-1M study shows beside its tables: plots, and a user and an item to look at."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 
-from experiments.ml1m import learning_curves
-from experiments.ml1m.findings import Findings
-from mfjax.reports import inspection, page, plots_study
+from experiments.ml1m.models import MODELS
+from mfjax import als
+from mfjax.reports import plots_study
+from mfjax.reports.command import Studied
 from mfjax.reports.figures import Plot
+from mfjax.reports.inspection import Inspected, Titles
+from mfjax.reports.item_space import principal_components
 from mfjax.reports.sections import Section
+from mfjax.studies import running
+from mfjax.studies.task import Task
 from mfjax.types import Factors
 
-TITLES = {"ml-1m": "MovieLens-1M", "ml-100k": "MovieLens-100K"}
+NUM_STEPS = 20
+_loss = jax.jit(als.loss)
 
 
-def write(folder: Path, found: Findings, manifest: Mapping[str, Any]) -> Path:
-    """Write `report.html` and the plots into a folder, and return the path of the page."""
-    options = manifest["options"]
-    ndcg = {row.model: row for row in found.rows if row.metric == "ndcg@10"}
-    best = max(ndcg.values(), key=lambda row: row.mean)
-    recall = next(row for row in found.rows if (row.model, row.metric) == (best.model, "recall@10"))
-    tiles = {
-        f"NDCG@10 of {best.model}, the best model": f"{best.mean:.4f}",
-        f"Recall@10 of {best.model}": f"{recall.mean:.4f}",
-        "users judged": f"{best.users:,}",
-        "models compared": str(len(ndcg)),
-        "seeds of every random model": str(options["seeds"]),
-    }
-    if "popularity" in ndcg and best.model != "popularity":
-        tiles["times the NDCG@10 of popularity"] = f"{best.mean / ndcg['popularity'].mean:.2f}"
-    path = folder / "report.html"
-    page.write(
-        path,
-        title=f"Recommenders on {TITLES.get(found.dataset.name, found.dataset.name)}",
-        about=[
-            "Each user's last five ratings by time are hidden, the one before is for validation. Models are fitted on "
-            "the positives of the rest, rank all items that have one except what the user rated in train, and are "
-            "judged by the ranks of the hidden positives.",
-            found.sizes,
-        ],
-        tiles=tiles,
-        sections=[*found.sections, *_examples(found, options)],
-        plots=plots(found, options),
-        manifest=manifest,
-        best=best.model,
-    )
-    return path
-
-
-def plots(found: Findings, options: Mapping[str, Any]) -> list[Plot]:
-    """Return the plots of the study."""
+def plots(options: Any, studied: Studied) -> list[Plot]:
+    """Return the plots of the study besides those of every study."""
+    task, found, dataset = studied.tasks.test[0], studied.results, studied.dataset
     drawn = [
-        plots_study.cutoffs(found.rows, options["k"]),
-        plots_study.activity(found.buckets),
-        plots_study.popularity_bias(found.rows),
+        plots_study.activity(options.buckets(studied)),
+        *plots_study.popularity_bias(found, found.rows()),
+        convergence(studied.tasks.validation[0], options.dim),
     ]
-    factors = {o.model: o.fitted[0] for o in found.outcomes if isinstance(o.fitted[0], Factors)}
+    factors = {name: model for name, model in studied.fitted.items() if isinstance(model, Factors)}
     if factors:
-        name = options["inspect"] if options["inspect"] in factors else next(iter(factors))
-        known = np.flatnonzero(np.asarray(found.task.candidates))
-        genres = None if found.dataset.genres is None else [found.dataset.genres[item] for item in known]
-        items = np.asarray(factors[name].items)[known]
-        drawn.append(plots_study.item_space(name, items, found.task.train.item_counts()[known], genres))
-    drawn.append(plots_study.convergence(learning_curves.measure(found.validation, dim=options["dim"])))
-    if found.searches:
-        drawn.append(plots_study.tuning(found.searches))
+        name = options.inspect if options.inspect in factors else next(iter(factors))
+        known, counts = np.flatnonzero(np.asarray(task.candidates)), task.train.item_counts()
+        genres = None if dataset.genres is None else [dataset.genres[item] for item in known]
+        space = principal_components(np.asarray(factors[name].items)[known], counts[known])
+        drawn.append(plots_study.item_space({name: space}, counts[known], genres))
+    if studied.trials:
+        drawn.append(plots_study.tuning(studied.trials, options.tune_by))
     return drawn
 
 
-def _examples(found: Findings, options: Mapping[str, Any]) -> list[Section]:
+def convergence(validation: Task, dim: int | None) -> Plot:
+    """Return loss and validation NDCG@10 of ALS by conjugate gradient and exactly, and of iALS of as many factors."""
+    parameters = {"dim": MODELS["als"].defaults["dim"] if dim is None else dim}
+    losses: dict[str, dict[str, list[float]]] = {}
+    measured: dict[str, dict[str, list[float]]] = {}
+    for name, solver in (("als", "conjugate_gradient"), ("als", "cholesky"), ("ials", "conjugate_gradient")):
+        make = MODELS[name].config
+        assert make is not None
+        config = replace(make(MODELS[name].parameters(parameters), validation), solver=solver)
+        loss = losses.setdefault(name, {}).setdefault(solver.replace("_", " "), [])
+        ndcg = measured.setdefault(name, {}).setdefault(solver.replace("_", " "), [])
+
+        def look(state: als.State, _: als.Info, config=config, loss=loss, ndcg=ndcg) -> None:
+            loss.append(float(_loss(state, validation.histories, config)))
+            ndcg.append(validation.evaluate(als.factors(state, config), metrics=("ndcg",)).mean()["ndcg@10"])
+
+        als.fit(running.model_key("als", 0), validation.histories, config, num_steps=NUM_STEPS, on_step=look)
+    return plots_study.convergence(losses, measured, measure="validation ndcg@10")
+
+
+def examples(options: Any, studied: Studied) -> list[Section]:
     """Return a user and an item to look at, where the command line named none."""
-    outcome = next((one for one in found.outcomes if one.model == options["inspect"]), None)
-    if outcome is None or not isinstance(outcome.fitted[0], Factors):
+    asked: Inspected | None = options.inspected(studied)
+    if asked is None or not isinstance(asked.fitted, Factors):
         return []
-    model, vocabulary = found.catalogue[outcome.model], found.dataset.interactions.user_vocabulary
+    vocabulary, counts = studied.dataset.interactions.user_vocabulary, asked.task.train.item_counts()
     assert vocabulary is not None
-    titles = inspection.Titles(found.dataset, found.task.train.item_counts())
-    popular = titles.title(int(found.task.train.item_counts().argmax()))
-    asked: dict[str, Any] = {
-        "user": None if options["user"] else str(vocabulary.decode(outcome.evaluations[0].users[0])),
-        "similar": None if options["similar"] else popular,
-        "explain": model.config is not None and outcome.model.startswith("als"),
-    }
-    return inspection.sections(found.dataset, found.task, model, outcome, **asked)
+    return asked.sections(
+        user=None if options.user else str(vocabulary.decode(studied.results.users[0])),
+        similar=None if options.similar else Titles(studied.dataset, counts).title(int(counts.argmax())),
+        explain=not options.user and asked.is_solved(),
+    )

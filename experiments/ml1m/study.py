@@ -4,32 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-import jax
+import numpy as np
 
-from experiments.ml1m import models, search, tables
-from experiments.ml1m.findings import Findings
-from experiments.ml1m.models import NAMES, SEARCHED
-from mfjax import devices, saving
+from experiments.ml1m.models import MODELS, SEARCHED
+from experiments.ml100k import study as ml100k
+from mfjax import saving
 from mfjax.data import datasets
-from mfjax.data.splits import TIES, Ties
-from mfjax.recommend import Model
-from mfjax.reports import buckets, inspection
-from mfjax.search import Trial, best
-from mfjax.studies import ablation, config, rerun, results, study
-from mfjax.studies import options as command_line
-from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, MOST_LENGTH, MOST_SEED, Checked, option
-from mfjax.studies.records import Splits, nothing_seen
-from mfjax.studies.study import Outcome
-from mfjax.studies.task import Task, last_ratings, positive_task
-from mfjax.types import Factors
+from mfjax.data.published.datasets import Dataset
+from mfjax.recommend import Model as Saved
+from mfjax.reports import buckets, study_tables
+from mfjax.reports.buckets import Bucket
+from mfjax.reports.command import Studied
+from mfjax.reports.inspection import Inspected
+from mfjax.reports.sections import Section
+from mfjax.search import Trial
+from mfjax.studies import Model, command_line, extras, manifests, protocols, running
+from mfjax.studies.command_line import MOST, Within
+from mfjax.studies.findings import Results
+from mfjax.studies.protocols import Tasks
+from mfjax.studies.settings import Setting
+from mfjax.types import Factors, Interactions, Key
+
+MOVIES = {"ml-1m": 3883}
+"""Movies of a release where more are listed than rated; the published coverage is a share of all that are listed."""
+FIRST_USERS = 1000
+"""Users behind the published coverage."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options(Checked):
+def first_coverage(k: int) -> str:
+    """Return the name of the coverage of the lists of the first users."""
+    return f"coverage_first_{FIRST_USERS}@{k}"
+
+
+def with_first_users(found: Results, dataset: Dataset) -> Results:
+    """Return the results with the coverage of the lists of the first users, of the first length."""
+    num_items, k = MOVIES.get(dataset.name, dataset.interactions.num_items), found.cutoffs[0]
+    lists = found.recommended[:, :, :FIRST_USERS, :k]
+    shares = [[len(np.unique(of_seed[of_seed >= 0])) / num_items for of_seed in one] for one in lists]
+    return replace(found, pooled=found.pooled | {first_coverage(k): np.array(shares)})
+
+
+@dataclass(frozen=True)
+class Options(ml100k.Options):
     """A study on MovieLens-1M: baselines, factor models, a search, behaviour by activity, similar items, saved models.
 
     Each user's last five ratings by time are hidden, the one before is for validation. Models are fitted on the
@@ -37,50 +55,38 @@ class Options(Checked):
     ranks of the hidden positives.
     """
 
-    dataset: str = option("ml-1m", "ml-1m, ml-100k, or the path of any ratings folder or file")
-    models: tuple[str, ...] = option(NAMES, "models to run, separated by commas", NAMES)
-    seeds: int = option(
-        3,
-        "number of seeds; each draws its own start, and its own split with --ties random",
-        least=1,
-        most=MOST,
-    )
-    first_seed: int = option(0, "the first seed; the others follow it", least=0, most=MOST_SEED)
-    trials: int = option(
-        30,
-        "settings to try on validation for als-tuned and als-recent; 0 takes the recorded ones",
-        least=0,
-        most=MOST,
-    )
-    ties: Ties = option("file-order", "which of a user's ratings of equal time is the last", TIES)
-    min_rating: float = option(4.0, "the least rating that counts as a positive")
-    k: tuple[int, ...] = option(
-        (1, 5, 10, 20),
-        "lengths of the recommended list, separated by commas; 10 is added",
-        least=1,
-        most=MOST_LENGTH,
-    )
-    dim: int | None = option(
-        None, "number of factors of every factor model; none takes each model's own", least=1, most=MOST_DIM
-    )
-    compare: tuple[str, ...] = option((), "models to compare in pairs, separated by commas", NAMES)
-    inspect: str = option("als", "the model that --user, --similar and --explain ask", NAMES)
-    user: str | None = option(None, "raw id of a user whose history and recommendations are printed")
-    similar: str | None = option(None, "title of an item whose nearest items are printed")
-    explain: bool = option(False, "print which items of the user speak for each recommendation")
-    out: Path | None = option(
-        None,
-        "folder for results, models, plots and report.html; none writes nothing",
-        place="output",
-        writes=("results.json", "per_user.npz", "report.html"),
-    )
-    data_dir: Path | None = option(
-        None, "folder with the MovieLens files; none looks in the cache, then fetches them", place="folder"
-    )
-    cores: int | None = option(None, "CPU cores that ALS uses; none takes all", least=1, most=MOST_CORES)
-    progress: bool = option(True, "show a progress bar")
-    timings: bool = option(True, "take the seconds of fits")
-    config: Path | None = option(None, "file with options: .toml, or the results.json of a run to repeat", place="file")
+    program: ClassVar[str] = "experiments.ml1m"
+    catalogue_of_models: ClassVar[Mapping[str, Model]] = MODELS
+    keeps_models: ClassVar[bool] = True
+
+    dataset: str = "ml-1m"
+    """ml-1m, ml-100k, or the path of any ratings folder or file."""
+    test: float | None = 5.0
+    """leave-last: number of ratings that are hidden of each user. global-time, random: share of all ratings."""
+    validation: float = 1.0
+    """Ratings or share, as for test, that are held out for searches."""
+    models: tuple[str, ...] = tuple(MODELS)
+    """Models to fit."""
+    trials: Annotated[int, Within(0, MOST)] = 30
+    """Settings to try on validation for als-tuned and als-recent; 0 takes the recorded ones."""
+    tune: int = 0
+    """Number of settings to try for each other model; the best joins the default."""
+    tune_method: str = "tpe"
+    """How settings are searched: random, halving, tpe (extra tune), gradient (least squares)."""
+    metrics: tuple[str, ...] = ("recall@10", "ndcg@10", "recall", "ndcg", "mrr@10", "hit_rate@10")
+    """Metrics; the first two make the first table, and are compared."""
+    k: tuple[int, ...] = (10, 1, 5, 20)
+    """Lengths of the list of recommendations; the first is that of lists, and of activity."""
+    compare: tuple[str, ...] = ("none",)
+    """Models whose settings are tested in pairs, p values adjusted by Holm's method; all, or none."""
+    inspect: str = "als"
+    """The model that --user, --similar and --explain ask."""
+    user: str | None = None
+    """Raw id of a user whose history and recommendations are printed."""
+    similar: str | None = None
+    """Title of an item whose nearest items are printed."""
+    explain: bool = False
+    """Print which items of the user speak for each recommendation."""
 
     def agree(self) -> None:
         """Raise ValueError for questions that no model answers."""
@@ -89,129 +95,144 @@ class Options(Checked):
         if (self.user or self.similar) and self.inspect not in self.models:
             raise ValueError(f"inspect: {self.inspect} is not among --models; add it, or pass one of them")
 
+    def run(self) -> Studied:
+        """Run the study, and say that no list holds what its user has seen."""
+        if self.trials and self.tune_method == "tpe" and {*SEARCHED} & {*self.models}:
+            extras.require("optuna")
+        studied = super().run()
+        found, repeats = studied.results, [name for name in self.models if MODELS[name].repeats]
+        but = f" ({', '.join(repeats)}: none that its user liked in train)" if repeats else ""
+        # Every list was looked at when it was made.
+        num_lists = len(found.settings) * len(found.seeds) * len(found.users)
+        print(f"Checked: none of {num_lists:,} lists holds an item that its user rated in train{but}.\n")
+        return studied
 
-def run(options: Options) -> Findings:
-    """Run the study, print its tables, write what --out asks for, and return what was found."""
-    command_line.begin(options, *_modules(options))
-    # The cores are those that there are: last bits of ALS depend on their number, so a run that repeats this one asks.
-    options = replace(options, k=tuple(sorted({*options.k, 10})), cores=jax.device_count())
-    repeated = options.config if config.is_manifest(options.config) else None
-    dataset = datasets.load(options.dataset, options.data_dir)
-    if repeated is not None:
-        rerun.check_data(repeated, dataset.checksum)
-    splits = Splits()
+    def load(self) -> Dataset:
+        """Return the ratings."""
+        return datasets.load(self.dataset, self.data_dir)
 
-    @cache
-    def tasks_of_ties(seed: int | None) -> tuple[Task, Task, str]:
-        key = None if seed is None else study.split_key(seed)
-        split = last_ratings(dataset.interactions, ties=options.ties, key=key)
-        splits.add("all" if seed is None else str(seed), split)
-        test, validation = (
-            positive_task(split, part, min_rating=options.min_rating) for part in (split.test, split.validation)
+    def kept(self, pairs: Interactions) -> Interactions:
+        """Return all ratings: those that are no positives are split too, and are not recommended again."""
+        return super(ml100k.Options, replace(self, positives=None)).kept(pairs)
+
+    def choices(self, protocol: str, pairs: Interactions) -> dict[str, Any]:
+        """Return the options of a protocol; a user with fewer ratings than twice those hidden stays in train."""
+        found = super().choices(protocol, pairs)
+        return found | {"min_count": 2 * found["test"] + found["validation"]} if protocol == "leave-last" else found
+
+    def tasks(self, dataset: Dataset, key: Key) -> Tasks:
+        """Return what models are fitted on and judged by, once it is known that --user and --similar make sense."""
+        found = super().tasks(dataset, key)
+        tasks = found if self.positives is None else protocols.liked(found, self.positives)
+        model = MODELS[self.inspect]
+        Inspected(dataset, tasks.test[0], self.inspect, model, model.parameters({})).check(**self.asked())
+        return tasks
+
+    def asked(self) -> dict[str, Any]:
+        """Return the questions to the model that is inspected."""
+        return {"user": self.user, "similar": self.similar, "explain": self.explain}
+
+    def about(self, dataset: Dataset, tasks: Tasks) -> str:
+        """Return the sizes of the study in words."""
+        if self.protocol != "leave-last":
+            return super().about(dataset, tasks)
+        (task,), hidden = tasks.test, (self.validation, self.test or 1)
+        users = (len(self.kept(dataset.interactions)) - len(task.excluded)) / sum(hidden)
+        counts, vocabulary = task.train.item_counts(), dataset.interactions.item_vocabulary
+        popular = np.argsort(-counts, kind="stable")[:5]
+        raw = popular if vocabulary is None else vocabulary.decode(popular)
+        named = ", ".join(f"{name} ({count:,})" for name, count in zip(raw.tolist(), counts[popular], strict=True))
+        train_users, judged = (int((part.user_counts() > 0).sum()) for part in (task.train, task.hidden))
+        return (
+            f"{dataset.name}: {len(task.excluded):,} train, {users * hidden[0]:,.0f} validation and "
+            f"{users * hidden[1]:,.0f} test ratings; {len(task.train):,} train positives of {train_users:,} users and "
+            f"{int(task.candidates.sum()):,} items; {judged:,} users with a test positive. Most train positives: items "
+            f"{named}."
         )
-        return test, validation, tables.sizes(dataset, split, test)
 
-    def tasks_of(seed: int) -> tuple[Task, Task, str]:
-        return tasks_of_ties(seed if options.ties == "random" else None)
+    def searched(self, tasks: Tasks, fixed: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Trial]]:
+        """Return the trials of als-tuned and als-recent, and with --tune of the other models."""
+        models = self.named()
+        found = {name: self.under_own_key(name, models.pop(name)) for name in SEARCHED if name in models}
+        trials = self.search(tasks, found, fixed, self.trials) if self.trials and found else {}
+        return trials | (self.search(tasks, models, fixed, self.tune) if self.tune else {})
 
-    seeds = range(options.first_seed, options.first_seed + options.seeds)
-    task, validation, sizes = tasks_of(options.first_seed)
-    print(f"{sizes}\n")
-    words: dict[str, Any] = {"user": options.user, "similar": options.similar, "explain": options.explain}
-    inspection.check(dataset, task, models.catalogue({})[options.inspect], options.inspect, **words)
-    searches = _search(options, validation)
-    sections = [search.section(name, trials) for name, trials in searches.items()]
-    catalogue = models.catalogue({name: best(trials).values for name, trials in searches.items()})
-    fitted: dict[str, Any] = {"cutoffs": options.k, "dim": options.dim, "progress": options.progress}
-    fitted["metrics"] = tables.MEASURED
-    outcomes = study.run(options.models, seeds, lambda seed: tasks_of(seed)[0], catalogue=catalogue, **fitted)
-    measured = [tables.values(outcome, dataset, timings=options.timings) for outcome in outcomes]
-    rows, found = study.rows(measured), buckets.measure(measured, buckets.activity(task), "recall@10")
-    sections = [*tables.models(rows, options.k, options.seeds), buckets.section(found), *sections]
-    if len(compared := [one for one in measured if one.model in options.compare]) > 1:
-        sections.append(tables.comparison(compared))
-    asked = next((outcome for outcome in outcomes if outcome.model == options.inspect), None)
-    if asked is not None:
-        sections += inspection.sections(dataset, task, catalogue[asked.model], asked, **words)
-    for section in sections:
-        print(section.text())
-    print(f"{nothing_seen(outcomes, catalogue, [tasks_of(seed)[0] for seed in seeds])}\n")
-    if repeated is not None:
-        rows = rerun.with_recorded_seconds(rows, repeated)
-        print(f"{rerun.verdict(rows, repeated)}\n")
-    whole = Findings(
-        dataset=dataset,
-        task=task,
-        validation=validation,
-        catalogue=catalogue,
-        outcomes=outcomes,
-        values=measured,
-        rows=rows,
-        buckets=found,
-        searches=searches,
-        sections=sections,
-        sizes=sizes,
-    )
-    if options.out is not None:
-        keys = f"{study.KEYS}; {search.KEYS}" if searches else study.KEYS
-        recorded = command_line.to_json(options)
-        manifest = results.manifest("experiments.ml1m", [dataset], splits.checksums, keys, recorded)
-        _write(options.out, whole, manifest, seeds)
-    return whole
+    def under_own_key(self, name: str, model: Model) -> Model:
+        """Return a model that every trial fits whole, from the start of the test's first fit."""
+        return replace(
+            model,
+            path=None,
+            fit=lambda key, task, parameters: model.fit(running.model_key(name, self.first_seed), task, parameters),
+        )
 
+    def joined(self, name: str, fixed: Mapping[str, Any], trials: Sequence[Trial]) -> list[Mapping[str, Any]]:
+        """Return the best setting of a search, which takes the place of a recorded one, and joins a default."""
+        return super().joined(name, fixed, trials)[: 1 if name in SEARCHED else 2]
 
-def _search(options: Options, validation: Task) -> dict[str, list[Trial]]:
-    common: dict[str, Any] = {"trials": options.trials, "seed": options.first_seed, "dim": options.dim}
-    common |= {"folder": options.out, "progress": options.progress}
-    names = [name for name in options.models if options.trials and name in SEARCHED]
-    return {name: search.search(name, validation, **common) for name in names}
+    def studied(self, dataset: Dataset) -> Studied:
+        """Return the study, with the coverage of the lists of the first users."""
+        studied = super().studied(dataset)
+        return replace(studied, results=with_first_users(studied.results, dataset))
 
+    def headline(self, found: Results) -> Results:
+        """Return the results by the first two measures."""
+        return found.only(measures=found.measures[:2])
 
-def _write(folder: Path, found: Findings, manifest: Mapping[str, Any], seeds: Sequence[int]) -> None:
-    from experiments.ml1m import report  # matplotlib is slow to import
+    def sections(self, studied: Studied) -> list[Section]:
+        """Return the tables of any study, and those of lists, of users by activity, and of what was asked."""
+        found = studied.results
+        more = [*study_tables.by_length(found), *study_tables.lists(found), buckets.section(self.buckets(studied))]
+        inspected = self.inspected(studied)
+        return [*super().sections(studied), *more, *(inspected.sections(**self.asked()) if inspected else [])]
 
-    document = {
-        "rows": [asdict(row) for row in found.rows],
-        "buckets": [asdict(bucket) for bucket in found.buckets],
-        "settings": {name: best(trials).values for name, trials in found.searches.items()},
-        "manifest": manifest,
-    }
-    results.write_json(folder / "results.json", document)
-    ablation.write_per_user(folder / "per_user.npz", found.values, seeds, found.dataset.interactions)
-    for outcome in found.outcomes:
-        if isinstance(outcome.fitted[0], Factors):
-            saving.save(folder / "models" / f"{outcome.model}.mfjax", model(found, outcome, manifest))
-    page = report.write(folder, found, manifest)
-    print(f"wrote results.json, per_user.npz, models and plots in {folder}, and {page}")
+    def buckets(self, studied: Studied) -> list[Bucket]:
+        """Return the first measure by the activity of users."""
+        found = studied.results
+        return buckets.measure(found, buckets.activity(studied.tasks.test[0]), found.measures[0])
 
+    def inspected(self, studied: Studied) -> Inspected | None:
+        """Return the first setting of the model that is asked, or None where it was not fitted."""
+        settings = [setting for setting in studied.results.settings if setting.model == self.inspect]
+        if not settings:
+            return None
+        dataset, task, fitted = studied.dataset, studied.tasks.test[0], studied.fitted[str(settings[0])]
+        return Inspected(dataset, task, self.inspect, MODELS[self.inspect], dict(settings[0].parameters), fitted)
 
-def model(found: Findings, outcome: Outcome, manifest: Mapping[str, Any]) -> Model:
-    """Return the factors of a model's first seed with all that is needed to use them from raw ids.
+    def plots(self, studied: Studied) -> list[Any]:
+        """Return the plots of the study."""
+        from experiments.ml1m import report  # matplotlib is slow to import
 
-    Raises:
-        ValueError: for a model without factors.
-    """
-    if not isinstance(outcome.fitted[0], Factors):
-        raise ValueError(f"outcome: {outcome.model} has no factors to save; pass such as als")
-    users, items = found.dataset.interactions.user_vocabulary, found.dataset.interactions.item_vocabulary
-    assert users is not None and items is not None
-    described = found.catalogue[outcome.model]
-    return Model(
-        factors=outcome.fitted[0],
-        user_vocabulary=users,
-        item_vocabulary=items,
-        seen=found.task.exclude,
-        objective=described.about,
-        config=described.config,
-        manifest=manifest,
-    )
+        return report.plots(self, studied)
+
+    def write(self, studied: Studied, sections: Sequence[Section], rows: Sequence[Any]) -> None:
+        """Write what every study writes, the groups of users, and the models."""
+        from experiments.ml1m import report
+
+        assert self.out is not None
+        super().write(studied, [*sections, *report.examples(self, studied)], rows)
+        manifests.write(self.out / "buckets.json", {"buckets": [asdict(one) for one in self.buckets(studied)]})
+        for setting in studied.results.settings:
+            if isinstance(studied.fitted[str(setting)], Factors):
+                saving.save(self.out / "models" / f"{setting}.mfjax", self.model(studied, setting))
+        print(f"wrote buckets.json and models in {self.out}")
+
+    def model(self, studied: Studied, setting: Setting) -> Saved:
+        """Return the factors of a setting's first seed with all that is needed to use them from raw ids."""
+        pairs, described, factors = studied.dataset.interactions, MODELS[setting.model], studied.fitted[str(setting)]
+        assert isinstance(factors, Factors) and described.config is not None
+        assert pairs.user_vocabulary is not None and pairs.item_vocabulary is not None
+        (task, *_) = studied.tasks.test
+        return Saved(
+            factors=factors,
+            user_vocabulary=pairs.user_vocabulary,
+            item_vocabulary=pairs.item_vocabulary,
+            seen=task.exclude,
+            objective=described.about,
+            config=described.config(dict(setting.parameters), task),
+            manifest=self.manifest(studied),
+        )
 
 
-def _modules(options: Options) -> list[str]:
-    searched = options.trials and set(options.models) & SEARCHED.keys()
-    return (["matplotlib"] if options.out is not None else []) + (["optuna"] if searched else [])
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
-    command_line.main(devices.on_cores(run), Options, arguments, program="experiments.ml1m")
+    return command_line.main(Options, arguments, program=Options.program)

@@ -12,16 +12,17 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.ml1m import models, tables
 from experiments.ml1m import study as ml1m
+from experiments.ml1m.models import MODELS
 from experiments.ml1m.study import Options
-from mfjax import saving
+from mfjax import histories, saving
 from mfjax.data import datasets
-from mfjax.reports import buckets, inspection
+from mfjax.data.published.datasets import Dataset
+from mfjax.reports import inspection
 from mfjax.reports.figures import spread
-from mfjax.studies import options, records, study
-from mfjax.studies.models import Recommender
-from mfjax.studies.task import last_ratings, positive_task
+from mfjax.reports.inspection import Inspected
+from mfjax.studies import command_line, running
+from mfjax.studies.task import Task
 
 NUM_USERS, NUM_ITEMS = 60, 40
 
@@ -44,9 +45,14 @@ def folder(tmp_path_factory):
 def small(folder, **changes) -> Options:
     defaults = {
         "dataset": str(folder), "models": ("popularity", "item-knn-published", "als"), "seeds": 2, "trials": 0,
-        "dim": 4, "k": (5,), "progress": False,
+        "dim": 4, "k": (10, 5), "progress": False, "compilation_cache": False,
     }  # fmt: skip
     return Options(**(defaults | changes))
+
+
+def task_of(options: Options) -> tuple[Dataset, Task]:
+    dataset = options.load()
+    return dataset, options.tasks(dataset, options.split_key(0)).test[0]
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +60,12 @@ def written(folder, tmp_path_factory):
     """A study with everything, and the folder that it was written to."""
     out = tmp_path_factory.mktemp("out")
     names = ("popularity", "als", "als-recent")
-    return ml1m.run(small(folder, models=names, out=out, compare=("popularity", "als"))), out
+    return small(folder, models=names, out=out, compare=("popularity", "als")).run(), out
 
 
 @pytest.mark.slow
 def test_tables_say_what_was_asked(folder, capsys):
-    ml1m.run(small(folder, user="3", similar="film & co 7", explain=True))
+    small(folder, user="3", similar="film & co 7", explain=True).run()
     printed = capsys.readouterr().out
     assert re.search(r"^als +0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]", printed, re.MULTILINE)
     for heading in ("By length of the list", "recall@10 by activity", "User 3", "Why, for user 3"):
@@ -72,19 +78,40 @@ def test_tables_say_what_was_asked(folder, capsys):
 def test_everything_is_written_and_models_load(written):
     found, out = written
     document = json.loads((out / "results.json").read_text())
-    assert document["schema"] == 1
-    assert {"rows", "buckets", "settings", "manifest"} <= document.keys()
     metrics = {row["metric"] for row in document["rows"]}
-    assert {"recall@5", "ndcg@10", "coverage@10", "mean_popularity@10", tables.FIRST_COVERAGE} <= metrics
+    assert {"recall@5", "ndcg@10", "coverage@10", "mean_popularity@10", ml1m.first_coverage(10)} <= metrics
+    compared = json.loads((out / "comparisons.json").read_text())["comparisons"]
+    assert {row["metric"] for row in compared} == {"recall@10", "ndcg@10"}
+    assert json.loads((out / "buckets.json").read_text())["buckets"]
     plots = sorted(path.stem for path in (out / "plots").iterdir())
-    assert plots == ["convergence", "item_space", "metric_against_k", "popularity_bias", "recall_by_activity"]
+    assert plots == ["by_activity", "by_length", "convergence", "item_space", "popularity_bias"]
     model = saving.load(out / "models" / "als.mfjax")
-    factors = found.outcomes[1].fitted[0]
-    assert np.asarray(model.factors.users).tobytes() == np.asarray(factors.users).tobytes()
-    seen = found.task.excluded.items[found.task.excluded.users == 0]
+    assert np.asarray(model.factors.users).tobytes() == np.asarray(found.fitted["als"].users).tobytes()
+    (task,) = found.tasks.test
+    seen = task.excluded.items[task.excluded.users == 0]
     assert not set(model.recommend(1, k=5)[0] - 1) & set(seen.tolist())
-    per_user = np.load(out / "per_user.npz")
-    assert per_user["values"].shape[:2] == (3, 2)
+
+
+def test_the_searched_models_keep_the_recorded_settings_without_a_search(folder):
+    fixed = small(folder, models=("als-tuned", "als-recent"), dim=None)
+    assert fixed.searched(task_of(fixed)[1], {}) == {}
+    assert MODELS["als-recent"].parameters({})["half_life"] == 2.75
+
+
+@pytest.mark.slow
+def test_the_best_of_a_search_takes_the_place_of_the_recorded_setting(folder):
+    pytest.importorskip("optuna")
+    found = small(folder, models=("popularity", "als-recent"), trials=2, seeds=1, set=("als-recent.steps=2",)).run()
+    (setting,) = found.results.only(["als-recent"]).settings
+    assert str(setting) == "als-recent"
+    trial = max(found.trials["als-recent"], key=lambda one: one.score())
+    assert dict(setting.parameters)["half_life"] == trial.values["half_life"]
+    assert dict(setting.parameters)["dim"] == 4
+    # The trial that was best, measured again.
+    task, model = found.tasks.validation[0], MODELS["als-recent"]
+    key = running.model_key("als-recent", 0)
+    again = task.evaluate(model.fit(key, task, dict(setting.parameters)), metrics=("ndcg",)).mean()["ndcg@10"]
+    assert again == pytest.approx(trial.score(), abs=1e-6)
 
 
 class Links(HTMLParser):
@@ -137,37 +164,27 @@ def test_the_page_loads_in_a_browser(written, tmp_path):
 
 
 def test_contributions_add_up_to_the_score(folder):
-    dataset = datasets.load(folder)
-    split = last_ratings(dataset.interactions, ties="file-order", key=None)
-    task = positive_task(split, split.test, min_rating=4.0)
-    model = models.catalogue({})["als-recent"]
-    fitted = model.fit(jax.random.key(0), task, 4)
-    outcome = study.Outcome("als-recent", (fitted,), (), 0.0, 0.0)
-    history, parts, scores = inspection.contributions(7, [3, 5], task, model, outcome)
+    dataset, task = task_of(small(folder))
+    parameters, key = MODELS["als-recent"].parameters({"dim": 4}), jax.random.key(0)
+    fitted = MODELS["als-recent"].fit(key, task, parameters)
+    asked = Inspected(dataset, task, "als-recent", MODELS["als-recent"], parameters, fitted)
+    history, parts, scores = asked.contributions(7, [3, 5])
     assert set(history.tolist()) == set(task.train.items[task.train.users == 7].tolist())
     np.testing.assert_allclose(parts.sum(axis=1), scores, rtol=1e-3, atol=1e-5)
 
 
-def test_buckets_are_means_of_their_users(folder):
-    values = study.Values(
-        "a", {"recall@10": np.array([[0.0, 1.0, 0.5], [1.0, 1.0, 0.5]])}, {}, np.array([0, 2, 3]), None, None
-    )
-    groups = buckets.groups.activity(np.array([3, 50, 4, 200]), (20, 100))
-    few, many = buckets.measure([values], {"train ratings": groups}, "recall@10", num_resamples=50)
-    assert (few.label, few.users, few.mean) == ("<20", 2, 0.75)
-    assert (many.label, many.users, many.mean, many.low, many.high) == (">=100", 1, 0.5, 0.5, 0.5)
+def test_the_row_of_a_recent_user_follows_from_what_came_last(folder):
+    task = task_of(small(folder))[1]
+    recent = MODELS["als-recent"].history({"half_life": 2.0}, task)
+    weights = np.sort(recent.weights[recent.users == 7])
+    np.testing.assert_allclose(weights[::-1][:3], [1.0, 0.5**0.5, 0.5], rtol=1e-6)
 
 
-def test_a_model_that_repeats_what_was_seen_is_found_out(folder):
-    dataset = datasets.load(folder)
-    split = last_ratings(dataset.interactions, ties="file-order", key=None)
-    task = positive_task(split, split.test, min_rating=4.0)
-    shared = models.catalogue({})
-    honest = {"popularity": shared["popularity"]}
-    again = {"popularity": Recommender(shared["popularity"].fit, False, "", repeats=True)}
-    outcomes = study.run(["popularity"], [0], lambda _: task, cutoffs=(10,), progress=False, catalogue=again)
-    with pytest.raises(RuntimeError, match=r"popularity: \d+ recommended items are in the user's train part"):
-        records.nothing_seen(outcomes, honest, [task])
+def test_lists_that_hold_what_was_seen_are_found_out(folder, monkeypatch):
+    task = task_of(small(folder))[1]
+    monkeypatch.setattr(Task, "exclude", histories.ragged(task.excluded.select(slice(0, 0))))
+    with pytest.raises(RuntimeError, match=r"popularity: \d+ recommended items are in their user's train part"):
+        running.run([task], {"popularity": MODELS["popularity"]})
 
 
 def test_titles_are_found_by_their_parts(folder):
@@ -189,26 +206,35 @@ def test_titles_are_found_by_their_parts(folder):
         (["--user", "1", "--models", "ease"], "inspect: als is not among --models"),
         (["--trials", "-1"], "trials: -1 is not a whole number from 0"),
         (["--seeds", "0"], "seeds: 0 is not a whole number from 1"),
-        (["--dataset", "/nowhere"], "/nowhere"),
+        (["--dataset", "/nowhere", "--trials", "0"], "/nowhere"),
     ],
 )
-def test_bad_values_end_in_one_line(arguments, message):
-    with pytest.raises(SystemExit, match=f"error: .*{message}"):
-        ml1m.main([*arguments, "--no-progress"])
+def test_bad_values_end_in_one_line(arguments, message, capsys):
+    assert ml1m.main([*arguments, "--no-progress", "--no-compilation-cache"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
 
 
-def test_without_the_data_one_message_says_where_to_put_it(tmp_path):
-    with pytest.raises(SystemExit, match=r"error: data_dir: .*none is not a folder"):
-        ml1m.main(["--data-dir", str(tmp_path / "none"), "--trials", "0"])
-    with pytest.raises(SystemExit, match=r"error: .*ml-1m.*data_dir") as stopped:
-        ml1m.main(["--data-dir", str(tmp_path), "--trials", "0"])
-    assert "\n" not in str(stopped.value)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"user": "99999"}, "user: '99999' is no user of"),
+        ({"similar": "heat"}, "similar: no title of .* contains 'heat'"),
+        ({"user": "3", "explain": True, "inspect": "popularity"}, "explain: popularity is not solved by least squares"),
+        ({"similar": "film", "inspect": "popularity"}, "similar: popularity has no item factors"),
+    ],
+)
+def test_questions_without_an_answer_are_refused_before_anything_is_fitted(folder, changes, message):
+    with pytest.raises(ValueError, match=message):
+        task_of(small(folder, **changes))
 
 
-def test_help_shows_every_option_with_its_default(capsys):
+def test_help_shows_the_options_of_the_study(capsys):
     with pytest.raises(SystemExit):
-        options.parse(Options, ["--help"], program="experiments.ml1m")
-    assert capsys.readouterr().out.count("(default:") == len(options.dataclasses.fields(Options))
+        command_line.parse(Options, ["--help"], program="experiments.ml1m")
+    shown = capsys.readouterr().out
+    for option in ("--dataset", "--trials", "--inspect", "--user", "--similar", "--explain", "--min-rating", "--sweep"):
+        assert option in shown
 
 
 def test_labels_are_apart_and_in_order():
@@ -221,10 +247,9 @@ def test_labels_are_apart_and_in_order():
 def test_counts_of_the_published_protocol(data_dir):
     if not (data_dir / "ml-1m" / "ratings.dat").is_file():
         pytest.skip(f"no MovieLens-1M in {data_dir}")
-    dataset = datasets.load("ml-1m", data_dir)
-    split = last_ratings(dataset.interactions, ties="file-order", key=None)
-    task = positive_task(split, split.test, min_rating=4.0)
-    assert tables.sizes(dataset, split, task) == (
+    options = Options(data_dir=data_dir)
+    dataset = options.load()
+    assert options.about(dataset, options.tasks(dataset, options.split_key(0))) == (
         "ml-1m: 963,969 train, 6,040 validation and 30,200 test ratings; 554,070 train positives of 6,038 users and "
         "3,525 items; 5,553 users with a test positive. Most train positives: items 2858 (2,766), 260 (2,557), "
         "1196 (2,461), 1198 (2,213), 2028 (2,194)."

@@ -50,7 +50,7 @@ COMPILED = {
     "mfjax.search.cells": ["self.fit"],
     "mfjax.search.sweep": ["cell", "over(cell, 'vmap')"],
     "mfjax.statistics.paired": ["resampling.bootstrap", "resampling.sign_flip"],
-    "mfjax.studies.choosing": ["jax.value_and_grad(lambda *given, task=task: ascent(*given, task), has_aux=True)"],
+    "mfjax.studies.choosing": ["jax.value_and_grad(partial(ascent, task), has_aux=True)"],
     "mfjax.studies.findings": ["bootstrap_means"],
     "mfjax.studies.fitting": ["als.fold_in"],
 }

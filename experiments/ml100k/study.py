@@ -93,7 +93,7 @@ class Options(StudyOptions):
         )
 
 
-def validation(tasks: Tasks, catalogue: Catalogue, count: int = NUM_SPLITS) -> Sequence[protocols.Task]:
+def validation(tasks: Tasks, catalogue: Catalogue, count: int = NUM_SPLITS) -> tuple[protocols.Task, ...]:
     """Return validation tasks within the train part: every user's last train positive is hidden.
 
     Many positives share one second, so a setting is judged on splits that break those ties differently: by the order of

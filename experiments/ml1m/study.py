@@ -31,6 +31,7 @@ MOVIES = {"ml-1m": 3883}
 """Movies of a release where more are listed than rated; the published coverage is a share of all that are listed."""
 FIRST_USERS = 1000
 """Users behind the published coverage."""
+KEYS = f"fits of searches of {' and '.join(SEARCHED)}: as those of the model under the first seed"
 
 
 def first_coverage(k: int) -> str:
@@ -154,7 +155,7 @@ class Options(ml100k.Options):
         """Return the trials of als-tuned and als-recent, and with --tune of the other models."""
         models = self.named()
         found = {name: self.under_own_key(name, models.pop(name)) for name in SEARCHED if name in models}
-        trials = self.search(tasks, found, fixed, self.trials) if self.trials and found else {}
+        trials = self.search(tasks, found, fixed, self.trials) if self.trials else {}
         return trials | (self.search(tasks, models, fixed, self.tune) if self.tune else {})
 
     def under_own_key(self, name: str, model: Model) -> Model:
@@ -173,6 +174,11 @@ class Options(ml100k.Options):
         """Return the study, with the coverage of the lists of the first users."""
         studied = super().studied(dataset)
         return replace(studied, results=with_first_users(studied.results, dataset))
+
+    def manifest(self, studied: Studied) -> dict[str, Any]:
+        """Return what the study can be repeated from, with the keys of its searches."""
+        found = super().manifest(studied)
+        return found | ({"keys": f"{found['keys']}; {KEYS}"} if self.trials and studied.trials else {})
 
     def headline(self, found: Results) -> Results:
         """Return the results by the first two measures."""

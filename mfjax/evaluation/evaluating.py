@@ -140,7 +140,7 @@ def evaluate(
     )
     scorer, held_out = fitting(model, held_out, convention)
     group_ids = None if groups is None else _group_ids(groups, targets.num_rows)
-    how = {"cutoffs": cutoffs, "metrics": metrics, "convention": convention}
+    how: dict[str, Any] = {"cutoffs": cutoffs, "metrics": metrics, "convention": convention}
     # A program that all models share compiles once; where there is much to compute, one program alone runs sooner.
     run = measure_by_blocks if len(held_out.blocks.users) <= MOST_BLOCKS else compiled_measure
     measured = jax.device_get(run(scorer, held_out, **how))

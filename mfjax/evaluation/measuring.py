@@ -79,7 +79,7 @@ def measure(
     scorer, held_out = fitting(model, held_out, convention)
     how: dict[str, Any] = {"cutoffs": as_cutoffs(cutoffs), "metrics": as_names(metrics), "convention": convention}
     blocks = held_out.blocks
-    found = lax.map(lambda block: _block(scorer, *block, held_out, **how), (blocks.users, blocks.mask))
+    found = lax.map(lambda block: _block(scorer, block[0], block[1], held_out, **how), (blocks.users, blocks.mask))
     found = jax.tree.map(blocks.ascending, found)  # leaves [num_blocks, block_size, ...] -> [num_users, ...]
     return Measured(
         blocks.ascending(blocks.users),
@@ -134,8 +134,17 @@ def _block(
     metrics: tuple[str, ...],
     convention: Convention,
 ) -> _Block:
-    targets, how = held_out.targets, {"mask": mask, "k": max(cutoffs), "ties": convention.ties}
-    ranked = rank_block(scorer, users, targets, held_out.exclude, held_out.candidates, **how)
+    targets = held_out.targets
+    ranked = rank_block(
+        scorer,
+        users,
+        targets,
+        held_out.exclude,
+        held_out.candidates,
+        mask=mask,
+        k=max(cutoffs),
+        ties=convention.ties,
+    )
     named = columns(metrics, cutoffs)
     return _Block(
         {name: METRICS[metric](ranked, k, convention, targets.num_columns) for name, (metric, k) in named.items()},

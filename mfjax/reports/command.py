@@ -209,6 +209,8 @@ class Options(Fields):
                 print(told, file=sys.stderr, flush=True)
 
         searchable = {name: model for name, model in models.items() if model.space}
+        if not searchable:
+            return {}
         return choosing.search(
             tasks.validation,
             searchable,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +214,7 @@ def _slope(
     make, parameters = model.config, model.parameters(fixed)
     num_steps = parameters["steps"]
 
-    def ascent(values: Any, start: als.State, data: Any, held_out: Any, task: Task) -> tuple[Any, Any]:
+    def ascent(task: Task, values: Any, start: als.State, data: Any, held_out: Any) -> tuple[Any, Any]:
         def config_of(values: Any) -> als.Config:
             return replace(make({**parameters, **values}, task), cg_steps=GRADIENT_CG_STEPS)
 
@@ -230,9 +231,7 @@ def _slope(
         same = [before for before in range(at) if jax.tree.leaves(configs[before]) == jax.tree.leaves(configs[at])]
         # A configuration that does not follow from the task is compiled once for all.
         compiled = (
-            problems[same[0]][0]
-            if same
-            else compilation.jit(jax.value_and_grad(lambda *given, task=task: ascent(*given, task), has_aux=True))
+            problems[same[0]][0] if same else compilation.jit(jax.value_and_grad(partial(ascent, task), has_aux=True))
         )
         problems.append((compiled, (start, task.histories, held_out)))
 

@@ -97,7 +97,7 @@ def kind(hint: Any) -> Kind | None:
 
 
 @cache
-def kinds(options: type) -> dict[str, Kind | None]:
+def kinds(options: Any) -> dict[str, Kind | None]:
     """Return name -> what the type of each option says; a class with another default keeps the rules of its base."""
     found: dict[str, Kind | None] = {}
     for base in reversed(options.__mro__):
@@ -124,7 +124,7 @@ class Checked:
     def check(self) -> None:
         """Raise ValueError for an option out of range, or options that do not go together."""
         for field in fields(self):  # type: ignore[arg-type]
-            value, said = getattr(self, field.name), kinds(type(self))[field.name]
+            value, said = getattr(self, field.name), kinds(type(self))[field.name]  # type: ignore[arg-type]
             # What a file of options leaves out, the command line has to say.
             if said is not None and value is not tyro.MISSING:
                 _check(field.name, value, said, field.default)

@@ -117,7 +117,9 @@ def run(
     kept = _Kept.of(folder, distinct, how)
     num_every = sum(map(len, tasks_of.values()))
     num_fits = {setting: num_every if named[setting.model].random else len(distinct) for setting in settings}
-    done, judged, known = 0, {}, {}
+    done = 0
+    judged: dict[tuple[Setting, int, int], Fitted] = {}
+    known: dict[tuple[Setting, int], Fitted] = {}
     for setting, seed in itertools.product(settings, seeds):
         model = named[setting.model]
         for number, task in enumerate(tasks_of[seed]):

@@ -10,9 +10,7 @@ import numpy as np
 from experiments.ml100k.models import MODELS
 from mfjax import ranking
 from mfjax.ranking import sampling
-from mfjax.reports import figures, plots_study
 from mfjax.reports.item_space import ItemSpace, principal_components
-from mfjax.reports.line_plots import Line, Panel, line_plot
 from mfjax.studies import running
 from mfjax.studies.settings import settings_of
 from mfjax.studies.task import Task
@@ -60,6 +58,9 @@ def spaces_of(task: Task, bpr: Factors) -> tuple[dict[str, ItemSpace], np.ndarra
 
 def write(folder: Path, task: Task) -> list[Path]:
     """Draw the item factors by popularity and BPR's training curve, and return the paths."""
+    from mfjax.reports import figures, plots_study  # need matplotlib
+    from mfjax.reports.line_plots import Line, Panel, line_plot
+
     bpr, curve = train_bpr(task)
     epochs = range(1, len(curve.loss) + 1)
     panels = [

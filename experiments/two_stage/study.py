@@ -14,6 +14,7 @@ import numpy as np
 from experiments.benchmark.latency import latency
 from experiments.ml100k import study
 from experiments.ml100k.models import MODELS
+from experiments.two_stage import plots
 from mfjax import compilation
 from mfjax.metrics import DEFAULT
 from mfjax.recommend import two_stage
@@ -107,8 +108,6 @@ class Options(Checked):
         ]
         print(table(lines, self.k))
         if self.out is not None:
-            from experiments.two_stage import plots  # needs matplotlib
-
             manifest = manifests.manifest("experiments.two_stage", [dataset], {"all": tasks.checksum}, KEYS, self)
             document = {"lines": [asdict(line) for line in lines], "manifest": manifest}
             written = [manifests.write(self.out / "two_stage.json", document), *plots.write(self.out, task)]

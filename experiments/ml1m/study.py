@@ -21,7 +21,7 @@ from mfjax.reports.inspection import Inspected
 from mfjax.reports.sections import Section
 from mfjax.search import Trial
 from mfjax.studies import Model, command_line, extras, manifests, protocols, running
-from mfjax.studies.command_line import MOST, Within
+from mfjax.studies.command_line import MOST, OneOf, Within
 from mfjax.studies.findings import Results
 from mfjax.studies.protocols import Tasks
 from mfjax.studies.settings import Setting
@@ -80,7 +80,7 @@ class Options(ml100k.Options):
     """Lengths of the list of recommendations; the first is that of lists, and of activity."""
     compare: tuple[str, ...] = ("none",)
     """Models whose settings are tested in pairs, p values adjusted by Holm's method; all, or none."""
-    inspect: str = "als"
+    inspect: Annotated[str, OneOf(tuple(MODELS))] = "als"
     """The model that --user, --similar and --explain ask."""
     user: str | None = None
     """Raw id of a user whose history and recommendations are printed."""
@@ -137,16 +137,15 @@ class Options(ml100k.Options):
         """Return the sizes of the study in words."""
         if self.protocol != "leave-last":
             return super().about(dataset, tasks)
-        (task,), hidden = tasks.test, (self.validation, self.test or 1)
-        users = (len(self.kept(dataset.interactions)) - len(task.excluded)) / sum(hidden)
-        counts, vocabulary = task.train.item_counts(), dataset.interactions.item_vocabulary
-        popular = np.argsort(-counts, kind="stable")[:5]
+        (task,), counts = tasks.test, tasks.test[0].train.item_counts()
+        share = (len(self.kept(dataset.interactions)) - len(task.excluded)) / (self.validation + (self.test or 1))
+        popular, vocabulary = np.argsort(-counts, kind="stable")[:5], dataset.interactions.item_vocabulary
         raw = popular if vocabulary is None else vocabulary.decode(popular)
-        named = ", ".join(f"{name} ({count:,})" for name, count in zip(raw.tolist(), counts[popular], strict=True))
-        train_users, judged = (int((part.user_counts() > 0).sum()) for part in (task.train, task.hidden))
+        named = ", ".join(f"{name} ({counts[item]:,})" for name, item in zip(raw.tolist(), popular, strict=True))
+        users, judged = ((part.user_counts() > 0).sum() for part in (task.train, task.hidden))
         return (
-            f"{dataset.name}: {len(task.excluded):,} train, {users * hidden[0]:,.0f} validation and "
-            f"{users * hidden[1]:,.0f} test ratings; {len(task.train):,} train positives of {train_users:,} users and "
+            f"{dataset.name}: {len(task.excluded):,} train, {share * self.validation:,.0f} validation and "
+            f"{share * (self.test or 1):,.0f} test ratings; {len(task.train):,} train positives of {users:,} users and "
             f"{int(task.candidates.sum()):,} items; {judged:,} users with a test positive. Most train positives: items "
             f"{named}."
         )
@@ -198,11 +197,10 @@ class Options(ml100k.Options):
 
     def inspected(self, studied: Studied) -> Inspected | None:
         """Return the first setting of the model that is asked, or None where it was not fitted."""
-        settings = [setting for setting in studied.results.settings if setting.model == self.inspect]
-        if not settings:
-            return None
-        dataset, task, fitted = studied.dataset, studied.tasks.test[0], studied.fitted[str(settings[0])]
-        return Inspected(dataset, task, self.inspect, MODELS[self.inspect], dict(settings[0].parameters), fitted)
+        for setting in studied.results.only([self.inspect]).settings:
+            what = self.inspect, MODELS[self.inspect], dict(setting.parameters), studied.fitted[str(setting)]
+            return Inspected(studied.dataset, studied.tasks.test[0], *what)
+        return None
 
     def plots(self, studied: Studied) -> list[Any]:
         """Return the plots of the study."""
@@ -224,17 +222,17 @@ class Options(ml100k.Options):
 
     def model(self, studied: Studied, setting: Setting) -> Saved:
         """Return the factors of a setting's first seed with all that is needed to use them from raw ids."""
-        pairs, described, factors = studied.dataset.interactions, MODELS[setting.model], studied.fitted[str(setting)]
-        assert isinstance(factors, Factors) and described.config is not None
+        (task, *_), pairs = studied.tasks.test, studied.dataset.interactions
+        model, factors = MODELS[setting.model], studied.fitted[str(setting)]
+        assert isinstance(factors, Factors) and model.config is not None
         assert pairs.user_vocabulary is not None and pairs.item_vocabulary is not None
-        (task, *_) = studied.tasks.test
         return Saved(
             factors=factors,
             user_vocabulary=pairs.user_vocabulary,
             item_vocabulary=pairs.item_vocabulary,
             seen=task.exclude,
-            objective=described.about,
-            config=described.config(dict(setting.parameters), task),
+            objective=model.about,
+            config=model.config(dict(setting.parameters), task),
             manifest=self.manifest(studied),
         )
 

@@ -204,6 +204,7 @@ def test_titles_are_found_by_their_parts(folder):
     [
         (["--explain", "--trials", "0"], "explain: needs a user"),
         (["--user", "1", "--models", "ease"], "inspect: als is not among --models"),
+        (["--inspect", "heat"], "inspect: 'heat'"),
         (["--trials", "-1"], "trials: -1 is not a whole number from 0"),
         (["--seeds", "0"], "seeds: 0 is not a whole number from 1"),
         (["--dataset", "/nowhere", "--trials", "0"], "/nowhere"),

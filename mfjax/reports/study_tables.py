@@ -62,7 +62,8 @@ def lists(results: Results) -> list[Section]:
     """Return what is recommended under the first cutoff, where items were ranked."""
     k = results.cutoffs[0]
     found = [name.removesuffix(f"@{k}") for name in results.pooled if name.endswith(f"@{k}")]
-    shown = {name: POOLED.get(name, (name, "")) for name in found}
+    # A study may have a coverage of its own, such as that of some users.
+    shown = {name: POOLED.get(name, (name, "")) for name in found if name.startswith(tuple(POOLED))}
     if not shown:
         return []
     lines = [["model", *(f"{head}@{k}" for head, _ in shown.values())]]

@@ -2,7 +2,7 @@
 (`by_rows`)."""
 
 from mfjax.devices import by_rows, cores, sharding
-from mfjax.devices.cores import build_on_all, fit_on_all, on_cores, start_on_all, use_cores
+from mfjax.devices.cores import build_on_all, fit_on_all, start_on_all, use_cores
 from mfjax.devices.sharding import MapOverDevices, mesh
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "cores",
     "fit_on_all",
     "mesh",
-    "on_cores",
     "sharding",
     "start_on_all",
     "use_cores",

@@ -8,8 +8,6 @@ state = devices.fit_on_all(key, placed, config, num_steps=16)
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -19,8 +17,6 @@ from mfjax.als import Config, MapChunks
 from mfjax.devices import sharding
 from mfjax.histories import Histories
 from mfjax.types import Interactions, Key
-
-Result = TypeVar("Result")
 
 
 def use_cores(cores: int | None = None) -> None:
@@ -40,21 +36,6 @@ def use_cores(cores: int | None = None) -> None:
         there = jax.device_count("cpu")
         if cores not in (None, there):
             raise ValueError(f"cores: {cores}, but JAX has begun with {there}; ask for them in a new process") from None
-
-
-def on_cores(run: Callable[[Any], Result]) -> Callable[[Any], Result]:
-    """Return `run` of options, on as many cores as its option `cores` says, see `use_cores`.
-
-    Raises:
-        ValueError: for what can not be called; the function that is returned, as `use_cores`.
-    """
-    checks.function("run", run, "pass a function of options that have `cores`")
-
-    def on_those(options: Any) -> Result:
-        use_cores(options.cores)
-        return run(options)
-
-    return on_those
 
 
 def build_on_all(interactions: Interactions) -> tuple[Histories, MapChunks]:

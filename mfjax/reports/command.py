@@ -28,7 +28,7 @@ from mfjax.studies.judging import RATING_MEASURES
 from mfjax.studies.manifests import Recorded
 from mfjax.studies.model import Model
 from mfjax.studies.protocols import Tasks
-from mfjax.studies.running import Progress, run
+from mfjax.studies.running import Progress, fit, run
 from mfjax.studies.sentences import about, sampled_warning
 from mfjax.types import Factors, Interactions, Key, Scorer
 
@@ -108,8 +108,11 @@ class Options(Fields):
         def tell(progress: Progress) -> None:
             if self.progress:
                 study_options.tell(progress, tests=len(first.test))
-            if self.keeps_models and (progress.seed, progress.task) == (seeds[0], 0) and progress.fitted is not None:
-                fitted[str(progress.setting)] = progress.fitted
+            if self.keeps_models and (progress.seed, progress.task) == (seeds[0], 0):
+                setting, model = progress.setting, progress.fitted
+                if model is None:  # its measurements are on disk, and the model is not
+                    model = fit(self.catalogue_of_models[setting.model], setting, seeds[0], first.test[0])
+                fitted[str(setting)] = model
 
         found = run(
             lambda seed: tasks_of(self.split_seed_of(seed)).test,
@@ -121,8 +124,7 @@ class Options(Fields):
             cutoffs=self.k,
             convention=PRESETS[self.convention],
             clip=self.clip,
-            # Models that are kept are fitted in every run.
-            folder=None if self.keeps_models else self.out,
+            folder=self.out,
             warm=self.is_timed(),
             progress=tell,
         )

@@ -38,7 +38,7 @@ class Fields(Checked):
     Attributes of the class:
         program: the command that it is, for manifests.
         catalogue_of_models: the models that can be named.
-        keeps_models: whether fitted models are handed on; they are then fitted in every run.
+        keeps_models: whether the fitted models of the first seed are handed on.
         meant_for: option -> the protocols that it says something to.
     """
 

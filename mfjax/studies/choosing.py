@@ -248,5 +248,7 @@ def check_gradient(name: str, model: Model, measure: str) -> None:
     """Raise ValueError for a model or a measure that has no gradient."""
     if model.config is None or "steps" not in model.defaults:
         raise ValueError(f"tune: the gradient is that of least squares, and {name} is none; use another method")
+    if model.history is not None:
+        raise ValueError(f"tune: users of {name} are folded in after the fit, without a gradient; use another method")
     if not measure.startswith("ndcg@"):
         raise ValueError(f"tune: the gradient is that of NDCG, and not of {measure}; use another method, or ndcg")

@@ -25,7 +25,6 @@ def test_cores_are_asked_for_before_jax_begins():
 def test_what_is_no_command_no_histories_and_not_placed():
     config = als.Config(dim=2)
     for call, message in (
-        (lambda: devices.on_cores("run"), "run: "),
         (lambda: devices.build_on_all([(0, 1)]), "interactions: "),
         (lambda: devices.start_on_all(jax.random.key(0), config, None), "data: .*build_on_all"),
         (lambda: devices.fit_on_all(jax.random.key(0), None, config), "placed: .*build_on_all"),

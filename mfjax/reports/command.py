@@ -229,7 +229,7 @@ class Options(Fields):
     def sections(self, studied: Studied) -> list[Section]:
         """Return the tables of the study, in order."""
         searches = [self.search_section(name, trials) for name, trials in studied.trials.items()]
-        models = study_tables.models(self.headline(studied.results), timings=self.timings)
+        models = study_tables.models(self.headline(studied.results), timings=self.is_timed())
         return [*searches, models, *study_tables.differences(self.compared(studied.results))]
 
     def headline(self, found: Results) -> Results:

@@ -235,7 +235,8 @@ def parse(options: Any, arguments: Sequence[str], *, program: str) -> Any:
         found = tyro.cli(options, prog=shown, args=_apart(words, options), default=default)
     finally:
         _READING.reset(reading)
-    found.check()
+    if isinstance(found, Checked):
+        found.check()
     return found
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfjax import baselines, evaluation
+from mfjax import baselines, evaluation, ranking
 from mfjax.evaluation import METRICS
 from mfjax.metrics import Convention
 from mfjax.metrics.conventions import PRESETS
 from mfjax.ranking import sampling
 from mfjax.ranking.losses import LOSSES
-from mfjax.studies import MODELS, Model, Task, Tasks, catalogue, protocols, run, running
+from mfjax.studies import MODELS, Model, Task, Tasks, protocols, run, running
+from mfjax.studies.fitting import ranked
 from mfjax.studies.running import model_key
 from tests.studies.made_up import counting, pairs, ratings
 
@@ -153,13 +153,16 @@ def test_an_own_metric(own_metric):
 
 
 @pytest.mark.slow
-def test_an_own_loss(monkeypatch):
-    monkeypatch.setitem(
-        LOSSES, "twice", lambda positive, negatives, weights: 2 * LOSSES["bpr"](positive, negatives, weights)
+def test_an_own_loss():
+    def twice(positive, negatives, weights):
+        return 2 * LOSSES["bpr"](positive, negatives, weights)
+
+    mine = ranked(
+        lambda parameters, task: ranking.Config(loss=twice, dim=parameters["dim"], batch_size=64),
+        lambda parameters, positives: sampling.popularity(positives, num=1, beta=0.5),
+        {"dim": 2, "epochs": 2},
     )
-    fit = catalogue.ranking_fit("twice", partial(sampling.popularity, num=1, beta=0.5))
-    mine = replace(MODELS["bpr"], fit=fit)
-    found = run(tasks(), {"bpr": mine}, parameters={"bpr": {**small("bpr"), "dim": 2}})
+    found = run(tasks(), {"mine": mine}, sweep={"mine": {"dim": [2, 3]}})
     assert np.isfinite(found.means()).all()
 
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
+import scipy.special
 from numpy.typing import ArrayLike
 
 from mfjax import checks, compilation
@@ -56,7 +56,7 @@ def paired_t(one: ArrayLike, other: ArrayLike) -> Outcome:
     if spread == 0:
         return Outcome(float(np.copysign(np.inf, mean)), 0.0)
     t = mean / (spread / np.sqrt(len(differences)))
-    return Outcome(float(t), float(2 * scipy.stats.t.sf(abs(t), len(differences) - 1)))
+    return Outcome(float(t), float(2 * scipy.special.stdtr(len(differences) - 1, -abs(t))))
 
 
 def wilcoxon(one: ArrayLike, other: ArrayLike) -> Outcome:
@@ -80,6 +80,8 @@ def wilcoxon(one: ArrayLike, other: ArrayLike) -> Outcome:
     differences = _differences(one, other)
     if not differences.any():
         return Outcome(0.0, 1.0)
+    import scipy.stats  # a second to import
+
     statistic, p = np.asarray(scipy.stats.wilcoxon(differences, zero_method="wilcox", correction=False, method="auto"))
     return Outcome(float(statistic), float(p))
 
@@ -117,6 +119,8 @@ def rank_biserial(one: ArrayLike, other: ArrayLike) -> float:
     differences = differences[differences != 0]
     if len(differences) == 0:
         return 0.0
+    import scipy.stats  # a second to import
+
     signed = np.sign(differences) * scipy.stats.rankdata(np.abs(differences))
     return float(signed.sum() / np.abs(signed).sum())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -131,14 +132,11 @@ class Results:
         )
 
     def means(self) -> np.ndarray:
-        """Return the measure of all users, float64 [setting, seed, measure]."""
-        return np.stack(
-            [
-                _finish(name, self.sums[:, :, at].sum(-1) / self.counts[:, :, at].sum(-1))
-                for at, name in enumerate(self.measures)
-            ],
-            axis=-1,
-        )
+        """Return the measure of all users, float64 [setting, seed, measure]; NaN where it has a value of none."""
+        sums, counts = self.sums.sum(-1), self.counts.sum(-1)
+        with np.errstate(invalid="ignore"):
+            found = [_finish(name, sums[:, :, at] / counts[:, :, at]) for at, name in enumerate(self.measures)]
+        return np.stack(found, axis=-1)
 
     def per_user(self, measure: str) -> dict[str, np.ndarray]:
         """Return setting -> values of every user under every seed, float64 [seed, user]; NaN where one was skipped."""
@@ -181,11 +179,14 @@ class Results:
         """Return the 95 % interval of every measure of a setting, over the users that the measure has a value of."""
         sums, counts = self.sums[number].mean(0), self.counts[number].mean(0)  # [measure, user]
         found: dict[int, tuple[float, float]] = {}
-        judged = [tuple(np.flatnonzero(of_measure > 0)) for of_measure in counts]
+        judged = [(of_measure > 0).tobytes() for of_measure in counts]
         for users in dict.fromkeys(judged):
             # Measures of the same users are drawn together: one program, and the same draws.
-            places = [at for at, one in enumerate(judged) if one == users]
-            of_users = np.concatenate([sums[places][:, users], counts[places][:, users]])
+            places, known = [at for at, one in enumerate(judged) if one == users], np.frombuffer(users, bool)
+            if not known.any():
+                found |= dict.fromkeys(places, (math.nan, math.nan))
+                continue
+            of_users = np.concatenate([sums[places][:, known], counts[places][:, known]])
             drawn = _bootstrap(jax.random.key(0), jnp.asarray(of_users, jnp.float32), num_resamples=resamples)
             for at, total, count in zip(places, *np.split(np.asarray(drawn), 2), strict=True):
                 low, high = np.quantile(_finish(self.measures[at], total / count), (0.025, 0.975))

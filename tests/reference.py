@@ -99,3 +99,43 @@ def merged_rows(pairs, values, times, weights, rule):
         weight = None if weights is None else of(weights, "last" if rule == "count" else rule)
         found.append((kept, of(values, rule), weight))
     return sorted(found)
+
+
+def cosine(one, other):
+    """Return the cosine of two vectors, 0 where one is zero."""
+    norms = np.sqrt(sum(x * x for x in one) * sum(x * x for x in other))
+    return sum(x * y for x, y in zip(one, other, strict=True)) / norms if norms > 0 else 0.0
+
+
+def intra_list_similarity(listed, vectors):
+    """Return the mean cosine over the pairs of a list of items, NaN where it has no pair."""
+    pairs = [(p, q) for q in range(len(listed)) for p in range(q)]
+    cosines = [cosine(vectors[listed[p]], vectors[listed[q]]) for p, q in pairs]
+    return sum(cosines) / len(cosines) if cosines else np.nan
+
+
+def category_entropy(listed, weights):
+    """Return the entropy in bits of the categories of a list of items, NaN where none has a category."""
+    shares = [weights[item] / weights[item].sum() for item in listed if weights[item].sum() > 0]
+    if not shares:
+        return np.nan
+    return sum(-p * np.log2(p) for p in sum(shares) / len(shares) if p > 0)
+
+
+def marginal_relevance(scores, vectors, picked, tradeoff):
+    """Return what each candidate would add to those picked: lambda s~ - (1 - lambda) max cos, -inf for those picked."""
+    low, high = min(scores), max(scores)
+    found = []
+    for i, score in enumerate(scores):
+        relevance = (score - low) / (high - low) if high > low else 0.0
+        nearest = max((cosine(vectors[i], vectors[j]) for j in picked), default=-1.0)
+        found.append(-np.inf if i in picked else tradeoff * relevance - (1 - tradeoff) * nearest)
+    return found
+
+
+def diversified(scores, vectors, tradeoff):
+    """Return the positions of all candidates in the order in which maximal marginal relevance picks them."""
+    picked = []
+    for _ in scores:
+        picked.append(int(np.argmax(marginal_relevance(scores, vectors, picked, tradeoff))))
+    return picked

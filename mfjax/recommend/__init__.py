@@ -1,6 +1,6 @@
-"""From a model to lists: scores, the k best items, similar items, two stages, and a `Model` of raw ids."""
+"""From a model to lists: scores, the k best items, similar items, two stages, diversity, and a `Model` of raw ids."""
 
-from mfjax.recommend import candidates, model, two_stage
+from mfjax.recommend import candidates, diversity, model, two_stage
 from mfjax.recommend.candidates import Candidates
 from mfjax.recommend.lists import similar_items, top_k, top_k_block
 from mfjax.recommend.model import Model
@@ -11,6 +11,7 @@ __all__ = [
     "Candidates",
     "Model",
     "candidates",
+    "diversity",
     "largest",
     "masked_scores",
     "model",

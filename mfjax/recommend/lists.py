@@ -10,6 +10,7 @@ from jax.tree_util import Partial
 
 from mfjax import checks
 from mfjax.histories import Ragged, agreement
+from mfjax.metrics.lists import unit_rows
 from mfjax.recommend.candidates import Candidates, prepared
 from mfjax.recommend.scores import masked_scores, scorer, user_ids
 from mfjax.recommend.selection import largest
@@ -132,11 +133,7 @@ def similar_items(
     table = agreement.factors("factors", factors).items
     items = checks.ids("items", items, table.shape[0], "the model's items")
     if metric == "cosine":
-        # Scaled by a power of two, which changes no bit of a cosine: squares of 1e-20 and 1e20 are no float32.
-        exponent = jnp.frexp(jnp.max(jnp.abs(table), axis=1, keepdims=True, initial=0))[1]
-        table = jnp.ldexp(table, -exponent)
-        norm = jnp.linalg.norm(table, axis=1, keepdims=True)
-        table = table / jnp.where(norm > 0, norm, 1)
+        table = unit_rows(table)
     return top_k(Partial(_other_items, table), items, k=k, block_size=block_size)
 
 

@@ -13,7 +13,7 @@ from jax.tree_util import Partial
 from numpy.typing import ArrayLike
 
 from mfjax import checks, factorisations
-from mfjax.histories import Ragged, ragged
+from mfjax.histories import Ragged, agreement, ragged
 from mfjax.ranking.complement import check_lists
 from mfjax.types import Array, Interactions, Key, Scorer
 
@@ -93,8 +93,8 @@ def linear(weights: Array, history: Ragged) -> Scorer:
         A scorer. Memory: 4 * num_items^2 bytes for W, 4 * batch * (num_items + history.longest) for a block.
 
     Raises:
-        ValueError: for weights that are no square of the history's items, or a history of another kind; the scorer, for
-            users that the history has not.
+        ValueError: for weights that are no square of the history's items, a history of another kind, or one whose
+            values have weights; the scorer, for users that the history has not.
 
     Example:
         >>> pairs = Interactions(np.array([0, 0]), np.array([0, 1]), np.ones(2, np.float32), 1, 3)
@@ -102,6 +102,7 @@ def linear(weights: Array, history: Ragged) -> Scorer:
         [[3.0, 5.0, 7.0]]
     """
     check_lists("history", history)
+    agreement.no_weights("history", history)
     size = history.num_columns
     weights = checks.floats("weights", weights, (size, size), "pass one weight for each pair of the history's items")
     return Partial(_linear, weights, history)
@@ -155,8 +156,8 @@ def co_occurrence(interactions: Interactions) -> Array:
         the host while it is built: 55 MB for 3,700 items and 2.9 GB for 27,000.
 
     Raises:
-        ValueError: for what is no `Interactions`, ids outside its sizes, values that are not finite, or so large that
-            their products are not.
+        ValueError: for what is no `Interactions`, or has weights, ids outside its sizes, values that are not finite, or
+            so large that their products are not.
 
     Example:
         >>> pairs = Interactions(np.array([0, 0, 1]), np.array([0, 1, 1]), np.ones(3, np.float32), 2, 2)
@@ -174,8 +175,9 @@ def co_occurrence(interactions: Interactions) -> Array:
 
 
 def check_interactions(interactions: Interactions) -> None:
-    """Raise ValueError unless these are `Interactions` of equal lengths, ids inside their sizes and finite values."""
+    """Raise ValueError unless these are `Interactions` of equal lengths, ids inside their sizes, finite, no weights."""
     checks.kind("interactions", interactions, Interactions, "pass what data.from_arrays or another reader returns")
+    agreement.no_weights("interactions", interactions)
     pairs = interactions.users, interactions.items
     for name, ids, size in zip(
         ("users", "items"), pairs, (interactions.num_users, interactions.num_items), strict=True

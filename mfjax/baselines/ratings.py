@@ -24,7 +24,8 @@ def global_mean(interactions: Interactions) -> Factors:
         Factors with users [num_users, 0], items [num_items, 0] and the offset.
 
     Raises:
-        ValueError: for what is no `Interactions`, or holds no ratings, ids outside its sizes or values not finite.
+        ValueError: for what is no `Interactions`, holds no ratings or weights beside them, ids outside its sizes or
+            values not finite.
 
     Example:
         >>> ratings = Interactions(np.array([0, 0]), np.array([0, 1]), np.array([2, 5], np.float32), 1, 2)

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from mfjax import checks, compilation, factorisations
-from mfjax.histories import Histories, Packed, Side
+from mfjax.histories import Histories, Packed, Side, agreement
 from mfjax.types import Array, Factors, Key
 
 Missing = Literal["mean", "zero"]
@@ -61,8 +61,8 @@ def decompose(
         num_iterations: passes over both sides of the data.
 
     Raises:
-        ValueError: for data of another kind, a dim that the matrix does not have, another word for `missing`, or a
-            count of nothing.
+        ValueError: for data of another kind or with weights, a dim that the matrix does not have, another word for
+            `missing`, or a count of nothing.
 
     Example:
         >>> import numpy as np
@@ -129,6 +129,7 @@ def fit(
 def _check(key: Key, data: Histories, dim: int, missing: str, oversampling: int, num_iterations: int) -> None:
     checks.key("key", key)
     checks.kind("data", data, Histories, "pass histories.build(interactions)")
+    agreement.no_weights("data", data)
     most = min(data.users.num_rows, data.items.num_rows)
     checks.whole("dim", dim, most=most, remedy="pass the number of triplets to keep")
     checks.choice("missing", missing, MISSING)

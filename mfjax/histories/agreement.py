@@ -10,6 +10,7 @@ import numpy as np
 from jax.tree_util import Partial
 
 from mfjax import checks
+from mfjax.histories.packed import Histories
 from mfjax.histories.ragged import Ragged
 from mfjax.types import Factors, Interactions, describe
 
@@ -87,6 +88,25 @@ def lists(name: str, value: Any, num_rows: int | None = None, num_columns: int |
         raise ValueError(
             f"{name}: has {rows} users and {columns} items, but {of} {wanted[0]} and {wanted[1]}; "
             "build both in the same id spaces"
+        )
+
+
+def no_weights(name: str, value: Any) -> None:
+    """Raise ValueError if interactions, lists or packed histories have weights, for a model that knows none.
+
+    Example:
+        >>> pairs = Interactions(np.array([0]), np.array([0]), np.ones(1), 1, 1, weights=np.ones(1))
+        >>> no_weights("interactions", pairs)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        ValueError: interactions: has weights, which this model would ignore; build it of ...
+    """
+    sides = (value.users, value.items) if isinstance(value, Histories) else ()
+    parts = [block for side in sides for block in side.blocks] or [value]
+    if any(part.weights is not None for part in parts):
+        raise ValueError(
+            f"{name}: has weights, which this model would ignore; build it of replace(interactions, weights=None), "
+            "or in `mfjax study` leave out --weight"
         )
 
 

@@ -53,9 +53,9 @@ def fold_in(
         Rows of the dtype of the model's items.
 
     Raises:
-        ValueError: for positives of another kind, of another number of items than the model's, or with a value that
-            is 0, negative or NaN, where it can be seen; for a model of another dim than the config's, and numbers out
-            of range.
+        ValueError: for positives of another kind, of another number of items than the model's, with weights, or with a
+            value that is 0, negative or NaN, where it can be seen; for a model of another dim than the config's, and
+            numbers out of range.
 
     Example:
         >>> from mfjax.ranking import losses

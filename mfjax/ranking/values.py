@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from mfjax import checks
-from mfjax.histories import Ragged
+from mfjax.histories import Ragged, agreement
 from mfjax.ranking import losses, sampling, sparse_updates
 from mfjax.ranking.complement import check_lists
 from mfjax.ranking.losses import Loss
@@ -143,8 +143,9 @@ def check_data(data: Data) -> None:
 
 
 def check_likes(name: str, lists: Ragged) -> None:
-    """Raise ValueError unless `lists` is a `Ragged` of pairs of values above 0, as far as they can be seen."""
+    """Raise ValueError unless `lists` is a `Ragged` of values above 0, as far as they can be seen, without weights."""
     check_lists(name, lists)
+    agreement.no_weights(name, lists)
     offsets, values = checks.seen(lists.offsets), checks.seen(lists.values)
     if offsets is None or values is None or (values[: offsets[-1]] > 0).all():
         return
@@ -218,8 +219,9 @@ def data(positives: Ragged, sampler: Sampler | None = None) -> Data:
         sampler: gives the negatives, made for the same users and items; None for `sampling.uniform(positives)`.
 
     Raises:
-        ValueError: when there are no pairs, for a value that is 0, negative or NaN, for positives or a sampler of
-            another kind or size, and while a program is traced, where the number of pairs can not be seen.
+        ValueError: when there are no pairs, for a value that is 0, negative or NaN, for weights, which the losses do
+            not know, for positives or a sampler of another kind or size, and while a program is traced, where the
+            number of pairs can not be seen.
 
     Example:
         >>> disliked = Ragged(jnp.array([0, 2]), jnp.array([0, 1]), jnp.array([1.0, -1.0]), num_columns=2, longest=2)

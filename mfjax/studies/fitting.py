@@ -1,4 +1,4 @@
-"""How most models of a study are made: from an ALS configuration, a ranking configuration, or two other models.
+"""How most models of a study are made: from an ALS configuration, a ranking configuration, or from other models.
 
 Each model can be swept and tuned by its parameters, looked at while it is trained, and fitted for users who are folded
 in.
@@ -17,11 +17,11 @@ import jax.numpy as jnp
 from mfjax import als, compilation, devices, histories, ranking
 from mfjax.histories import Ragged, ragged
 from mfjax.ranking import Sampler
-from mfjax.recommend import two_stage
+from mfjax.recommend import diversity, two_stage
 from mfjax.search import Space
 from mfjax.studies.model import Model, Parameters
 from mfjax.studies.task import Task
-from mfjax.types import Factors, Interactions, Key, Scorer
+from mfjax.types import Array, Factors, Interactions, Key, Scorer
 
 NUM_PARTS = 5
 """Times that a model is looked at while it is trained in a search."""
@@ -144,6 +144,48 @@ def two_stages(retriever: Model, reranker: Model, *, candidates: int = 100, abou
         random=retriever.random or reranker.random,
         folds_in=retriever.folds_in and reranker.folds_in,
         about=about,
+    )
+
+
+def diversified(
+    model: Model,
+    items: Callable[[Task], Array] | None = None,
+    *,
+    candidates: int = 100,
+    tradeoff: float = 0.7,
+    about: str = "",
+) -> Model:
+    """Return the model whose lists are picked from the best of another by maximal marginal relevance.
+
+    Its parameters are `candidates` and `tradeoff`, as in `recommend.diversity.scorer`, and those of the model as
+    `model_NAME`.
+
+    Args:
+        model: any; where `items` is None, one that is fitted to Factors.
+        items: task -> the vectors that say how alike items are, float [num_items, dim]; None for the items of the
+            fitted factors.
+        candidates, tradeoff: the defaults of the parameters.
+        about: as in `Model`.
+    """
+
+    def fit(key: Key, task: Task, parameters: Parameters) -> Scorer:
+        return diversity.scorer(
+            model.fit(key, task, _of_stage("model", parameters)),
+            None if items is None else items(task),
+            candidates=parameters["candidates"],
+            tradeoff=parameters["tradeoff"],
+            exclude=task.seen if model.repeats else task.exclude,
+        )
+
+    return Model(
+        fit=fit,
+        defaults={"candidates": candidates, "tradeoff": tradeoff} | _named("model", model),
+        random=model.random,
+        folds_in=model.folds_in,
+        space={f"model_{name}": drawn for name, drawn in model.space.items()},
+        about=about,
+        shares_key=model.shares_key,
+        repeats=model.repeats,
     )
 
 

@@ -41,7 +41,7 @@ COMPILED = {
     "mfjax.baselines.svd": ["decompose"],
     "mfjax.compilation": ["function"],
     "mfjax.devices.by_rows": ["piece"],
-    "mfjax.evaluation.measuring": ["_block", "_pooled", "lambda scorer, users: scorer(users)", "measure"],
+    "mfjax.evaluation.measuring": ["_block", "_pooled", "_scores", "measure"],
     "mfjax.evaluation.sampled": ["_draw"],
     "mfjax.ranking.training": ["epoch"],
     "mfjax.recommend.model": ["lists.top_k"],

@@ -162,7 +162,15 @@ def _given(scores: Array, users: Array) -> Array:
 
 
 _compiled_block = jax.jit(_block, static_argnames=("cutoffs", "metrics", "convention"))
-_compiled_scores = jax.jit(lambda scorer, users: scorer(users))
+
+
+def _scores(scorer: Scorer, users: Array) -> Array:
+    scores = scorer(users)
+    # A weak type would be another program of the ranks.
+    return lax.convert_element_type(scores, scores.dtype) if isinstance(scores, jax.Array) else scores
+
+
+_compiled_scores = jax.jit(_scores)
 
 
 def fitting(

@@ -44,7 +44,7 @@ COMPILED = {
     "mfjax.evaluation.measuring": ["_block", "_pooled", "_scores", "measure"],
     "mfjax.evaluation.sampled": ["_draw"],
     "mfjax.ranking.training": ["epoch"],
-    "mfjax.recommend.model": ["lists.top_k"],
+    "mfjax.recommend.raw_lists": ["lists.similar_items", "lists.top_k", "scores.masked_scores"],
     "mfjax.reports.buckets": ["bootstrap_means"],
     "mfjax.reports.inspection": ["jax.vmap(explain)", "recommend.top_k"],
     "mfjax.search.cells": ["self.fit"],

@@ -1,25 +1,21 @@
-"""A fitted model with its raw ids: predict a pair or a batch, recommend to a user, measure the error. On the host."""
+"""A fitted model with its raw ids: predict a pair or a batch, make lists, measure the error. On the host."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mfjax import checks, compilation, vocabularies
+from mfjax import checks
 from mfjax.data.reading.arrays import Duplicates, from_arrays
-from mfjax.histories import Ragged, agreement, ragged
-from mfjax.recommend import lists
+from mfjax.histories import agreement, ragged
+from mfjax.recommend.parts import REMEDY, RawId, Unknown, find
+from mfjax.recommend.raw_lists import RawLists
 from mfjax.recommend.scores import score
-from mfjax.types import Array, Factors, Interactions, Vocabulary
-
-Unknown = Literal["error", "bias"]
-
-RawId = int | str
+from mfjax.types import Array, Factors, Interactions
 
 
 class Predictions(NamedTuple):
@@ -35,8 +31,7 @@ class Predictions(NamedTuple):
     num_unknown_items: int
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Model:
+class Model(RawLists):
     """Factors with all that is needed to use them from raw ids; `saving.save` and `saving.load` keep it in a file.
 
     An unknown user or item is an error by default. With `unknown="bias"` it has a zero row and a zero bias, so that
@@ -56,6 +51,7 @@ class Model:
             range that is not two numbers, the lowest first.
 
     Example:
+        >>> from mfjax.types import Vocabulary
         >>> factors = Factors(jnp.array([[1.0]]), jnp.array([[2.0], [3.0]]), offset=jnp.array(1.0))
         >>> users, items = Vocabulary.of(["ann"]), Vocabulary.of([10, 20])
         >>> model = Model(factors=factors, user_vocabulary=users, item_vocabulary=items)
@@ -66,46 +62,6 @@ class Model:
         >>> model.recommend("ann", k=1)[0].tolist()
         [20]
     """
-
-    factors: Factors
-    user_vocabulary: Vocabulary
-    item_vocabulary: Vocabulary
-    seen: Ragged | None = None
-    rating_range: tuple[float, float] | None = None
-    objective: str = ""
-    config: Any = None
-    manifest: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        agreement.factors("factors", self.factors)
-        for name, table, vocabulary in (
-            ("user", self.factors.users, self.user_vocabulary),
-            ("item", self.factors.items, self.item_vocabulary),
-        ):
-            checks.kind(f"{name}_vocabulary", vocabulary, Vocabulary, "pass that of the interactions")
-            if table.shape[0] != len(vocabulary):
-                raise ValueError(
-                    f"factors.{name}s: {table.shape[0]} rows for a vocabulary of {len(vocabulary)} ids; "
-                    "pass the vocabulary of the data that was fitted"
-                )
-        if self.seen is not None:
-            agreement.lists("seen", self.seen, *self._sizes(), "the model has")
-        if self.rating_range is not None:
-            remedy = "pass (lowest, highest), or None"
-            checks.shape("rating_range", self.rating_range, (2,), remedy)
-            checks.number("rating_range", self.rating_range, remedy=remedy)
-            if self.rating_range[0] > self.rating_range[1]:
-                raise ValueError(f"rating_range: {self.rating_range} falls; {remedy}")
-        checks.kind("objective", self.objective, str, "pass a name")
-        checks.kind("manifest", self.manifest, Mapping, "pass a dict")  # type: ignore[type-abstract]
-
-    def __repr__(self) -> str:
-        num_users, num_items = self._sizes()
-        dim, named = self.factors.items.shape[1], f", {self.objective}" if self.objective else ""
-        return f"Model({num_users} users, {num_items} items, dim {dim}{named:.60})"
-
-    def _sizes(self) -> tuple[int, int]:
-        return self.factors.users.shape[0], self.factors.items.shape[0]
 
     def predict(self, user: RawId, item: RawId, *, unknown: Unknown = "error", clip: bool = False) -> float:
         """Return the prediction for one pair of raw ids; options and errors as `predict_batch`."""
@@ -125,8 +81,8 @@ class Model:
             ValueError: for an unknown raw id, a missing one, one of another kind (no conversion is guessed), arrays of
                 two lengths, or `clip` without a `rating_range`.
         """
-        user_ids, known_users = _find(self.user_vocabulary, "user", users, unknown)
-        item_ids, known_items = _find(self.item_vocabulary, "item", items, unknown)
+        user_ids, known_users = find(self.user_vocabulary, "user", users, unknown, remedy=REMEDY)
+        item_ids, known_items = find(self.item_vocabulary, "item", items, unknown, remedy=REMEDY)
         if user_ids.shape != item_ids.shape:
             raise ValueError(f"items: shape {item_ids.shape}, but users has {user_ids.shape}; pass one item a user")
         factors = self.factors
@@ -138,34 +94,6 @@ class Model:
         if clip:
             values = np.clip(values, *self._range())
         return Predictions(values, int((~known_users).sum()), int((~known_items).sum()))
-
-    def recommend(
-        self, user: RawId, *, k: int = 10, exclude_seen: bool = True, unknown: Unknown = "error"
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the raw ids of the k best items for a raw user id, best first, and their scores.
-
-        Fewer than k where fewer can be recommended. Ties go to the lower raw id. For many users at once take
-        `recommend.top_k` on ids.
-
-        Raises:
-            ValueError: for an unknown user, unless `unknown="bias"`, which ranks items by their bias; for several users
-                and for a k below 1.
-        """
-        checks.whole("k", k)
-        checks.kind("exclude_seen", exclude_seen, (bool, np.bool_), "pass True or False")
-        if hasattr(user, "__len__") and not isinstance(user, (str, bytes)) and getattr(user, "ndim", 1) != 0:
-            raise ValueError("user: several users; pass one raw id, for many take recommend.top_k on ids")
-        ids, known = _find(self.user_vocabulary, "user", [user], unknown)
-        if known[0]:
-            exclude = self.seen if exclude_seen else None
-            best, scores = _top_k(self.factors, jnp.asarray(ids), k=k, exclude=exclude)
-        else:
-            item_biases, offset = self.factors.item_biases, self.factors.offset
-            nobody = Factors(jnp.zeros((1, 0)), self.factors.items[:, :0], None, item_biases, offset)
-            best, scores = _top_k(nobody, jnp.zeros(1, jnp.int32), k=k)
-        found, values = np.asarray(best[0]), np.asarray(scores[0])
-        real = values > -np.inf
-        return self.item_vocabulary.decode(found[real]), values[real]
 
     def rmse(
         self,
@@ -193,9 +121,6 @@ class Model:
         if self.rating_range is None:
             raise ValueError("clip: the model has no rating_range to clip to; give it one, or pass clip=False")
         return self.rating_range
-
-
-_top_k = compilation.jit(lists.top_k, static_argnames="k")
 
 
 def fit(
@@ -242,23 +167,6 @@ def fit(
         config=config,
         manifest={} if manifest is None else manifest,
     )
-
-
-def _find(vocabulary: Vocabulary, side: str, raw_ids: Any, unknown: Unknown) -> tuple[np.ndarray, np.ndarray]:
-    checks.choice("unknown", unknown, get_args(Unknown))
-    asked = vocabularies.raw_ids(f"{side}s", raw_ids)
-    kind = vocabularies.kind_of(vocabulary.raw)
-    if asked.size and vocabularies.kind_of(asked) != kind:
-        first = asked[:1].tolist()[0]
-        raise ValueError(f"{side}s: {first!r:.80}, but the {side} ids of this model are {kind}; convert it")
-    ids, known = vocabulary.find(asked)
-    if unknown == "error" and not known.all():
-        unknowns = asked[~known].tolist()
-        raise ValueError(
-            f"{side}s: {side} {unknowns[0]!r:.80} is unknown ({len(unknowns)} of {known.size} pairs); drop it, or pass "
-            "unknown='bias' to predict from what is known"
-        )
-    return ids, known
 
 
 def _ratings(ratings: Any) -> np.ndarray:

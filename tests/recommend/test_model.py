@@ -76,7 +76,7 @@ def test_lists_leave_out_what_was_seen_and_end_early(model):
     ids, scores = model.recommend("bob", k=3)
     assert ids.tolist() == [300]
     np.testing.assert_allclose(scores, [truth("bob", 300)])
-    ids, scores = model.recommend("bob", k=2, exclude_seen=False)
+    ids, scores = model.recommend("bob", k=2, exclude=None)
     assert ids.tolist() == sorted(ITEMS, key=lambda item: -truth("bob", item))[:2]
 
 
@@ -164,9 +164,9 @@ def test_columns_of_pandas_are_raw_ids(model, kind):
             lambda model: model.predict(1, 7),
             r"users: 1, but the user ids of this model are text; convert it",
         ),
-        (lambda model: model.recommend(["ann", "bob"]), "user: several users; pass one raw id, for many take"),
+        (lambda model: model.recommend([["ann", "bob"]]), "users: shape .1, 2.; pass a one-dimensional array"),
         (lambda model: model.recommend("ann", k=0), "k: 0 is not a whole number of at least 1"),
-        (lambda model: model.recommend("ann", exclude_seen="no"), "exclude_seen: a str is not what is needed"),
+        (lambda model: model.recommend("ann", exclude="no"), "exclude: 'no' is unknown; pass 'seen', None or lists"),
         (lambda model: model.rmse(["ann"], [7], [None]), "ratings: None is no number; convert the ratings"),
         (lambda model: model.rmse(["ann"], [7], ["4"]), "ratings: dtype <U1; convert the ratings to numbers"),
         (lambda model: model.rmse(["ann"], [7], [np.nan]), "ratings: nan is not a finite number; drop the pair"),

@@ -262,3 +262,15 @@ OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "popularity_weighted": popularity_weighted,
 }
 """Makers of objectives, by name."""
+
+ENTRIES: dict[str, Callable[..., Entry]] = {
+    "explicit": _explicit,
+    "zeros_observed": _zeros_observed,
+    "implicit_linear": _implicit_linear,
+    "implicit_log": _implicit_log,
+    "implicit_value": _implicit_value,
+    "ials": _ials,
+    "popularity_weighted_linear": _linear_weight,
+    "popularity_weighted_power": _power_weight,
+}
+"""What the makers give `Objective.entry`, by the names under which files of models keep them."""

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from mfjax import checks
 from mfjax.data.reading.arrays import Duplicates, from_arrays
 from mfjax.histories import agreement, ragged
+from mfjax.recommend.newcomers import Newcomers
 from mfjax.recommend.parts import REMEDY, RawId, Unknown, find
 from mfjax.recommend.raw_lists import RawLists
 from mfjax.recommend.scores import score
@@ -31,7 +32,7 @@ class Predictions(NamedTuple):
     num_unknown_items: int
 
 
-class Model(RawLists):
+class Model(RawLists, Newcomers):
     """Factors with all that is needed to use them from raw ids; `saving.save` and `saving.load` keep it in a file.
 
     An unknown user or item is an error by default. With `unknown="bias"` it has a zero row and a zero bias, so that
@@ -43,8 +44,11 @@ class Model(RawLists):
         seen: items never recommended to a user (row = user id), or None.
         rating_range: lowest and highest rating, for `clip`, or None.
         objective: name of what was minimised.
-        config: settings of the fit, for the record.
+        config: what was fitted with: an `als.Config` or `ranking.Config`, by which newcomers are folded in, or any
+            other record of the settings.
         manifest: versions, checksums, keys, whatever tells where the model comes from.
+        item_counts: [num_items], the interactions of each item in the data that was fitted, which some objectives weigh
+            items by; None for those of `seen`.
 
     Raises:
         ValueError: for factors whose shapes do not fit together, a vocabulary or lists of another size, or a rating

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from mfjax import checks, vocabularies
+from mfjax import als, checks, ranking, vocabularies
 from mfjax.histories import Ragged, agreement
 from mfjax.types import Factors, Interactions, Vocabulary
 
@@ -38,6 +38,7 @@ class Parts:
     objective: str = ""
     config: Any = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    item_counts: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         agreement.factors("factors", self.factors)
@@ -61,6 +62,12 @@ class Parts:
                 raise ValueError(f"rating_range: {self.rating_range} falls; {remedy}")
         checks.kind("objective", self.objective, str, "pass a name")
         checks.kind("manifest", self.manifest, Mapping, "pass a dict")  # type: ignore[type-abstract]
+        if self.item_counts is not None:
+            remedy = "pass interactions.item_counts() of the data that was fitted, or None"
+            checks.shape("item_counts", self.item_counts, (self._sizes()[1],), remedy)
+            checks.number("item_counts", self.item_counts, least=0, remedy=remedy)
+        if isinstance(self.config, (als.Config, ranking.Config)):
+            _check_config(self.config, self.factors)
 
     def __repr__(self) -> str:
         num_users, num_items = self._sizes()
@@ -73,6 +80,18 @@ class Parts:
     def vocabulary(self, side: Side) -> Vocabulary:
         """Return the vocabulary of a side."""
         return self.user_vocabulary if side == "user" else self.item_vocabulary
+
+
+def _check_config(config: als.Config | ranking.Config, factors: Factors) -> None:
+    """Raise ValueError for a config that these factors can not have been fitted with."""
+    remedy = "pass the config that the factors were fitted with, or None"
+    dim = factors.items.shape[1]
+    if config.dim != dim:
+        raise ValueError(f"config: dim {config.dim}, but the factors have {dim}; {remedy}")
+    has = factors.item_biases is not None
+    if config.biases != has:
+        held = "has" if has else "has no"
+        raise ValueError(f"config: biases={config.biases}, but the model {held} item_biases; {remedy}")
 
 
 def find(

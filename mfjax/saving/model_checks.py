@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from mfjax.saving import configs
 from mfjax.vocabularies import rises
 
 _FIELDS = {"kind", "seen", "rating_range", "objective", "config", "manifest"}
 _TABLES = ("factors.users", "factors.items")
 _OTHERS = ("factors.user_biases", "factors.item_biases", "factors.offset")
 _VOCABULARIES = ("user_vocabulary", "item_vocabulary")
+_OPTIONAL_FIELDS = {"config_kind"}
 _SEEN = ("seen.offsets", "seen.ids", "seen.values")
 
 
@@ -33,6 +35,8 @@ def check(where: str, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any
             _vocabulary(name, arrays[name], count)
         if header["seen"] is not None:
             _seen(arrays, header["seen"], num_users, num_items)
+        if "item_counts" in arrays:
+            _counts(arrays["item_counts"], num_items)
     except _Wrong as error:
         raise ValueError(f"{where}: {error}; save a model whose parts fit") from None
 
@@ -47,7 +51,7 @@ def _require(holds: Any, message: str) -> None:
 
 
 def _header(header: Mapping[str, Any]) -> None:
-    _require(set(header) == _FIELDS, f"its header has the fields {sorted(header)}")
+    _require(set(header) - _OPTIONAL_FIELDS == _FIELDS, f"its header has the fields {sorted(header)}")
     _require(isinstance(header["objective"], str), f"objective: {header['objective']!r:.40} is no text")
     _require(isinstance(header["manifest"], dict), f"manifest: {header['manifest']!r:.40} is no dict")
     ends = header["rating_range"]
@@ -59,10 +63,21 @@ def _header(header: Mapping[str, Any]) -> None:
         seen is None or (sizes and all(type(size) is int for size in seen.values())), f"seen: {seen!r:.40} are no sizes"
     )
 
+    try:
+        configs.read(header.get("config_kind"), header["config"])
+    except ValueError as error:
+        raise _Wrong(str(error)) from None
+
+
+def _counts(counts: np.ndarray, num_items: int) -> None:
+    _require(counts.shape == (num_items,), f"item_counts: shape {counts.shape}, where there are {num_items} items")
+    _require(counts.dtype.kind in "iuf", f"item_counts: dtype {counts.dtype} is not of counts")
+    _require((np.isfinite(counts) & (counts >= 0)).all(), "item_counts: are not all finite and at least 0")
+
 
 def _names(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
     needed = {*_TABLES, *_VOCABULARIES, *(_SEEN if header["seen"] is not None else ())}
-    allowed = needed | set(_OTHERS)
+    allowed = needed | {*_OTHERS, "item_counts", *(() if header["seen"] is None else ("seen.weights",))}
     for name in sorted(needed - set(arrays)):
         raise _Wrong(f"{name} is missing")
     for name in sorted(set(arrays) - allowed):
@@ -104,6 +119,12 @@ def _seen(arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int], num_users:
     for name, array in (("seen.offsets", offsets), ("seen.ids", ids)):
         _require(array.dtype == np.int32, f"{name}: dtype {array.dtype} is not int32")
     _require(values.dtype.kind in "fV", f"seen.values: dtype {values.dtype} is not of real numbers")
+    _require(np.isfinite(values).all(), "seen.values: are not all finite")
+    if "seen.weights" in arrays:
+        sure = arrays["seen.weights"]
+        _require(sure.shape == ids.shape, f"seen.weights: shape {sure.shape}, ids have {ids.shape}")
+        _require(sure.dtype.kind in "fV", f"seen.weights: dtype {sure.dtype} is not of real numbers")
+        _require((np.isfinite(sure) & (sure >= 0)).all(), "seen.weights: are not all finite and at least 0")
     lengths, end = np.diff(offsets.astype(np.int64)), int(offsets[-1])
     runs = offsets[0] == 0 and (lengths >= 0).all() and end <= len(ids)
     _require(runs, f"seen.offsets: do not rise from 0 to at most {len(ids)}")

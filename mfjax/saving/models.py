@@ -11,7 +11,7 @@ import numpy as np
 from mfjax import checks
 from mfjax.histories import Ragged
 from mfjax.recommend import Model
-from mfjax.saving import container, model_checks, texts
+from mfjax.saving import configs, container, model_checks, texts
 from mfjax.saving.trees import check_kind, on_device, plain
 from mfjax.types import Factors, Vocabulary
 from mfjax.vocabularies import TEXT
@@ -23,8 +23,12 @@ _VOCABULARIES = ("user_vocabulary", "item_vocabulary")
 def save(path: str | os.PathLike, model: Model) -> None:
     """Write a model to one file, without pickle, whole or not at all.
 
+    An `als.Config` or `ranking.Config` comes back as one, its functions being of mfjax; any other config and the
+    manifest come back as JSON has them.
+
     Raises:
-        ValueError: for a config or manifest that JSON can not hold, or a model that `load` would refuse, such as one
+        ValueError: for a config or manifest that JSON can not hold, a config with functions of your own or an optimiser
+            of optax, or a model that `load` would refuse, such as one
             whose factors are not finite.
 
     Example:
@@ -43,18 +47,24 @@ def save(path: str | os.PathLike, model: Model) -> None:
         f"factors.{name}": np.asarray(table) for name, table in model.factors._asdict().items() if table is not None
     }
     arrays |= {"user_vocabulary": model.user_vocabulary.raw, "item_vocabulary": model.item_vocabulary.raw}
+    if model.item_counts is not None:
+        arrays["item_counts"] = np.asarray(model.item_counts)
     seen = None
     if model.seen is not None:
-        arrays |= {f"seen.{name}": np.asarray(getattr(model.seen, name)) for name in _LISTS}
+        held = _LISTS if model.seen.weights is None else (*_LISTS, "weights")
+        arrays |= {f"seen.{name}": np.asarray(getattr(model.seen, name)) for name in held}
         seen = {"num_columns": model.seen.num_columns, "longest": model.seen.longest}
+    kind, config = configs.written(model.config)
     header = {
         "kind": "model",
         "seen": seen,
         "rating_range": plain(model.rating_range),
         "objective": model.objective,
-        "config": plain(model.config),
+        "config": config,
         "manifest": plain(model.manifest),
     }
+    if kind is not None:
+        header["config_kind"] = kind
     model_checks.check("model", arrays, header)
     for name in _VOCABULARIES:
         if arrays[name].dtype == TEXT:
@@ -94,7 +104,8 @@ def _model(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Model
     seen = None
     if header["seen"] is not None:
         offsets, ids, values = (on_device(name, arrays[f"seen.{name}"]) for name in _LISTS)
-        seen = Ragged(offsets, ids, values, header["seen"]["num_columns"], header["seen"]["longest"])
+        weights = on_device("weights", arrays["seen.weights"]) if "seen.weights" in arrays else None
+        seen = Ragged(offsets, ids, values, header["seen"]["num_columns"], header["seen"]["longest"], weights)
     tables = {
         name: on_device(name, arrays[f"factors.{name}"]) for name in Factors._fields if f"factors.{name}" in arrays
     }
@@ -105,6 +116,7 @@ def _model(arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> Model
         seen=seen,
         rating_range=None if header["rating_range"] is None else tuple(header["rating_range"]),
         objective=header["objective"],
-        config=header["config"],
+        config=configs.read(header.get("config_kind"), header["config"]),
         manifest=header["manifest"],
+        item_counts=arrays.get("item_counts"),
     )

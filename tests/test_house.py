@@ -45,6 +45,7 @@ COMPILED = {
     "mfjax.evaluation.sampled": ["_draw"],
     "mfjax.ranking.training": ["epoch"],
     "mfjax.recommend.raw_lists": ["lists.similar_items", "lists.top_k", "scores.masked_scores"],
+    "mfjax.recommend.reasons": ["jax.vmap(als.explain, (None,) * 7 + (0,))"],
     "mfjax.recommend.rows": ["als.half_step", "ranking.fold_in"],
     "mfjax.reports.buckets": ["bootstrap_means"],
     "mfjax.reports.inspection": ["jax.vmap(explain)", "recommend.top_k"],

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from mfjax import checks
 from mfjax.data.reading.arrays import Duplicates, from_arrays
 from mfjax.histories import agreement, ragged
-from mfjax.recommend.newcomers import Newcomers
 from mfjax.recommend.parts import REMEDY, RawId, Unknown, find
 from mfjax.recommend.raw_lists import RawLists
+from mfjax.recommend.reasons import Reasons
 from mfjax.recommend.scores import score
 from mfjax.types import Array, Factors, Interactions
 
@@ -32,7 +32,7 @@ class Predictions(NamedTuple):
     num_unknown_items: int
 
 
-class Model(RawLists, Newcomers):
+class Model(RawLists, Reasons):
     """Factors with all that is needed to use them from raw ids; `saving.save` and `saving.load` keep it in a file.
 
     An unknown user or item is an error by default. With `unknown="bias"` it has a zero row and a zero bias, so that

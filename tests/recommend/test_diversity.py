@@ -132,14 +132,16 @@ def test_scales_and_broken_scores(model):
     assert evaluation.evaluate(broken, as_ragged(np.eye(NUM_USERS, NUM_ITEMS, dtype=bool))).num_broken == 2 * NUM_USERS
 
 
-@drawn(NUMBERS, WHOLES, WHOLES, WHOLES, examples=150)
+FIRST = jnp.zeros((1, 3), jnp.int32), jnp.ones((1, 3))
+MODEL = Factors(jnp.ones((1, 2)), jnp.ones((3, 2)))
+
+
+@drawn(NUMBERS, WHOLES, WHOLES, WHOLES, examples=100)
 def test_numbers(tradeoff, k, block_size, candidates):
-    model = Factors(jnp.ones((1, 2)), jnp.ones((3, 2)))
     good = is_number(tradeoff) and 0 <= tradeoff <= 1
-    call = lambda: diversity.scorer(model, candidates=candidates, tradeoff=tradeoff)  # noqa: E731
+    call = lambda: diversity.scorer(MODEL, candidates=candidates, tradeoff=tradeoff)  # noqa: E731
     assert refused(call)[0] == (not (good and is_whole(candidates)))
-    first = recommend.top_k(model, [0], k=3)
-    call = lambda: diversity.rerank(*first, model.items, tradeoff=tradeoff, k=k, block_size=block_size)  # noqa: E731
+    call = lambda: diversity.rerank(*FIRST, MODEL.items, tradeoff=tradeoff, k=k, block_size=block_size)  # noqa: E731
     assert refused(lambda: jax.eval_shape(call))[0] == (not (good and is_whole(k) and is_whole(block_size)))
 
 

@@ -112,7 +112,7 @@ def solve(factors: Array, right: Array) -> Array:
 
 
 def solve_positive(matrix: Array, right: Array) -> Array:
-    """Return A^-1 b, [n], for one positive definite A [n, n] and b [n]; differentiable, NaN for another A.
+    """Return A^-1 b for one positive definite A [n, n] and b [n] or [n, k]; differentiable, NaN for another A.
 
     Example:
         >>> solve_positive(jnp.array([[4.0, 0.0], [0.0, 9.0]]), jnp.array([4.0, 18.0])).tolist()
@@ -120,9 +120,9 @@ def solve_positive(matrix: Array, right: Array) -> Array:
     """
     dtype = jnp.result_type(matrix, right)
     matrix, right = matrix.astype(dtype), right.astype(dtype)
-    factor = cholesky(matrix)
+    factor, substitute = cholesky(matrix), _solve if right.ndim == 2 else solve
     return jax.lax.custom_linear_solve(
-        lambda x: jnp.matmul(matrix, x, precision="highest"), right, lambda _, b: solve(factor, b), symmetric=True
+        lambda x: jnp.matmul(matrix, x, precision="highest"), right, lambda _, b: substitute(factor, b), symmetric=True
     )
 
 

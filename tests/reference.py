@@ -29,10 +29,16 @@ def quadratic_entry(name: str, values: np.ndarray, item_counts: np.ndarray, **op
     raise KeyError(name)
 
 
-def als_half_step(users, items, values, columns, a, q, w0, column_weights, row_weights, reg, reg_exponent):
-    """Solve one dense system per row; `users`, `items` name the pairs' rows and columns."""
+def als_half_step(
+    users, items, values, columns, a, q, w0, column_weights, row_weights, reg, reg_exponent, towards=None
+):
+    """Solve one dense system per row; `users`, `items` name the pairs' rows and columns.
+
+    Rows shrink towards those of `towards`, or 0, and are that where they have no pair.
+    """
     num_rows, dim = len(row_weights), columns.shape[1]
-    solved = np.zeros((num_rows, dim))
+    towards = np.zeros((num_rows, dim)) if towards is None else towards
+    solved = np.array(towards, float)
     for row in range(num_rows):
         mine = np.flatnonzero(users == row)
         if len(mine) == 0:
@@ -45,9 +51,23 @@ def als_half_step(users, items, values, columns, a, q, w0, column_weights, row_w
             vector = columns[items[entry]]
             matrix += a[entry] * np.outer(vector, vector)
             right += q[entry] * vector
-        matrix += reg * (len(mine) + w0 * row_weights[row] * column_weights.sum()) ** reg_exponent * np.eye(dim)
-        solved[row] = np.linalg.solve(matrix, right)
+        strength = reg * (len(mine) + w0 * row_weights[row] * column_weights.sum()) ** reg_exponent
+        solved[row] = np.linalg.solve(matrix + strength * np.eye(dim), right + strength * towards[row])
     return solved
+
+
+def feature_map(table, features, strength, mu):
+    """Minimise sum_i strength_i |table_i - W' features_i|^2 + mu |W|^2 over W, by least squares of stacked rows."""
+    size, root = features.shape[1], np.sqrt(strength)[:, None]
+    left = np.concatenate([root * features, np.sqrt(mu) * np.eye(size)])
+    right = np.concatenate([root * table, np.zeros((size, table.shape[1]))])
+    return np.linalg.lstsq(left, right, rcond=None)[0]
+
+
+def feature_penalty(table, features, strength, mu, reg):
+    """Return the least of `feature_map`, times reg."""
+    fitted = feature_map(table, features, strength, mu)
+    return reg * (np.sum(strength[:, None] * (table - features @ fitted) ** 2) + mu * np.sum(fitted**2))
 
 
 def als_loss(users, items, values, user_table, item_table, a, q, c, w0, item_weights, reg, reg_exponent):

@@ -4,17 +4,17 @@
     state, info = als.step(state, data, config)
     state = als.fit(key, data, config, num_steps=16)
 
-`objectives` has what is minimised, `objective` what weights do to it, `hypergradients` the derivatives of factors by
-hyperparameters, `footprint` the memory of a fit, foretold.
+`objectives` has what is minimised, `objective` what weights do to it, `features` rows that shrink towards a map of
+their features, `hypergradients` the derivatives by hyperparameters, `footprint` the memory of a fit, foretold.
 """
 
-from mfjax.als import footprint, hypergradients, objectives
+from mfjax.als import features, footprint, hypergradients, objectives
 from mfjax.als.config import GATHERED_DTYPES, SOLVERS, By, Config, regularization
 from mfjax.als.explanation import explain
 from mfjax.als.fitting import LARGEST_RESIDUAL, fit
 from mfjax.als.folding import fold_in
 from mfjax.als.half_steps import MapChunks, half_step, map_on_one_device
-from mfjax.als.steps import Info, State, algorithm, factors, init, loss, step
+from mfjax.als.steps import FeatureMaps, Info, State, algorithm, factors, feature_maps, init, loss, step
 from mfjax.als.storage import WHOLE_TABLES, Storage
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "WHOLE_TABLES",
     "By",
     "Config",
+    "FeatureMaps",
     "Info",
     "MapChunks",
     "State",
@@ -31,6 +32,8 @@ __all__ = [
     "algorithm",
     "explain",
     "factors",
+    "feature_maps",
+    "features",
     "fit",
     "fold_in",
     "footprint",

@@ -43,6 +43,7 @@ class Config:
         reg: lambda.
         reg_exponent: nu; 0 regularises every row alike, 1 in proportion to its entries (ALS-WR, iALS).
         bias_reg: lambda of the biases; only used with `biases`.
+        feature_reg: mu, what holds the map of features to 0, as `als.features` has it; only used with features.
         relaxation: omega in (0, 2), see `als.step`; 1 is plain alternating least squares.
         init_scale: the initial factors are N(0, init_scale^2 / dim).
         dim: the number of factors (static).
@@ -66,6 +67,7 @@ class Config:
     reg: float | Array = 0.003
     reg_exponent: float | Array = 1.0
     bias_reg: float | Array = 0.003
+    feature_reg: float | Array = 1.0
     relaxation: float | Array = 1.0
     init_scale: float | Array = 0.1
     dim: int = field(default=64, metadata={"static": True})
@@ -112,6 +114,7 @@ def check(config: Config, dtype: jnp.dtype | type = float) -> None:
     off, dtype = "pass 0 to switch it off", jnp.result_type(dtype)
     _check_number("reg", config.reg, dtype, off, least=0)
     _check_number("bias_reg", config.bias_reg, dtype, off, least=0)
+    _check_number("feature_reg", config.feature_reg, dtype, "pass such as 1.0", least=0)
     _check_number("init_scale", config.init_scale, jnp.dtype(jnp.float32), "pass such as 0.1", least=0)
     _check_number("reg_exponent", config.reg_exponent, dtype, "pass 0 to regularise all rows alike")
     _check_number("unobserved_weight", objective.unobserved_weight, dtype, off, least=0)

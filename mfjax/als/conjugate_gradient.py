@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from mfjax import checks
 from mfjax.als.config import DERIVATIVES, Derivative
-from mfjax.als.solvers import System, combine, empty, product, residual, scores, shared
+from mfjax.als.solvers import System, combine, empty, product, residual, right_side, scores, shared
 from mfjax.types import Array
 
 ROUNDING = 8.0
@@ -153,7 +153,7 @@ def _until(system: System, x: Array, r: Array, steps: int, tolerance: float) -> 
 
 
 def _goal(system: System, tolerance: float) -> Array:
-    return tolerance**2 * jnp.sum(combine(system, system.linear) ** 2, axis=-1)
+    return tolerance**2 * jnp.sum(right_side(system) ** 2, axis=-1)
 
 
 def _followed(system: System, steps: int, tolerance: float | None) -> Array:

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from mfjax import checks
+from mfjax.als import features
 from mfjax.als.config import Config, check, role_of, table_of
-from mfjax.als.half_steps import half_step
+from mfjax.als.half_steps import map_on_one_device, solve_side
+from mfjax.als.steps import FeatureMaps
+from mfjax.als.storage import WHOLE_TABLES
 from mfjax.histories import Side
 from mfjax.types import Array, Factors
 
 
-def fold_in(side: Side, model: Factors, config: Config, *, item_counts: ArrayLike) -> Array:
+def fold_in(
+    side: Side, model: Factors, config: Config, *, item_counts: ArrayLike, maps: FeatureMaps | None = None
+) -> Array:
     """Return rows for users never seen, float [num_rows, width]: the exact minimum given their histories.
 
-    Width is dim, or dim + 2 with biases, when a row is (b_u, 1, u) as in `State.users`.
+    Width is dim, or dim + 2 with biases, when a row is (b_u, 1, u) as in `State.users`. A row without a history is 0,
+    or W' f where users have features.
 
     Args:
         side: `histories.side(interactions)` of the new users, with the item ids of the model.
         model: the fitted model, `factors(state, config)`; its users are not read.
         config: what it was fitted with; its solver is replaced by Cholesky.
         item_counts: float32 [num_items], `data.items.counts` of the training data, which weigh the items.
+        maps: `feature_maps(state, data, config)` where users or items were fitted with features; the side then has
+            features of the new users, see `features.side_with_features`, if the users had any.
 
     Raises:
-        ValueError: for histories of another number of items than the model's, counts of another number, or a model of
-            another dim than the config's, with or without its biases.
+        ValueError: for histories of another number of items than the model's, counts of another number, a model of
+            another dim than the config's, with or without its biases, or features that the maps are not of.
 
     Example:
         >>> import jax, numpy as np
@@ -56,7 +65,26 @@ def fold_in(side: Side, model: Factors, config: Config, *, item_counts: ArrayLik
     exact, side = replace(config, solver="cholesky"), replace(side, column_counts=counts)
     free = role_of(side, exact, "user", items.dtype).free
     start = jnp.zeros((side.num_rows, config.width), items.dtype) + (1.0 - free)[None]
-    return half_step(start, items, side, exact, by="user")
+    towards = _towards(side, maps, config, items)
+    if maps is not None and maps.items is not None:
+        items = features.warm(items, counts, config, "item")
+    options: dict[str, Any] = {"map_chunks": map_on_one_device, "storage": WHOLE_TABLES, "towards": towards}
+    return solve_side(start, items, side, exact, by="user", measured=jnp.asarray(False), **options)[0]
+
+
+def _towards(side: Side, maps: FeatureMaps | None, config: Config, items: Array) -> Array | None:
+    """Return what the new users shrink towards, [num_rows, width], or None."""
+    remedy = "pass maps=als.feature_maps(state, data, config), and features of the new users if the users have a map"
+    if maps is not None:
+        checks.kind("maps", maps, FeatureMaps, remedy)
+    known = None if maps is None else maps.users
+    if (known is None) != (side.features is None):
+        found = "has features, and maps none of users" if known is None else "has no features, and maps one of users"
+        raise ValueError(f"side: {found}; {remedy}")
+    if known is None or side.features is None:
+        return None
+    size = features.num_features(side.features), config.width
+    return features.rows(side.features, table_of("maps.users", known, size, remedy).astype(items.dtype))
 
 
 def _table(name: str, model: Factors, config: Config) -> Array:

@@ -22,7 +22,7 @@ from jax.experimental.layout import Layout, with_layout_constraint
 from jax.sharding import Mesh
 
 from mfjax import checks, factorisations
-from mfjax.als import objectives, solvers
+from mfjax.als import features, objectives, solvers
 from mfjax.als.config import NUM_BIAS_COORDINATES, By, Config, Role, check, role_of, table_of
 from mfjax.als.conjugate_gradient import conjugate_gradient
 from mfjax.als.storage import WHOLE_TABLES, Storage, check_storage
@@ -106,6 +106,7 @@ class Chunk(NamedTuple):
         route: what the storage of tables needs to find the features, or None.
         start: float32 [slots, width], the rows' starting values.
         scale, strength: float32 [slots], the rows' weight of the background and factor of lambda.
+        towards: float32 [slots, width], what the rows shrink towards; None for 0.
     """
 
     histories: Packed
@@ -113,9 +114,12 @@ class Chunk(NamedTuple):
     start: Array
     scale: Array
     strength: Array
+    towards: Array | None
 
 
-def _chunks(side: Side, number: int, table: Array, role: Role, by: By, storage: Storage) -> Chunk:
+def _chunks(
+    side: Side, number: int, table: Array, towards: Array | None, role: Role, by: By, storage: Storage
+) -> Chunk:
     """Return the chunks of a block with the numbers of their rows: looked up for all at once, for a lookup a chunk
     costs as much as a pass over its entries."""
     block = side.blocks[number]
@@ -125,6 +129,7 @@ def _chunks(side: Side, number: int, table: Array, role: Role, by: By, storage: 
         start=storage.read(table, side, number),  # [chunks, slots, width]
         scale=look_up(role.row_weights, block.rows),  # [chunks, slots]
         strength=look_up(role.strength, block.rows),
+        towards=None if towards is None else storage.read(towards, side, number),
     )
 
 
@@ -139,11 +144,11 @@ def _by_rows(table: Array) -> Array:
     )
 
 
-Features = Callable[[Array, Array, Any], Array]
+Gather = Callable[[Array, Array, Any], Array]
 """(columns, ids, route) -> the features of one chunk, see `Storage.features`."""
 
 
-def _solve_chunk(by: By, features: Features, shared: Shared, chunk: Chunk) -> tuple[Array, Array]:
+def _solve_chunk(by: By, gather: Gather, shared: Shared, chunk: Chunk) -> tuple[Array, Array]:
     """Return the solved rows of one chunk, [slots, width], in the basis, where `chunk.start` is too, and how far from
     solved they are, [slots]."""
     block, config, dtype = chunk.histories, shared.config, chunk.start.dtype
@@ -152,7 +157,7 @@ def _solve_chunk(by: By, features: Features, shared: Shared, chunk: Chunk) -> tu
     entry = entry_of(block, shared.counts, shared.column_counts, config, by, dtype)
     is_bias = jnp.arange(config.width) < config.width - config.dim
     system = solvers.System(
-        features=features(columns, block.ids, chunk.route).astype(dtype),  # [segments, width, dim]
+        features=gather(columns, block.ids, chunk.route).astype(dtype),  # [segments, width, dim]
         owners=block.owners,
         quadratic=entry.quadratic,
         linear=entry.linear,
@@ -167,6 +172,7 @@ def _solve_chunk(by: By, features: Features, shared: Shared, chunk: Chunk) -> tu
         ridge=chunk.strength[:, None] * shared.role.reg[None],  # [slots, width]
         start=start,
         free=shared.role.free,
+        towards=chunk.towards,
     )
     measured = shared.measured
     if iterative:
@@ -185,15 +191,20 @@ def _solve_chunk(by: By, features: Features, shared: Shared, chunk: Chunk) -> tu
     return solved, jnp.where(block.row_mask, far, 0.0)
 
 
-def _solve(by: By, features: Features, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
+def _solve(by: By, gather: Gather, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
     """Return the solved rows of some chunks, one after the other, [chunks * slots, width], and their residuals.
 
     Rows are rotated here, so that devices which share the chunks share that too.
     """
-    start = jnp.matmul(chunks.start, shared.basis, precision="highest")  # [chunks, slots, width]
-    rotated = chunks._replace(start=start)
+
+    def rotate(rows: Array) -> Array:
+        return jnp.matmul(rows, shared.basis, precision="highest")  # [chunks, slots, width]
+
+    rotated = chunks._replace(start=rotate(chunks.start))
+    if chunks.towards is not None:
+        rotated = rotated._replace(towards=rotate(chunks.towards))
     # Reverse mode solves a chunk again on its way back, which is quicker than to keep all that its steps went through.
-    solve = jax.checkpoint(partial(_solve_chunk, by, features, shared), prevent_cse=False)
+    solve = jax.checkpoint(partial(_solve_chunk, by, gather, shared), prevent_cse=False)
     solved, left = jax.lax.map(solve, rotated)  # [chunks, slots, width], [chunks, slots]
     return jnp.matmul(solved.reshape(-1, solved.shape[-1]), shared.basis.T, precision="highest"), left.reshape(-1)
 
@@ -234,7 +245,8 @@ def half_step(
 
     Conjugate gradient starts from `rows` and works in the eigenbasis of the other side's mean outer product, where
     the part of A that all rows share is diagonal and two steps come close to an exact solve; the answer is rotated
-    back, so the solver leaves no trace in the factors. A row without a history becomes 0.
+    back, so the solver leaves no trace in the factors. A row without a history becomes 0, or W' f where `side` has
+    features, with the W of `rows`; what `columns` without a history are then counts (`als.step` has them 0).
 
     Args:
         rows: float [num_rows, width], the start.
@@ -260,9 +272,10 @@ def half_step(
     columns = table_of("columns", columns, (num_columns, config.width), remedy)
     if columns.dtype != rows.dtype:
         raise ValueError(f"columns: has the dtype {columns.dtype}, and rows {rows.dtype}; {remedy}")
-    return solve_side(
-        rows, columns, side, config, by=by, map_chunks=map_chunks, storage=storage, measured=jnp.asarray(False)
-    )[0]
+    features.check_stored(storage, side)
+    towards = features.towards(rows, side, config, by)
+    options: dict[str, Any] = {"by": by, "map_chunks": map_chunks, "storage": storage, "towards": towards}
+    return solve_side(rows, columns, side, config, **options, measured=jnp.asarray(False))[0]
 
 
 def solve_side(
@@ -275,8 +288,11 @@ def solve_side(
     map_chunks: MapChunks,
     storage: Storage,
     measured: Array,
+    towards: Array | None = None,
 ) -> tuple[Array, Array]:
     """Return what `half_step` does, and the largest relative residual of a row, NaN unless it is `measured`.
+
+    `towards` is what the rows shrink towards, [num_rows, width], or None for 0.
 
     Its arguments are those that `half_step` and `als.step` have checked.
     """
@@ -304,7 +320,8 @@ def solve_side(
     )
     solve = partial(_solve, by, storage.features)
     solved, worst = storage.clear(rows, side, 1.0 - role.free, by), jnp.zeros((), rows.dtype)
+    solved = solved if towards is None else solved + towards
     for number in range(len(side.blocks)):
-        found, left = map_chunks(solve, shared, _chunks(side, number, rows, role, by, storage))
+        found, left = map_chunks(solve, shared, _chunks(side, number, rows, towards, role, by, storage))
         solved, worst = storage.write(solved, side, number, found), jnp.maximum(worst, jnp.max(left))
     return solved, worst

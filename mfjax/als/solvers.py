@@ -3,7 +3,7 @@ r"""The normal equations of one chunk, and their exact solution.
 .. math::
     A_o x_o = b_o, \qquad
     A_o = \sigma_o G + \sum_{e \in H_o} a_e v_e v_e^\top + \mathrm{diag}(\rho_o), \qquad
-    b_o = \sum_{e \in H_o} q_e v_e
+    b_o = \sum_{e \in H_o} q_e v_e + \mathrm{diag}(\rho_o) \, t_o
 
 The rows x_o of all slots o are solved for at once; `mfjax.als.conjugate_gradient` does so without the matrices.
 """
@@ -39,6 +39,7 @@ class System(NamedTuple):
         ridge: float [slots, dim], rho, the regularisation.
         start: float [slots, dim], where an iterative solver starts; a coordinate that is not free stays at it.
         free: float [dim], 1 for a coordinate that is solved for, 0 for one that is kept.
+        towards: float [slots, dim], t, what the regularisation draws a slot to; None for 0.
     """
 
     features: Array
@@ -55,6 +56,7 @@ class System(NamedTuple):
     ridge: Array
     start: Array
     free: Array
+    towards: Array | None = None
 
 
 def scores(system: System, x: Array) -> Array:
@@ -79,7 +81,15 @@ def shared(system: System, x: Array) -> Array:
 def residual(system: System, x: Array) -> Array:
     """Return b - A x on the free coordinates, [slots, dim]; the loss's gradient is -2 times this."""
     history = combine(system, system.linear - system.quadratic * scores(system, x))
+    if system.towards is not None:
+        history = history + system.ridge * system.towards
     return system.free[None] * (history - shared(system, x))
+
+
+def right_side(system: System) -> Array:
+    """Return b where no coordinate is held, [slots, dim]."""
+    history = combine(system, system.linear)
+    return history if system.towards is None else history + system.ridge * system.towards
 
 
 def product(system: System, x: Array) -> Array:
@@ -97,17 +107,20 @@ def relative(system: System, left: Array, *, all_free: bool) -> Array:
     Args:
         system: the equations.
         left: b - A x, as `residual` returns it.
-        all_free: whether no coordinate is held, so that b is a sum over the history, for half the work.
+        all_free: whether no coordinate is held, so that b needs no scores, for half the work.
     """
-    right = combine(system, system.linear) if all_free else residual(system, system.start * (1.0 - system.free[None]))
+    right = right_side(system) if all_free else residual(system, system.start * (1.0 - system.free[None]))
     above, below = jnp.sum(left**2, axis=-1), jnp.sum(right**2, axis=-1)
     return jnp.sqrt(above / jnp.where(below > 0, below, 1.0)) * (below > 0)
 
 
 def empty(system: System) -> Array:
-    """Return which slots have no history, bool [slots]."""
+    """Return which slots have no history, nor are drawn to anything, bool [slots]."""
     used = jnp.abs(system.quadratic) + jnp.abs(system.linear)
-    return jax.ops.segment_sum(used.sum(-1), system.owners, system.start.shape[0]) == 0
+    nothing = jax.ops.segment_sum(used.sum(-1), system.owners, system.start.shape[0]) == 0
+    if system.towards is None:
+        return nothing
+    return nothing & ~jnp.all((system.ridge > 0) | (system.free == 0)[None], axis=-1)
 
 
 def cholesky(system: System) -> Array:

@@ -7,13 +7,14 @@ One `regularization` serves step, loss and fold-in, so the loss that is reported
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from mfjax import checks
-from mfjax.als.config import NUM_BIAS_COORDINATES, Config, check, role_of, table_of
+from mfjax.als import features
+from mfjax.als.config import NUM_BIAS_COORDINATES, By, Config, Role, check, role_of, table_of
 from mfjax.als.half_steps import IN_STORAGE, MapChunks, check_map, entry_of, map_on_one_device, solve_side
 from mfjax.als.storage import WHOLE_TABLES, Storage, check_storage
 from mfjax.histories import Histories, Packed, Side
@@ -146,14 +147,20 @@ def step(
     check(config)
     check_data(data)
     check_map(map_chunks)
+    features.check_stored(storage, data.users, data.items)
     state = checked_state(state, config, data, storage)
     measured = checks.mask("measured", measured, ())
-    solve = partial(solve_side, config=config, map_chunks=map_chunks, storage=storage, measured=measured)
+
+    def solve(table: Array, columns: Array, side: Side, by: By) -> tuple[Array, Array]:
+        towards = features.towards(table, side, config, by)
+        options: dict[str, Any] = {"map_chunks": map_chunks, "storage": storage, "measured": measured}
+        return solve_side(table, columns, side, config, by=by, towards=towards, **options)
+
     further = jnp.minimum(RELAXATION_RAMP * state.step, config.relaxation - 1.0).astype(state.items.dtype)
-    users, left_users = solve(state.users, state.items, data.users, by="user")
-    users = users + further * (users - state.users)
-    items, left_items = solve(state.items, users, data.items, by="item")
-    items = items + further * (items - state.items)
+    users, left_users = solve(state.users, features.seen(state.items, data.items, config, "item"), data.users, "user")
+    users = features.completed(users + further * (users - state.users), data.users, config, "user")
+    items, left_items = solve(state.items, features.seen(users, data.users, config, "user"), data.items, "item")
+    items = features.completed(items + further * (items - state.items), data.items, config, "item")
     # A sum is finite when all its terms are: one number a row is quicker to look at.
     nonfinite = sum(jnp.sum(~jnp.isfinite(jnp.sum(table, axis=1)), dtype=jnp.int32) for table in (users, items))
     # Divided by the items that there are: a table that is shared out by rows has places to spare.
@@ -214,6 +221,10 @@ def loss(state: State, data: Histories, config: Config) -> Array:
     check_data(data)
     state = checked_state(state, config, data)
     dtype = state.users.dtype
+    state = state._replace(
+        users=features.seen(state.users, data.users, config, "user"),
+        items=features.seen(state.items, data.items, config, "item"),
+    )
     by_user, by_item = role_of(data.users, config, "user", dtype), role_of(data.items, config, "item", dtype)
 
     def observed(block: Packed) -> Array:
@@ -227,8 +238,39 @@ def loss(state: State, data: Histories, config: Config) -> Array:
     weighted = by_user.column_weights[:, None] * state.items
     items_gramian = jnp.matmul(state.items.T, weighted, precision="highest")
     background = config.objective.unobserved_weight * jnp.sum(users_gramian * items_gramian)
-    penalty = sum(
-        jnp.sum(role.strength * jnp.matmul(table**2, role.reg, precision="highest"))
-        for role, table in ((by_user, state.users), (by_item, state.items))
-    )
-    return fitted + background + penalty
+
+    def penalty(role: Role, table: Array, side: Side, by: By) -> Array:
+        if side.features is not None:
+            return features.penalty(table, side, config, by)
+        return jnp.sum(role.strength * jnp.matmul(table**2, role.reg, precision="highest"))
+
+    of_users = penalty(by_user, state.users, data.users, "user")
+    return fitted + background + (of_users + penalty(by_item, state.items, data.items, "item"))
+
+
+class FeatureMaps(NamedTuple):
+    """What the rows of either side shrink towards, as maps of their features; None for a side without features.
+
+    Attributes:
+        users: float [num_features, width], W of `mfjax.als.features`.
+        items: likewise.
+    """
+
+    users: Array | None
+    items: Array | None
+
+
+def feature_maps(state: State, data: Histories, config: Config) -> FeatureMaps:
+    """Return the maps of features that follow from a state, for newcomers: `features.rows` and `fold_in` take them.
+
+    Raises:
+        ValueError: for a state or data that do not fit the config, or numbers out of range.
+    """
+    check(config)
+    check_data(data)
+    state = checked_state(state, config, data)
+
+    def of(table: Array, side: Side, by: By) -> Array | None:
+        return None if side.features is None else features.ridge(table, side, config, by)[0]
+
+    return FeatureMaps(of(state.users, data.users, "user"), of(state.items, data.items, "item"))

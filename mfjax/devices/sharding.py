@@ -75,7 +75,8 @@ def place(data: Histories, mesh: Mesh) -> Histories:
     check(data, mesh)
 
     def place_side(side: Side) -> Side:
-        return Side(share_out(side.blocks, mesh), *replicate((side.counts, side.column_counts), mesh))
+        whole = replicate((side.counts, side.column_counts, side.features), mesh)
+        return Side(share_out(side.blocks, mesh), *whole)
 
     return Histories(place_side(data.users), place_side(data.items))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from mfjax.histories.ragged import Ragged
 from mfjax.types import Array, describe
 
 
@@ -64,11 +65,14 @@ class Side:
         blocks: packed chunks; a second block holds the histories too long for a common chunk, if there are any.
         counts: float32 [num_rows], entries of each row.
         column_counts: float32 [num_columns], entries of each column.
+        features: of the rows, float [num_rows, num_features] or lists of feature ids with their values, see
+            `als.features`; None where there are none.
     """
 
     blocks: tuple[Packed, ...]
     counts: Array
     column_counts: Array
+    features: Array | Ragged | None = None
 
     def __repr__(self) -> str:
         blocks = ", ".join(map(repr, self.blocks)) if isinstance(self.blocks, tuple) else type(self.blocks).__name__

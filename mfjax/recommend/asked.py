@@ -55,7 +55,10 @@ def frame(columns: Mapping[str, np.ndarray | pa.Array], library: Library) -> Any
         [{'user': 'ann', 'rank': 1}]
     """
     held = {name: one if isinstance(one, pa.Array) else _column(one) for name, one in columns.items()}
-    return in_library(pa.table(held), library)
+    table = pa.table(held)
+    if library == "pandas" and any(column.null_count for column in table.columns):
+        return table.to_pandas(integer_object_nulls=True)  # where floats would round the ids beside a null
+    return in_library(table, library)
 
 
 def _column(numbers: np.ndarray) -> pa.Array:

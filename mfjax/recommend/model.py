@@ -16,6 +16,7 @@ from mfjax.recommend.parts import REMEDY, RawId, Unknown, find
 from mfjax.recommend.raw_lists import RawLists
 from mfjax.recommend.reasons import Reasons
 from mfjax.recommend.scores import score
+from mfjax.recommend.updating import Updates
 from mfjax.types import Array, Factors, Interactions
 
 
@@ -32,7 +33,7 @@ class Predictions(NamedTuple):
     num_unknown_items: int
 
 
-class Model(RawLists, Reasons):
+class Model(RawLists, Reasons, Updates):
     """Factors with all that is needed to use them from raw ids; `saving.save` and `saving.load` keep it in a file.
 
     An unknown user or item is an error by default. With `unknown="bias"` it has a zero row and a zero bias, so that

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.ml1m.models import MODELS, SEARCHED
 from experiments.ml100k import study as ml100k
-from mfjax import saving
+from mfjax import ranking, saving
 from mfjax.data import datasets
 from mfjax.data.published.datasets import Dataset
 from mfjax.recommend import Model as Saved
@@ -226,13 +226,16 @@ class Options(ml100k.Options):
         model, factors = MODELS[setting.model], studied.fitted[str(setting)]
         assert isinstance(factors, Factors) and model.config is not None
         assert pairs.user_vocabulary is not None and pairs.item_vocabulary is not None
+        config = model.config(dict(setting.parameters), task)
+        if isinstance(config, ranking.Config):
+            config = replace(config, optimizer=None)  # a file holds none; newcomers are folded in alike
         return Saved(
             factors=factors,
             user_vocabulary=pairs.user_vocabulary,
             item_vocabulary=pairs.item_vocabulary,
             seen=task.exclude,
             objective=model.about,
-            config=model.config(dict(setting.parameters), task),
+            config=config,
             manifest=self.manifest(studied),
         )
 

@@ -87,7 +87,7 @@ print("done")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("num_threads", "num_devices", "dim"),
-    [(2, 1, 32), (4, 1, 64), (4, 1, 128), (2, 2, 64), (4, 2, 32), (2, 4, 64), (4, 4, 32)],
+    [(2, 1, 32), (4, 1, 128), (2, 2, 64), (2, 4, 64), (4, 4, 32)],
 )
 def test_threads_and_devices_come_back_with_the_bits_of_one(num_threads, num_devices, dim):
     command = [sys.executable, "-c", SCRIPT, *map(str, (num_threads, num_devices, dim))]

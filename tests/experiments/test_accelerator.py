@@ -76,7 +76,7 @@ def test_the_limits_are_measured():
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_command_at_a_tiny_size(tmp_path, capsys):
-    sections = ("correct", "limits", "als", "bpr", "evaluation")
+    sections = ("correct", "limits", "als", "evaluation")
     lines = study.Options(tiny=True, budget=3600.0, out=tmp_path, sections=sections).run()
     assert {line.section for line in lines} == set(sections)
     assert not [line for line in lines if line.status in ("wrong", "failed")], capsys.readouterr().out

@@ -89,20 +89,15 @@ def measure(
     )
 
 
-def measure_by_blocks(
-    model: Scorer | Factors,
-    held_out: EvaluationSet,
-    *,
-    cutoffs: Sequence[int] | int = (10,),
-    metrics: Sequence[str] | str = DEFAULT_METRICS,
-    convention: Convention = DEFAULT,
-) -> Measured:
+def measure_by_blocks(scorer: Scorer, held_out: EvaluationSet, **how: Any) -> Measured:
     """Return what `measure` does as arrays on the host: a block's scores by one program, their ranks by another.
 
     The second, which takes long to compile, is that of all models: only the first is compiled anew for each kind.
+
+    Args:
+        scorer, held_out: as `fitting` gives them.
+        how: cutoffs and metrics as tuples, and the convention.
     """
-    scorer, held_out = fitting(model, held_out, convention)
-    how: dict[str, Any] = {"cutoffs": as_cutoffs(cutoffs), "metrics": as_names(metrics), "convention": convention}
     blocks, parts = jax.device_get(held_out.blocks), []
     for users, mask in zip(blocks.users, blocks.mask, strict=True):
         parts.append(_compiled_block(Partial(_given, _compiled_scores(scorer, users)), users, mask, held_out, **how))

@@ -24,7 +24,6 @@ from mfjax.reports.study_fields import Fields
 from mfjax.search import Trial, best
 from mfjax.studies import choosing, manifests, protocols
 from mfjax.studies.findings import Results
-from mfjax.studies.judging import RATING_MEASURES
 from mfjax.studies.manifests import Recorded
 from mfjax.studies.model import Model
 from mfjax.studies.protocols import Tasks
@@ -206,8 +205,7 @@ class Options(Fields):
 
         def tell(name: str, trial: Trial) -> None:
             if self.progress:
-                score = abs(trial.score()) if measure in RATING_MEASURES else trial.score()
-                told = f"tune {name}: setting {trial.number + 1} of {num_trials}, {measure} {score:.4f}"
+                told = f"tune {name}: setting {trial.number + 1} of {num_trials}, {measure} {abs(trial.score()):.4f}"
                 print(told, file=sys.stderr, flush=True)
 
         searchable = {name: model for name, model in models.items() if model.space}

@@ -458,7 +458,11 @@ def test_blocks_one_by_one_have_the_bits_of_one_program():
     held_out = evaluation.evaluation_set(
         ragged(split.test), exclude=seen, item_counts=split.train.item_counts(), block_size=32
     )
-    how = {"cutoffs": (3, 10), "metrics": ("recall", "ndcg", "map")}
+    how = {"cutoffs": (3, 10), "metrics": ("recall", "ndcg", "map"), "convention": Convention()}
     for model in (Factors(*tables), baselines.ease(split.train, reg=10.0)):
         whole = jax.device_get(evaluation.compiled_measure(model, held_out, **how))
-        jax.tree.map(np.testing.assert_array_equal, measuring.measure_by_blocks(model, held_out, **how), whole)
+        jax.tree.map(
+            np.testing.assert_array_equal,
+            measuring.measure_by_blocks(*measuring.fitting(model, held_out), **how),
+            whole,
+        )

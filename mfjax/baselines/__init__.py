@@ -2,6 +2,8 @@
 
 from mfjax.baselines import ratings, svd
 from mfjax.baselines.items import (
+    Linear,
+    Popularity,
     co_occurrence,
     cosine_neighbours,
     ease,
@@ -13,6 +15,8 @@ from mfjax.baselines.items import (
 )
 
 __all__ = [
+    "Linear",
+    "Popularity",
     "co_occurrence",
     "cosine_neighbours",
     "ease",

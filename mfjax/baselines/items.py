@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import jax
@@ -57,7 +58,7 @@ def _users(users: Array, num_users: int) -> Array:
     return users
 
 
-def popularity(counts: ArrayLike) -> Scorer:
+def popularity(counts: ArrayLike) -> Popularity:
     """Return a scorer that ranks items by `counts`, the same for every user.
 
     Args:
@@ -72,15 +73,26 @@ def popularity(counts: ArrayLike) -> Scorer:
     """
     checks.shape("counts", counts, (None,), "pass one number for each item")
     checks.number("counts", counts, least=-_LARGEST, most=_LARGEST)
-    return Partial(_popularity, jnp.asarray(counts, jnp.float32))
+    return Popularity(jnp.asarray(counts, jnp.float32))
 
 
-def _popularity(counts: Array, users: Array) -> Array:
-    users = _users(users, 2**31 - 1)
-    return jnp.broadcast_to(counts[None, :], (users.shape[0], counts.shape[0]))
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Popularity:
+    """The scorer of `popularity`.
+
+    Attributes:
+        counts: float32 [num_items], the score of each item for every user.
+    """
+
+    counts: Array
+
+    def __call__(self, users: Array) -> Array:
+        users = _users(users, 2**31 - 1)
+        return jnp.broadcast_to(self.counts[None, :], (users.shape[0], self.counts.shape[0]))
 
 
-def linear(weights: Array, history: Ragged) -> Scorer:
+def linear(weights: Array, history: Ragged) -> Linear:
     r"""Return the scorer of an item-item model: every entry of a user's history votes for the items it is tied to.
 
     .. math:: s(u, j) = \sum_{i \in H_u} r_{ui} W_{ij}
@@ -105,18 +117,36 @@ def linear(weights: Array, history: Ragged) -> Scorer:
     agreement.no_weights("history", history)
     size = history.num_columns
     weights = checks.floats("weights", weights, (size, size), "pass one weight for each pair of the history's items")
-    return Partial(_linear, weights, history)
+    return Linear(weights, history)
 
 
-def _linear(weights: Array, history: Ragged, users: Array) -> Array:
-    users = _users(users, history.num_rows)
-    ids, values, _ = history.rows(users)  # padding: id 0, value 0
-    row = jnp.arange(users.shape[0])[:, None]
-    dense = jnp.zeros((users.shape[0], history.num_columns), weights.dtype).at[row, ids].add(values)
-    return jnp.matmul(dense, weights, precision="highest")
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """The scorer of `linear`.
+
+    Attributes:
+        weights: float [num_items, num_items], W.
+        history: the lists of the users that it scores.
+    """
+
+    weights: Array
+    history: Ragged
+
+    @property
+    def num_users(self) -> int:
+        """The users that have a list."""
+        return self.history.num_rows
+
+    def __call__(self, users: Array) -> Array:
+        users = _users(users, self.num_users)
+        ids, values, _ = self.history.rows(users)  # padding: id 0, value 0
+        row = jnp.arange(users.shape[0])[:, None]
+        dense = jnp.zeros((users.shape[0], self.history.num_columns), self.weights.dtype).at[row, ids].add(values)
+        return jnp.matmul(dense, self.weights, precision="highest")
 
 
-def item_knn(interactions: Interactions, *, num_neighbours: int = 200, ties: Ties = "lower") -> Scorer:
+def item_knn(interactions: Interactions, *, num_neighbours: int = 200, ties: Ties = "lower") -> Linear:
     """Return item kNN on the cosine of co-occurrence: `linear` with `cosine_neighbours`.
 
     Raises:
@@ -130,7 +160,7 @@ def item_knn(interactions: Interactions, *, num_neighbours: int = 200, ties: Tie
     return linear(cosine_neighbours(co_occurrence(interactions), num_neighbours, ties=ties), ragged(interactions))
 
 
-def ease(interactions: Interactions, *, reg: Array | float) -> Scorer:
+def ease(interactions: Interactions, *, reg: Array | float) -> Linear:
     """Return EASE: `linear` with `ease_weights`. Binary interactions are the usual input (`with_values(1)`).
 
     Raises:

@@ -119,6 +119,8 @@ def num_users(scorer: Any) -> int | None:
     """
     if isinstance(scorer, Factors):
         return scorer.users.shape[0]
+    if type(getattr(scorer, "num_users", None)) is int:
+        return scorer.num_users
     if not (isinstance(scorer, Partial) and str(getattr(scorer.func, "__module__", "")).startswith("mfjax.")):
         return None
     parts = [num_users(part) for part in scorer.args] + [p.num_rows for p in scorer.args if isinstance(p, Ragged)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
+import jax
 import jax.numpy as jnp
-from jax.tree_util import Partial
 
 from mfjax import checks
 from mfjax.histories import Ragged, agreement
@@ -82,7 +83,7 @@ def scorer(
     *,
     candidates: int,
     exclude: Ragged | None = None,
-) -> Scorer:
+) -> TwoStages:
     """Return the scorer of both stages: the reranker's score for a candidate, -inf (not recommended) for all others.
 
     A list can be no longer than C. With as many candidates as items it is the reranker.
@@ -110,27 +111,49 @@ def scorer(
         agreement.lists("exclude", exclude, sizes[0], None, "the retriever has")
     if None not in sizes and sizes[0] != sizes[1]:
         raise ValueError(f"reranker: has {sizes[1]} users, the retriever {sizes[0]}; pass models of one id space")
-    # The number travels as a shape, which is static wherever the scorer goes.
-    return Partial(_scores, *stages, exclude, jnp.zeros(candidates))
+    return TwoStages(*stages, exclude, candidates)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class TwoStages:
+    """The scorer of two stages; see `scorer`.
+
+    Attributes:
+        retriever, reranker: factors, or a scorer that is a pytree.
+        exclude: items that are never candidates (row = user id), or None.
+        candidates: C, how many items the retriever hands over (static).
+    """
+
+    retriever: Scorer | Factors
+    reranker: Scorer | Factors
+    exclude: Ragged | None
+    candidates: int = field(metadata={"static": True})
+
+    @property
+    def num_users(self) -> int | None:
+        """The users that both stages and the lists have, None where nobody knows."""
+        sizes = [agreement.num_users(stage) for stage in (self.retriever, self.reranker)]
+        sizes.append(None if self.exclude is None else self.exclude.num_rows)
+        return min((size for size in sizes if size is not None), default=None)
+
+    def __call__(self, users: Array) -> Array:
+        first = _all_scores(self.retriever, users, self.exclude)
+        items = agreement.num_items(self.reranker)
+        if items != first.shape[1]:
+            raise ValueError(
+                f"reranker: has {items} items, the retriever {first.shape[1]}; pass models of one id space"
+            )
+        ids, mask = _best(first, self.candidates)
+        second = rerank(self.reranker, users, ids, mask)
+        row = jnp.arange(users.shape[0])[:, None]
+        # Padding is sent past the last item, where "drop" ignores it: id 0 may be a candidate too.
+        return jnp.full(first.shape, -jnp.inf).at[row, jnp.where(mask, ids, first.shape[1])].set(second, mode="drop")
 
 
 def _model(name: str, model: Any) -> Scorer | Factors:
     """Return checked Factors, or a scorer that is a pytree."""
     return agreement.factors(name, model) if isinstance(model, Factors) else scorer_of(model)
-
-
-def _scores(
-    retriever: Scorer | Factors, reranker: Scorer | Factors, exclude: Ragged | None, slots: Array, users: Array
-) -> Array:
-    first = _all_scores(retriever, users, exclude)
-    items = agreement.num_items(reranker)
-    if items != first.shape[1]:
-        raise ValueError(f"reranker: has {items} items, the retriever {first.shape[1]}; pass models of one id space")
-    ids, mask = _best(first, slots.shape[0])
-    second = rerank(reranker, users, ids, mask)
-    row = jnp.arange(users.shape[0])[:, None]
-    # Padding is sent past the last item, where "drop" ignores it: id 0 may be a candidate too.
-    return jnp.full(first.shape, -jnp.inf).at[row, jnp.where(mask, ids, first.shape[1])].set(second, mode="drop")
 
 
 def ceiling(

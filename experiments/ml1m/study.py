@@ -230,7 +230,7 @@ class Options(ml100k.Options):
         if isinstance(config, ranking.Config):
             config = replace(config, optimizer=None)  # a file holds none; newcomers are folded in alike
         return Saved(
-            factors=factors,
+            learned=factors,
             user_vocabulary=pairs.user_vocabulary,
             item_vocabulary=pairs.item_vocabulary,
             seen=task.exclude,

@@ -10,7 +10,7 @@ their features, `hypergradients` the derivatives by hyperparameters, `footprint`
 
 from mfjax.als import features, footprint, hypergradients, objectives
 from mfjax.als.config import GATHERED_DTYPES, SOLVERS, By, Config, regularization
-from mfjax.als.explanation import explain
+from mfjax.als.explanation import contributions, explain
 from mfjax.als.fitting import LARGEST_RESIDUAL, fit
 from mfjax.als.folding import fold_in
 from mfjax.als.half_steps import MapChunks, half_step, map_on_one_device
@@ -30,6 +30,7 @@ __all__ = [
     "State",
     "Storage",
     "algorithm",
+    "contributions",
     "explain",
     "factors",
     "feature_maps",

@@ -64,7 +64,7 @@ def with_features(
     return Histories(_joined("users", data.users, users), _joined("items", data.items, items))
 
 
-def side_with_features(side: Side, features: ArrayLike | Ragged) -> Side:
+def side_with_features(side: Side, features: ArrayLike | Ragged | None) -> Side:
     """Return one side's histories with features, as `with_features` does; of newcomers, for `als.fold_in`."""
     checks.kind("side", side, Side, "pass histories.side(interactions)")
     return _joined("features", side, features)

@@ -15,18 +15,36 @@ Martinsson & Tropp 2011, Finding structure with randomness, algorithms 4.4 and 5
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 
 from mfjax import checks, compilation, factorisations
-from mfjax.histories import Histories, Packed, Side, agreement
+from mfjax.histories import Histories, Packed, Ragged, Side, agreement
 from mfjax.types import Array, Factors, Key
 
 Missing = Literal["mean", "zero"]
 
 MISSING: tuple[Missing, ...] = get_args(Missing)
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a model of `fit` was made with, by which a `recommend.Model` folds newcomers in.
+
+    Attributes:
+        dim: number of triplets.
+        missing: "mean" or "zero", what an unrated item counts as.
+    """
+
+    dim: int
+    missing: Missing = "mean"
+
+    def __post_init__(self) -> None:
+        checks.whole("dim", self.dim, remedy="pass the number of triplets")
+        checks.choice("missing", self.missing, MISSING)
 
 
 class Decomposition(NamedTuple):
@@ -124,6 +142,55 @@ def fit(
     _check(key, data, dim, missing, oversampling, num_iterations)
     options = {"missing": missing, "oversampling": oversampling, "num_iterations": num_iterations}
     return factors(_decompose(key, data, dim=dim, **options))
+
+
+def fold_in(history: Ragged, model: Factors, *, missing: Missing = "mean") -> Factors:
+    r"""Return the model for users never seen: their rows of X projected on the items.
+
+    .. math:: x_u = \Sigma^{-1} V' (r_u - m_u), \qquad \Sigma_{ff} = \|V_f\|^2
+
+    with V the items of `factors`, whose columns have the singular values as squares. It is the row of a fitted user
+    once the subspace iteration has converged. A triplet of singular value 0 gets 0, a user without ratings all 0.
+
+    Args:
+        history: the ratings of the new users, by the item ids of the model.
+        model: `factors(decomposition)`; its users are not read.
+        missing: what the model was fitted with.
+
+    Raises:
+        ValueError: for histories of other items, or with weights, and another word for `missing`.
+
+    Example:
+        >>> import numpy as np
+        >>> from mfjax import histories
+        >>> from mfjax.types import Interactions
+        >>> ratings = Interactions(np.array([0, 0]), np.array([0, 1]), np.array([1, 5], np.float32), 1, 2)
+        >>> model = fit(jax.random.key(0), histories.build(ratings), dim=1)
+        >>> found = fold_in(histories.ragged(ratings), model)
+        >>> bool(jnp.allclose(found.users, model.users, atol=1e-6))
+        True
+
+    Source: Sarwar et al. (2000), section 4.2.
+    """
+    model = agreement.factors("model", model)
+    agreement.lists("history", history, None, model.items.shape[0], "the model has")
+    agreement.no_weights("history", history)
+    checks.choice("missing", missing, MISSING)
+    lengths = history.lengths()
+    owners = jnp.searchsorted(history.offsets, jnp.arange(history.ids.shape[0]), side="right") - 1
+    sums = jax.ops.segment_sum(history.values, owners, history.num_rows)
+    means = sums / jnp.maximum(lengths, 1)
+    values = history.values - (means[owners] if missing == "mean" else 0.0)
+    found = jax.ops.segment_sum(values[:, None] * model.items[history.ids], owners, history.num_rows)
+    if missing == "zero":
+        found = found - means[:, None] * jnp.sum(model.items, axis=0)[None]
+    return model._replace(users=found * inverse_values(model.items)[None], user_biases=means)
+
+
+def inverse_values(items: Array) -> Array:
+    """Return 1 over the singular values of the items of a model, [dim], 0 where a value is 0."""
+    squares = jnp.sum(items**2, axis=0)
+    return jnp.where(squares > 0, 1 / jnp.where(squares > 0, squares, 1), 0)
 
 
 def _check(key: Key, data: Histories, dim: int, missing: str, oversampling: int, num_iterations: int) -> None:

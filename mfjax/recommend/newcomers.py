@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from mfjax import als, ranking, vocabularies
+from mfjax import als, vocabularies
 from mfjax.histories import ragged
+from mfjax.recommend import growing
 from mfjax.recommend.asked import UnknownIds, histories_of, placed
-from mfjax.recommend.parts import Parts, Side, pairs_of
-from mfjax.recommend.rows import by_ranking, factors_of, least_squares, tables_of
+from mfjax.recommend.newcomer_features import raw_ids_of, with_features
+from mfjax.recommend.parts import Parts, Side, name_of, pairs_of
+from mfjax.recommend.rows import factors_of, least_squares, tables_of
 from mfjax.types import Interactions, Key, Vocabulary
 
 Made = TypeVar("Made", bound="Newcomers")
@@ -22,27 +24,39 @@ class Newcomers(Parts):
     """What a model makes of those who were not there when it was fitted."""
 
     def fold_in(
-        self: Made, histories: Any, *, unknown: UnknownIds = "error", key: Key | None = None, **reading: Any
+        self: Made,
+        histories: Any = None,
+        *,
+        features: Any = None,
+        unknown: UnknownIds = "error",
+        key: Key | None = None,
+        **reading: Any,
     ) -> Made:
         """Return the model with new users, each row the minimum of the model's objective given its items.
 
         By an `als.Config` the rows solve their systems by Cholesky, those of a half-step over all data; by a
-        `ranking.Config` they are those of `ranking.fold_in`, in the order of the raw ids. No other row changes, not
-        even in a bit. Items are weighed by `item_counts` as they were, so that folding in two groups one after the
-        other is the same as both at once (but for the draws of a ranking loss).
+        `ranking.Config` they are those of `ranking.fold_in`, in the order of the raw ids; by an `svd.Config` those of
+        `svd.fold_in`. Item weights (EASE, item kNN), counts, and factors without rows of users have nothing to solve.
+        Two stages fold in both. No other row changes, not even in a bit. Items are weighed by `item_counts` as they
+        were, so that folding in two groups one after the other is the same as both at once (but for the draws of a
+        ranking loss).
 
         Args:
             histories: a dict of raw user id -> raw item ids, or -> a dict of raw item id -> value; Interactions; or a
-                frame, or what else `data.read` takes.
+                frame, or what else `data.read` takes. None where `features` alone tell of the users.
+            features: where the model was fitted with features of users, a dict of raw user id -> its features: numbers
+                [num_features]; or, where the model has lists of them, feature ids, or a dict of feature id -> value.
+                A user without a history has the row W' f.
             unknown: "error", or "drop" to leave out pairs with an item that the model does not know. A user of whom
-                nothing is left has a row of zeros.
+                nothing is left has a row of zeros, or W' f.
             key: draws the negatives of a ranking loss; None for `jax.random.key(0)`.
             reading: options of `data.read` for a frame, such as `value="rating"`, `weight="sure"` or `values={...}` for
                 events; without `value` all values are 1.
 
         Raises:
-            ValueError: for a model without such a config, a user whom it knows already, items of another kind or
-                unknown ones, weights where the model's lists have none or the other way round, and as `data.read`.
+            ValueError: for a model whose config does not say how rows are solved, a user whom it knows already, items
+                of another kind or unknown ones, weights where the model's lists have none or the other way round,
+                features that the model has not or a user without those that it has, and as `data.read`.
 
         Example:
             >>> from mfjax import als, histories
@@ -54,57 +68,69 @@ class Newcomers(Parts):
             >>> fitted.fold_in({"cyd": [30]}).recommend("cyd", k=1)[0].tolist()
             [20]
         """
-        pairs = histories_of("histories", histories, **reading)
-        vocabulary, old, new = self._with(pairs, "user")
-        items, known = placed("histories", pairs, "item", self.item_vocabulary, unknown)
-        pairs, items = pairs.select(known), items[known]
-        own = _in_spaces(pairs, new[pairs.users], items, len(vocabulary), len(self.item_vocabulary))
-        if isinstance(self.config, ranking.Config):
-            places = np.unique(new[new >= 0])
-            small = replace(own, users=np.searchsorted(places, own.users).astype(np.int32), num_users=len(places))
-            solved = by_ranking(jax.random.key(0) if key is None else key, small, self.factors, self.config)
-            rows = np.zeros((len(vocabulary), solved.shape[1]), solved.dtype)
-            rows[places] = solved
-            counts = None if self.item_counts is None and self.seen is None else self._counts()
-        else:
-            config, counts = self._least_squares("fold_in"), self._counts()
-            columns = tables_of(self.factors, config.biases)["item"]
-            rows = least_squares(own, columns, config, by="user", item_counts=counts)
-        return self._joined(vocabulary, old, rows, own, "user", counts)
+        own, vocabulary, old, places = self._placed("user", histories, features, unknown, reading)
+        table = with_features("features", self.user_features, features, vocabulary, old, places)
+        own_key = jax.random.key(0) if key is None else key
+        new = growing.Newcomers(own, places, old, own_key, self._counts, self.maps, table)
+        learned = growing.with_users(self.learned, self.config, new)
+        known = self.item_counts is not None or self.seen is not None
+        return replace(
+            self,
+            learned=learned,
+            user_vocabulary=vocabulary,
+            user_features=table,
+            item_counts=self._counts() if known else None,
+            seen=ragged(own if self.seen is None else growing.with_histories(pairs_of(self.seen), old, own)),
+        )
 
-    def fold_in_items(self: Made, histories: Any, *, unknown: UnknownIds = "error", **reading: Any) -> Made:
+    def fold_in_items(
+        self: Made, histories: Any = None, *, features: Any = None, unknown: UnknownIds = "error", **reading: Any
+    ) -> Made:
         """Return the model with new items, each row the minimum of the model's objective given its users.
 
         Args:
             histories: a dict of raw item id -> raw user ids, or -> a dict of raw user id -> value; or any other form
-                of `fold_in`.
+                of `fold_in`. None where `features` alone tell of the items.
+            features: as in `fold_in`, of items: an item without a history has the row W' f.
             unknown: "error", or "drop" to leave out pairs with a user whom the model does not know.
             reading: as in `fold_in`.
 
         Raises:
-            ValueError: as `fold_in`, and for a model that was trained on a ranking loss, whose items have no problem
-                of their own: they are negatives of others' users too.
+            ValueError: as `fold_in`, and for a model that was not fitted by least squares. The items of a ranking loss
+                have no problem of their own, as they are negatives of others' users too; item weights, counts and
+                triplets of an SVD come from all histories together.
         """
         config = self._least_squares("fold_in_items")
-        pairs = histories_of("histories", histories, by="item", **reading)
-        vocabulary, old, new = self._with(pairs, "item")
-        users, known = placed("histories", pairs, "user", self.user_vocabulary, unknown)
-        pairs, users = pairs.select(known), users[known]
-        own = _in_spaces(pairs, users, new[pairs.items], len(self.user_vocabulary), len(vocabulary))
+        own, vocabulary, old, places = self._placed("item", histories, features, unknown, reading)
+        table = with_features("features", self.item_features, features, vocabulary, old, places)
         counts = own.item_counts().astype(np.float32)
         counts[old] = self._counts()
-        columns = tables_of(self.factors, config.biases)["user"]
-        rows = least_squares(own, columns, config, by="item", item_counts=counts)
-        return self._joined(vocabulary, old, rows, own, "item", counts)
+        how: dict[str, Any] = {"item_counts": counts, "maps": self.maps, "features": table}
+        rows = least_squares(own, self.factors, config, by="item", **how)
+        tables = tables_of(self.factors, config.biases)
+        rows = rows.copy()
+        rows[old] = tables["item"]
+        tables["item"] = rows
+        seen = own
+        if self.seen is not None:
+            pairs = pairs_of(self.seen)
+            seen = growing.added(replace(pairs, items=old[pairs.items].astype(np.int32)), own)
+        return replace(
+            self,
+            learned=factors_of(tables, config.biases, self.factors.offset),
+            item_vocabulary=vocabulary,
+            item_features=table,
+            item_counts=counts,
+            seen=ragged(seen),
+        )
 
     def _least_squares(self, what: str) -> als.Config:
         """Return the config of a model that was fitted by least squares."""
         if isinstance(self.config, als.Config):
             return self.config
-        kind = "ranking.Config" if isinstance(self.config, ranking.Config) else type(self.config).__name__
         raise ValueError(
-            f"config: {what} solves rows by least squares, but the config of this model is a {kind}; fit it by ALS, "
-            "and give the model the als.Config that it was fitted with"
+            f"config: {what} solves rows by least squares, but the config of this model is {name_of(self.config)}; fit "
+            "it by ALS, and give the model the als.Config that it was fitted with"
         )
 
     def _counts(self) -> np.ndarray:
@@ -117,64 +143,62 @@ class Newcomers(Parts):
             )
         return pairs_of(self.seen).item_counts().astype(np.float32)
 
-    def _with(self, pairs: Interactions, side: Side) -> tuple[Vocabulary, np.ndarray, np.ndarray]:
-        """Return the vocabulary with the ids of pairs, its places of the old ids, and of those of the pairs."""
+    def _placed(
+        self, side: Side, histories: Any, features: Any, unknown: UnknownIds, reading: dict[str, Any]
+    ) -> tuple[Interactions, Vocabulary, np.ndarray, np.ndarray]:
+        """Return histories of a side's newcomers in the id spaces of the model with them.
+
+        Returns:
+            the pairs, the joined vocabulary of the side, the rows there of those known, and of the newcomers.
+        """
+        other: Side = "item" if side == "user" else "user"
+        if histories is None and features is None:
+            raise ValueError("histories: there are none, and no features either; pass a dict of raw id -> raw ids")
+        raw = raw_ids_of("features", features)
+        if histories is None:
+            vocabulary, old, places = self._with(raw, side)
+            sizes = {side: len(vocabulary), other: len(self.vocabulary(other))}
+            nothing = np.zeros(0, np.int32)
+            empty = Interactions(nothing, nothing, np.zeros(0, np.float32), sizes["user"], sizes["item"])
+            if self.seen is not None and self.seen.weights is not None:
+                empty = replace(empty, weights=np.zeros(0, np.float32))
+            return empty, vocabulary, old, np.sort(places)
+        pairs = histories_of("histories", histories, by=side, **reading)
         given = pairs.user_vocabulary if side == "user" else pairs.item_vocabulary
         assert given is not None
-        used = np.unique(pairs.users if side == "user" else pairs.items).astype(np.int64)
-        known, raw = self.vocabulary(side), given.raw[used]
+        ids = pairs.users if side == "user" else pairs.items
+        used = np.unique(ids).astype(np.int64)
+        own = given.raw[used]
+        if len(raw) and vocabularies.kind_of(raw) != vocabularies.kind_of(own):
+            raise ValueError(f"features: {raw[:1].tolist()[0]!r:.80}, but histories have {own[:1].tolist()[0]!r:.80}")
+        vocabulary, old, places = self._with(Vocabulary.of(own.tolist() + raw.tolist()).raw, side)
+        place_of = np.full(len(given), -1)
+        place_of[used] = vocabulary.encode(own)
+        others, known = placed("histories", pairs, other, self.vocabulary(other), unknown)
+        pairs, others = pairs.select(known), others[known]
+        if len(pairs) == 0:
+            raise ValueError("histories: no pair is left, as the model knows none of their ids; pass ids of its own")
+        mine = place_of[pairs.users if side == "user" else pairs.items]
+        users, items = (mine, others) if side == "user" else (others, mine)
+        sizes = {side: len(vocabulary), other: len(self.vocabulary(other))}
+        held = Interactions(
+            users.astype(np.int32),
+            items.astype(np.int32),
+            pairs.values,
+            sizes["user"],
+            sizes["item"],
+            weights=pairs.weights,
+        )
+        return held, vocabulary, old, np.sort(places)
+
+    def _with(self, raw: np.ndarray, side: Side) -> tuple[Vocabulary, np.ndarray, np.ndarray]:
+        """Return the vocabulary with raw ids, all of them new, and its places of the old ids and of those."""
+        known = self.vocabulary(side)
         both, old, places = joined(known, raw, side)
         if len(both) < len(known) + len(raw):
             first = raw[known.find(raw)[1]].tolist()[0]
             raise ValueError(f"histories: {side} {first!r:.80} is known to the model; pass its pairs to update")
-        new = np.full(len(given), -1)
-        new[used] = places
-        return both, old, new
-
-    def _joined(
-        self: Made,
-        vocabulary: Vocabulary,
-        old: np.ndarray,
-        rows: np.ndarray,
-        own: Interactions,
-        side: Side,
-        counts: np.ndarray | None,
-    ) -> Made:
-        """Return the model with more rows on a side: `rows` where there were none, its own elsewhere."""
-        biases = isinstance(self.config, als.Config) and self.config.biases
-        if isinstance(self.config, als.Config):
-            tables = tables_of(self.factors, biases)
-            rows = rows.copy()
-            rows[old] = tables[side]
-            tables[side] = rows
-            factors = factors_of(tables, biases, self.factors.offset)
-        else:
-            rows[old] = np.asarray(self.factors.users)
-            factors = self.factors._replace(users=jax.numpy.asarray(rows))
-        changed: dict[str, Any] = {f"{side}_vocabulary": vocabulary, "factors": factors, "item_counts": counts}
-        return replace(self, **changed, seen=ragged(self._history(old, own, side)))
-
-    def _history(self, old: np.ndarray, own: Interactions, side: Side) -> Interactions:
-        """Return the pairs of the model, whose ids of a side are at `old` now, and those of newcomers."""
-        if self.seen is None:
-            return own
-        pairs = pairs_of(self.seen)
-        users, items = (old[pairs.users], pairs.items) if side == "user" else (pairs.users, old[pairs.items])
-        return added(replace(pairs, users=users.astype(np.int32), items=items.astype(np.int32)), own)
-
-
-def _in_spaces(
-    pairs: Interactions, users: np.ndarray, items: np.ndarray, num_users: int, num_items: int
-) -> Interactions:
-    """Return pairs by ids of a model.
-
-    Raises:
-        ValueError: where there are none.
-    """
-    if len(pairs) == 0:
-        raise ValueError("histories: no pair is left, as the model knows none of their ids; pass ids of its own")
-    ids = users.astype(np.int32), items.astype(np.int32)
-    return Interactions(*ids, pairs.values, num_users, num_items, weights=pairs.weights)
+        return both, old, places
 
 
 def joined(known: Vocabulary, raw: np.ndarray, side: Side) -> tuple[Vocabulary, np.ndarray, np.ndarray]:
@@ -188,21 +212,3 @@ def joined(known: Vocabulary, raw: np.ndarray, side: Side) -> tuple[Vocabulary, 
         raise ValueError(f"histories: {side} {first!r:.80}, but the {side} ids of this model are {kind}; convert it")
     both = Vocabulary.of(known.raw.tolist() + raw.tolist())
     return both, both.encode(known.raw).astype(np.int64), both.encode(raw).astype(np.int64)
-
-
-def added(pairs: Interactions, more: Interactions) -> Interactions:
-    """Return pairs with more of them, in the id spaces of `more`.
-
-    Raises:
-        ValueError: where some have weights and the others none.
-    """
-    if len(pairs) and (pairs.weights is None) != (more.weights is None):
-        has, lacks = ("the model's", "these") if more.weights is None else ("these", "the model's")
-        raise ValueError(f"weights: {has} histories have weights, {lacks} have none; pass ones where all are as sure")
-    weights = None
-    if more.weights is not None:
-        weights = more.weights if pairs.weights is None else np.concatenate([pairs.weights, more.weights])
-    users, items, values = (
-        np.concatenate([getattr(one, name) for one in (pairs, more)]) for name in ("users", "items", "values")
-    )
-    return Interactions(users, items, values, more.num_users, more.num_items, weights=weights)

@@ -9,14 +9,20 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from mfjax import als, checks, ranking, vocabularies
+from mfjax.als import FeatureMaps, features
+from mfjax.baselines import svd
 from mfjax.histories import Ragged, agreement
-from mfjax.types import Factors, Interactions, Vocabulary
+from mfjax.recommend.scores import scorer
+from mfjax.recommend.two_stage import TwoStages
+from mfjax.types import Array, Factors, Interactions, Scorer, Vocabulary
 
 Unknown = Literal["error", "bias"]
 
 RawId = int | str
 
 Side = Literal["user", "item"]
+
+STAGES = ("retriever", "reranker")
 
 REMEDY = "drop it, or pass unknown='bias' to predict from what is known"
 """For an unknown id where one may ask for what the biases say."""
@@ -30,7 +36,7 @@ class Parts:
         ValueError: for parts that do not fit together.
     """
 
-    factors: Factors
+    learned: Factors | Scorer
     user_vocabulary: Vocabulary
     item_vocabulary: Vocabulary
     seen: Ragged | None = None
@@ -39,19 +45,14 @@ class Parts:
     config: Any = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
     item_counts: np.ndarray | None = None
+    maps: FeatureMaps | None = None
+    user_features: Array | Ragged | None = None
+    item_features: Array | Ragged | None = None
 
     def __post_init__(self) -> None:
-        agreement.factors("factors", self.factors)
-        for name, table, vocabulary in (
-            ("user", self.factors.users, self.user_vocabulary),
-            ("item", self.factors.items, self.item_vocabulary),
-        ):
+        _check_learned(self.learned, self._sizes())
+        for name, vocabulary in (("user", self.user_vocabulary), ("item", self.item_vocabulary)):
             checks.kind(f"{name}_vocabulary", vocabulary, Vocabulary, "pass that of the interactions")
-            if table.shape[0] != len(vocabulary):
-                raise ValueError(
-                    f"factors.{name}s: {table.shape[0]} rows for a vocabulary of {len(vocabulary)} ids; "
-                    "pass the vocabulary of the data that was fitted"
-                )
         if self.seen is not None:
             agreement.lists("seen", self.seen, *self._sizes(), "the model has")
         if self.rating_range is not None:
@@ -66,32 +67,121 @@ class Parts:
             remedy = "pass interactions.item_counts() of the data that was fitted, or None"
             checks.shape("item_counts", self.item_counts, (self._sizes()[1],), remedy)
             checks.number("item_counts", self.item_counts, least=0, remedy=remedy)
-        if isinstance(self.config, (als.Config, ranking.Config)):
-            _check_config(self.config, self.factors)
+        _check_config(self.config, self.learned)
+        _check_features(self)
 
     def __repr__(self) -> str:
         num_users, num_items = self._sizes()
-        dim, named = self.factors.items.shape[1], f", {self.objective}" if self.objective else ""
-        return f"{type(self).__name__}({num_users} users, {num_items} items, dim {dim}{named:.60})"
+        named = f", {self.objective}" if self.objective else ""
+        return f"{type(self).__name__}({num_users} users, {num_items} items, {_told(self.learned)}{named:.60})"
+
+    @property
+    def factors(self) -> Factors:
+        """The tables of a model of factors.
+
+        Raises:
+            ValueError: for a model of another kind.
+        """
+        if isinstance(self.learned, Factors):
+            return self.learned
+        raise ValueError(f"learned: {_told(self.learned)} have no factors; ask a model whose fit returned Factors")
 
     def _sizes(self) -> tuple[int, int]:
-        return self.factors.users.shape[0], self.factors.items.shape[0]
+        return len(self.user_vocabulary), len(self.item_vocabulary)
 
     def vocabulary(self, side: Side) -> Vocabulary:
         """Return the vocabulary of a side."""
         return self.user_vocabulary if side == "user" else self.item_vocabulary
 
 
-def _check_config(config: als.Config | ranking.Config, factors: Factors) -> None:
-    """Raise ValueError for a config that these factors can not have been fitted with."""
+def _told(learned: Factors | Scorer) -> str:
+    """Return in a word or two what was learned."""
+    if isinstance(learned, Factors):
+        return f"dim {learned.items.shape[1]}"
+    return {"Linear": "item weights", "Popularity": "counts", "TwoStages": "two stages"}.get(
+        type(learned).__name__, "scores of a function"
+    )
+
+
+def name_of(config: Any) -> str:
+    """Return the kind of a config in words, such as "a ranking.Config".
+
+    Example:
+        >>> name_of(als.Config()), name_of(None)
+        ('an als.Config', 'nothing')
+    """
+    if config is None:
+        return "nothing"
+    for kind, name in (
+        (als.Config, "an als.Config"),
+        (ranking.Config, "a ranking.Config"),
+        (svd.Config, "a svd.Config"),
+    ):
+        if isinstance(config, kind):
+            return name
+    return f"a {type(config).__name__}"
+
+
+def _check_learned(learned: Any, sizes: tuple[int, int]) -> None:
+    """Raise ValueError unless factors or a scorer are of as many users and items as there are raw ids."""
+    scores = learned
+    if isinstance(learned, Factors):
+        agreement.factors("learned", learned)
+    elif not callable(learned):
+        kind = type(learned).__name__
+        raise ValueError(f"learned: a {kind} is neither Factors nor a scorer; pass what a fit or a baseline returns")
+    else:
+        scores = scorer(learned)
+    for side, held, size in zip(
+        ("user", "item"), (agreement.num_users(learned), agreement.num_items(scores)), sizes, strict=True
+    ):
+        if held is not None and held != size:
+            raise ValueError(
+                f"learned: has {held} {side}s, but the vocabulary {size} ids; pass the vocabulary of the data that was "
+                "fitted"
+            )
+
+
+def _check_config(config: Any, learned: Factors | Scorer) -> None:
+    """Raise ValueError for a config that this can not have been fitted with; two stages have a pair of them."""
     remedy = "pass the config that the factors were fitted with, or None"
-    dim = factors.items.shape[1]
+    if isinstance(learned, TwoStages) and isinstance(config, tuple):
+        if len(config) != len(STAGES):
+            raise ValueError(f"config: {len(config)} for two stages; pass (that of the retriever, of the reranker)")
+        for part, stage in zip(config, STAGES, strict=True):
+            _check_config(part, getattr(learned, stage))
+        return
+    if not isinstance(config, (als.Config, ranking.Config, svd.Config)):
+        return
+    if not isinstance(learned, Factors):
+        raise ValueError(f"config: a config of factors, but the model has {_told(learned)}; {remedy}")
+    dim = learned.items.shape[1]
     if config.dim != dim:
         raise ValueError(f"config: dim {config.dim}, but the factors have {dim}; {remedy}")
-    has = factors.item_biases is not None
-    if config.biases != has:
+    has = learned.item_biases is not None
+    biases = not isinstance(config, svd.Config) and config.biases
+    if biases != has:
         held = "has" if has else "has no"
-        raise ValueError(f"config: biases={config.biases}, but the model {held} item_biases; {remedy}")
+        raise ValueError(f"config: biases={biases}, but the model {held} item_biases; {remedy}")
+
+
+def _check_features(parts: Parts) -> None:
+    """Raise ValueError unless there are features of each side that has a map, as many as it maps."""
+    remedy = "pass als.feature_maps(state, data, config), and the features that the data had"
+    maps = parts.maps
+    if maps is not None:
+        checks.kind("maps", maps, FeatureMaps, remedy)
+        if not isinstance(parts.config, als.Config):
+            raise ValueError(f"maps: belong to a model of als.Config, but config is {name_of(parts.config)}; {remedy}")
+    for side, size in zip(("user", "item"), parts._sizes(), strict=True):
+        name, held = f"{side}_features", getattr(parts, f"{side}_features")
+        known = None if maps is None else getattr(maps, f"{side}s")
+        if (known is None) != (held is None):
+            raise ValueError(f"{name}: {'missing' if held is None else 'there is no map of them'}; {remedy}")
+        if held is not None:
+            table = features.checked(name, held, size)
+            checks.shape(f"maps.{side}s", known, (features.num_features(table), parts.config.width), remedy)
+            checks.number(f"maps.{side}s", known, remedy=remedy)
 
 
 def find(

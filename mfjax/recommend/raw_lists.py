@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mfjax import checks, compilation
+from mfjax import checks
 from mfjax.histories import Ragged, agreement, ragged
-from mfjax.recommend import lists, scores
+from mfjax.recommend import kinds
 from mfjax.recommend.asked import frame, histories_of, is_one, library_of, placed
+from mfjax.recommend.kinds import Found
 from mfjax.recommend.lists import Similarity
 from mfjax.recommend.parts import REMEDY, Parts, RawId, Side, Unknown, find, pairs_of
-from mfjax.types import Factors, Interactions
+from mfjax.types import Interactions
 from mfjax.vocabularies import raw_ids
-
-Found = tuple[np.ndarray, np.ndarray]
-"""Ids [n, k] and scores [n, k], -inf where a list is shorter than k."""
-
-_top_k = compilation.jit(lists.top_k, static_argnames="k")
-_similar_items = compilation.jit(lists.similar_items, static_argnames=("k", "metric"))
-_masked_scores = compilation.jit(scores.masked_scores)
 
 
 class RawLists(Parts):
@@ -72,7 +65,17 @@ class RawLists(Parts):
             >>> fitted.recommend(["bob", "ann"], k=1, exclude={"bob": [30]}).to_pylist()[0]
             {'user': 'bob', 'item': 10, 'score': 4.0, 'rank': 1}
         """
-        best = self._best(self.factors, "user", users, k, exclude, candidates, unknown)
+        checks.whole("k", k)
+        raw = [users] if is_one(users) else users
+        ids, known = find(self.user_vocabulary, "user", raw, unknown, remedy=REMEDY)
+        mask = None if candidates is None else self._mask("item", candidates)
+        seen = None if exclude is None else self._excluded(exclude, "user")
+        found = kinds.best(self.learned, ids[known], k, seen, mask)
+        best = np.zeros((len(ids), k), np.int32), np.full((len(ids), k), -np.inf, found[1].dtype)
+        best[0][known], best[1][known] = found
+        if not known.all():
+            alike = kinds.best(kinds.nobody(self.learned), np.zeros(1, np.int32), k, None, mask)
+            best[0][~known], best[1][~known] = alike
         return self._told("user", users, "item", best)
 
     def recommend_for(
@@ -98,34 +101,40 @@ class RawLists(Parts):
         Raises:
             ValueError: as `recommend`.
         """
-        one = self.factors
-        turned = Factors(one.items, one.users, one.item_biases, one.user_biases, one.offset)
-        return self._told("item", items, "user", self._best(turned, "item", items, k, exclude, candidates, "error"))
+        checks.whole("k", k)
+        ids = find(self.item_vocabulary, "item", [items] if is_one(items) else items)[0]
+        mask = None if candidates is None else self._mask("user", candidates)
+        seen = None if exclude is None else self._excluded(exclude, "item")
+        found = kinds.users_for(self.learned, ids, self._sizes()[0], k, seen, mask)
+        return self._told("item", items, "user", found)
 
-    def similar_items(self, items: RawId | ArrayLike, k: int = 10, *, metric: Similarity = "cosine") -> Any:
+    def similar_items(self, items: RawId | ArrayLike, k: int = 10, *, metric: Similarity | None = None) -> Any:
         """Return the k items most similar to one item or many, never the item itself; biases play no part.
+
+        Factors are compared by their vectors, two stages by those of the reranker. Item weights (EASE, item kNN) are a
+        similarity of their own, W_ij being what item i in a history adds to the score of j; users are compared there by
+        the cosine of their histories.
 
         Args:
             items: one raw id, or [n] of them.
             k: length of the lists.
-            metric: "cosine", or "dot", which puts popular items first.
+            metric: None, or for factors "cosine" (which None stands for) or "dot", which puts popular items first.
 
         Returns:
             For one item raw ids and similarities. For many a frame of the columns item, similar, score and rank.
 
         Raises:
-            ValueError: for an unknown item, an unknown metric, and a k below 1.
+            ValueError: for an unknown item, an unknown metric, a k below 1, and a model without vectors of items.
         """
-        return self._told("item", items, "similar", self._nearest(self.factors, "item", items, k, metric))
+        return self._told("item", items, "similar", self._nearest("item", items, k, metric))
 
-    def similar_users(self, users: RawId | ArrayLike, k: int = 10, *, metric: Similarity = "cosine") -> Any:
+    def similar_users(self, users: RawId | ArrayLike, k: int = 10, *, metric: Similarity | None = None) -> Any:
         """Return the k users most similar to one user or many; all else as `similar_items`.
 
         Raises:
             ValueError: as `similar_items`.
         """
-        turned = Factors(self.factors.items, self.factors.users)
-        return self._told("user", users, "similar", self._nearest(turned, "user", users, k, metric))
+        return self._told("user", users, "similar", self._nearest("user", users, k, metric))
 
     def score_all(
         self, users: ArrayLike | None = None, *, block_size: int = 256
@@ -151,29 +160,7 @@ class RawLists(Parts):
         for first in range(0, len(ids), size):
             here = ids[first : first + size]
             # The last block is filled up, so that it is no program of its own.
-            found = np.asarray(_masked_scores(self.factors, jnp.asarray(np.resize(here, size))))
-            yield self.user_vocabulary.decode(here), found[: len(here)]
-
-    def _best(
-        self, factors: Factors, side: Side, asked: Any, k: int, exclude: Any, candidates: Any, unknown: Unknown
-    ) -> Found:
-        """Return the best columns for some rows of a side; `factors` have that side as their users."""
-        checks.whole("k", k)
-        other: Side = "item" if side == "user" else "user"
-        remedy = REMEDY if side == "user" else "drop it"
-        raw = [asked] if is_one(asked) else asked
-        ids, known = find(self.vocabulary(side), side, raw, unknown, remedy=remedy)
-        mask = None if candidates is None else self._mask(other, candidates)
-        lists_of_side = None if exclude is None else self._excluded(exclude, side)
-        best = np.zeros((len(ids), k), np.int32), np.full((len(ids), k), -np.inf, factors.items.dtype)
-        if known.any():
-            found = _top_k(factors, jnp.asarray(ids[known]), k=k, exclude=lists_of_side, candidates=mask)
-            best[0][known], best[1][known] = (np.asarray(part) for part in found)
-        if not known.all():
-            nobody = Factors(jnp.zeros((1, 0)), factors.items[:, :0], None, factors.item_biases, factors.offset)
-            found = _top_k(nobody, jnp.zeros(1, jnp.int32), k=k, candidates=mask)
-            best[0][~known], best[1][~known] = (np.asarray(part) for part in found)
-        return best
+            yield self.user_vocabulary.decode(here), kinds.block_of_scores(self.learned, here, size)
 
     def _mask(self, side: Side, candidates: Any) -> np.ndarray:
         ids = find(self.vocabulary(side), side, candidates)[0]
@@ -200,13 +187,12 @@ class RawLists(Parts):
             return ragged(Interactions(users, items, pairs.values, *self._sizes()), by=side)
         return found if found is None or side == "user" else ragged(pairs_of(found), by="item")
 
-    def _nearest(self, factors: Factors, side: Side, asked: Any, k: int, metric: Similarity) -> Found:
+    def _nearest(self, side: Side, asked: Any, k: int, metric: Similarity | None) -> Found:
         checks.whole("k", k)
         ids = find(self.vocabulary(side), side, [asked] if is_one(asked) else asked)[0]
         if len(ids) == 0:
-            return np.zeros((0, k), np.int32), np.zeros((0, k), factors.items.dtype)
-        found, similarities = _similar_items(factors, jnp.asarray(ids), k=k, metric=metric)
-        return np.asarray(found), np.asarray(similarities)
+            return np.zeros((0, k), np.int32), np.zeros((0, k), np.float32)
+        return kinds.neighbours(self.learned, side, ids, k, metric)
 
     def _told(self, side: Side, asked: Any, name: Literal["user", "item", "similar"], best: Found) -> Any:
         """Return lists with raw ids: arrays for one row, a frame for many."""

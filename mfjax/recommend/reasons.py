@@ -1,38 +1,43 @@
-"""Why an item has its score: what each entry of a user's history contributes, from raw ids."""
+"""Why an item has its score: what each entry of a user's history contributes to it, from raw ids."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
 from mfjax import als, compilation
+from mfjax.baselines import Linear, Popularity, svd
 from mfjax.data.writing.interactions import text_or_integers
+from mfjax.histories import Ragged
+from mfjax.recommend import kinds
 from mfjax.recommend.asked import frame, is_one, library_of
 from mfjax.recommend.newcomers import Newcomers
-from mfjax.recommend.parts import RawId, find
-from mfjax.recommend.rows import tables_of
-from mfjax.types import Array
+from mfjax.recommend.parts import RawId, find, name_of
+from mfjax.recommend.two_stage import TwoStages
+from mfjax.types import Array, Factors, Scorer
 
-_explain = compilation.jit(jax.vmap(als.explain, (None,) * 7 + (0,)))
+_explain = compilation.jit(als.explain)
 
 
 class Reasons(Newcomers):
-    """The reasons of a model that was fitted by least squares."""
+    """The reasons of a model."""
 
     def explain(self, user: RawId, items: RawId | ArrayLike, *, titles: Mapping[Any, str] | None = None) -> Any:
         r"""Return what each entry of a user's history contributes to the scores of items; their sum is the score.
 
-        .. math:: s(u, j) = \sum_{i \in H_u} q_i \, v_i' A_u^{-1} v_j + \text{what no entry explains}
+        .. math:: s(u, j) = \sum_{i \in H_u} c_{ij} + \text{what no entry explains}
 
-        as in `als.explain`, jointly with the user's bias where there are biases; the rest is the offset, the item's
-        bias, and with biases the background's share. The score is that of a row that solves its system exactly, as
-        `fold_in` gives it; a fitted row comes to it as the fit converges.
+        By an `als.Config`, c is that of `als.explain`; the rest is the offset, the item's bias, with biases the
+        background's share, and with features of users what the row shrinks towards. By an `svd.Config`,
+        :math:`c_{ij} = (r_{ui} - m_u) V_i' \Sigma^{-1} V_j`, and the rest is m_u. The score is that of a row that is
+        solved exactly, as `fold_in` gives it; a fitted row comes to it as the fit converges. By item weights
+        :math:`c_{ij} = r_{ui} W_{ij}`, and the rest is 0. Where no row of users is learned (counts, biases of items)
+        the rest is all. Two stages are explained by their reranker.
 
         Args:
             user: one raw id.
@@ -44,9 +49,11 @@ class Reasons(Newcomers):
             null in the last row of each item, for the rest) and contribution, in the order of the raw ids.
 
         Raises:
-            ValueError: for an unknown user or item, a model whose config is no `als.Config`, or without `seen`.
+            ValueError: for an unknown user or item, a model without `seen`, and one whose rows are no sum over the
+                history, such as those of a ranking loss, or whose config does not say.
 
         Example:
+            >>> import jax
             >>> from mfjax import als, histories
             >>> from mfjax.recommend import model
             >>> config = als.Config(dim=2, reg=0.1)
@@ -56,13 +63,12 @@ class Reasons(Newcomers):
             >>> fitted.explain("ann", 10)["history"].to_pylist()
             [20, 30, None]
         """
-        config = self._least_squares("explain")
         if self.seen is None:
             raise ValueError("seen: the model has no histories to explain by; give it those that were fitted")
         own = find(self.user_vocabulary, "user", [user])[0]
         places = find(self.item_vocabulary, "item", [items] if is_one(items) else items)[0]
-        ids, _, mask = (np.asarray(part[0]) for part in self.seen.rows(jnp.asarray(own)))
-        parts = self._contributions(config, own, places)[:, [*np.flatnonzero(mask), -1]]  # [items, length + 1]
+        ids, mask, parts = self._parts(self.learned, self.config, own, places)
+        parts = parts[:, [*np.flatnonzero(mask), -1]]  # [items, entries + 1]
         raw = text_or_integers(self.item_vocabulary.decode(ids[mask]))
         history = pa.concat_arrays([raw, pa.nulls(1, raw.type)])
         columns: dict[str, Any] = {
@@ -73,47 +79,64 @@ class Reasons(Newcomers):
             columns["title"] = pa.array([titles.get(one) for one in columns["history"].to_pylist()], pa.string())
         return frame(columns | {"contribution": parts.reshape(-1)}, library_of(items))
 
-    def _contributions(self, config: als.Config, user: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Return the contribution of each entry of a padded history to each item, and last the rest."""
+    def _parts(
+        self, learned: Factors | Scorer, config: Any, user: np.ndarray, items: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the ids and mask of a padded history, and [items, length + 1]: what its entries add, last the rest."""
+        if isinstance(learned, TwoStages):
+            return self._parts(learned.reranker, config[1] if isinstance(config, tuple) else config, user, items)
         assert self.seen is not None
-        table = jnp.asarray(tables_of(self.factors, config.biases)["item"])  # [num_items, width]
-        counts = jnp.asarray(self._counts(), table.dtype)
-        row = jnp.asarray(user)
-        ids, values, mask = (part[0] for part in self.seen.rows(row))
-        sure = self.seen.weights_of(row)
-        entry = config.objective.numbers(values, counts[ids], None if sure is None else sure[0])
-        weights = config.objective.item_weights(counts)
-        background = config.objective.unobserved_weight * jnp.matmul(
-            table.T, weights[:, None] * table, precision="highest"
+        lists = learned.history if isinstance(learned, Linear) else self.seen
+        ids, values, mask = (np.asarray(part[0]) for part in lists.rows(jnp.asarray(user)))
+        if isinstance(learned, Linear):
+            parts = (values[:, None] * np.asarray(learned.weights[jnp.asarray(ids)])[:, items]).T
+            return ids, mask, np.pad(parts, ((0, 0), (0, 1)))
+        if isinstance(learned, Factors) and isinstance(config, als.Config):
+            return ids, mask, self._by_least_squares(learned, config, user, items)
+        if isinstance(learned, Factors) and isinstance(config, svd.Config):
+            return ids, mask, _by_projection(learned, config, ids, values, mask, items)
+        if config is not None or not _is_the_same_for_all(learned):
+            raise ValueError(
+                f"config: by {name_of(config)} a score is no sum over the user's history; fit the model by ALS, EASE, "
+                "item kNN or SVD, and give it the config that it was fitted with"
+            )
+        rest = kinds.pairs(learned, np.repeat(user, len(items)), items)
+        return ids, mask, np.concatenate([np.zeros((len(items), len(ids)), rest.dtype), rest[:, None]], axis=1)
+
+    def _by_least_squares(self, model: Factors, config: als.Config, user: np.ndarray, items: np.ndarray) -> np.ndarray:
+        assert self.seen is not None
+        towards: Array | None = None
+        if self.maps is not None and self.maps.users is not None and self.user_features is not None:
+            towards = _row(self.user_features, user) @ jnp.asarray(self.maps.users)
+        counts = jnp.asarray(self._counts())
+        asked: dict[str, Any] = {"user": jnp.asarray(user[0]), "items": jnp.asarray(items)}
+        return np.asarray(
+            _explain(model, self.seen, config, **asked, item_counts=counts, maps=self.maps, towards=towards)
         )
-        free = np.arange(config.width) != (1 if config.biases else -1)
-        # The coordinate that is held at 1 moves to the right: the item's bias, at each entry and in the background.
-        held = table[:, 1] if config.biases else jnp.zeros(len(table), table.dtype)
-        linear = entry.linear - entry.quadratic * held[ids]
-        rest = background[free][:, 1] if config.biases else jnp.zeros(config.width, table.dtype)
-        # The background's share is that of one more entry: a row of features with a = 0 and q = -1.
-        features = jnp.concatenate([table[:, free], rest[None]])
-        one = jnp.ones(1, table.dtype)
-        strength = als.regularization(jnp.sum(mask, dtype=table.dtype), jnp.sum(weights), config)
-        parts = _explain(
-            features,
-            jnp.append(ids, len(table)),
-            jnp.append(mask, True),
-            jnp.concatenate([_each(entry.quadratic, ids), 0 * one]),
-            jnp.concatenate([_each(linear, ids), -one]),
-            background[free][:, free],
-            strength * _ridge(config, table.dtype),
-            jnp.asarray(items),
-        )
-        offset = 0 if self.factors.offset is None else self.factors.offset
-        return np.asarray(parts.at[:, -1].add(held[items] + offset))
 
 
-def _each(numbers: Array, ids: Array) -> Array:
-    return jnp.broadcast_to(numbers, ids.shape)
+def _row(features: Array | Ragged, user: np.ndarray) -> Array:
+    """Return the features of one user, [num_features]."""
+    if not isinstance(features, Ragged):
+        return jnp.asarray(features)[user[0]]
+    ids, values, _ = features.rows(jnp.asarray(user))
+    return jnp.zeros(features.num_columns).at[ids[0]].add(values[0])
 
 
-def _ridge(config: als.Config, dtype: Any) -> Array:
-    """Return lambda of each coordinate that is solved for."""
-    reg = jnp.full(config.dim, config.reg, dtype)
-    return jnp.concatenate([jnp.full(1, config.bias_reg, dtype), reg]) if config.biases else reg
+def _is_the_same_for_all(learned: Factors | Scorer) -> bool:
+    """Return whether a model learned no row of users."""
+    if isinstance(learned, Factors):
+        return learned.users.shape[1] == 0 and learned.user_biases is None
+    return isinstance(learned, Popularity)
+
+
+def _by_projection(
+    model: Factors, config: svd.Config, ids: np.ndarray, values: np.ndarray, mask: np.ndarray, items: np.ndarray
+) -> np.ndarray:
+    table = np.asarray(model.items, np.float64)
+    toward = table[items] * np.asarray(svd.inverse_values(model.items), np.float64)  # [items, dim]
+    mean = float(values[mask].mean()) if mask.any() else 0.0
+    centred = np.where(mask, values - (mean if config.missing == "mean" else 0.0), 0.0)
+    parts = (toward @ table[ids].T) * centred[None, :]
+    rest = mean - (mean * (toward @ table.sum(axis=0)) if config.missing == "zero" else 0.0)
+    return np.concatenate([parts, np.broadcast_to(rest, (len(items),))[:, None]], axis=1).astype(np.float32)

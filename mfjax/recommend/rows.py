@@ -1,4 +1,4 @@
-"""Rows of a model solved anew, the other side held fixed: by least squares, or by a ranking loss."""
+"""Rows of a model solved anew, the other side held fixed: by least squares, a ranking loss, or a projection."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import numpy as np
 
 from mfjax import als, compilation, histories, ranking
 from mfjax.als.config import NUM_BIAS_COORDINATES
+from mfjax.baselines import svd
+from mfjax.histories import Ragged
 from mfjax.ranking.values import check_likes
 from mfjax.recommend.parts import Side
 from mfjax.types import Array, Factors, Interactions, Key
 
 half_step = compilation.jit(als.half_step, frugal=True, static_argnames="by")
+_solve = compilation.jit(als.fold_in, frugal=True, static_argnames="by")
 _fold_in = compilation.jit(ranking.fold_in)
+_project = compilation.jit(svd.fold_in, static_argnames="missing")
 
 
 def tables_of(factors: Factors, biases: bool) -> dict[Side, np.ndarray]:
@@ -43,27 +47,37 @@ def factors_of(tables: dict[Side, np.ndarray], biases: bool, offset: Array | Non
 
 
 def least_squares(
-    pairs: Interactions, columns: np.ndarray, config: als.Config, *, by: Side, item_counts: np.ndarray
+    pairs: Interactions,
+    factors: Factors,
+    config: als.Config,
+    *,
+    by: Side,
+    item_counts: np.ndarray,
+    maps: als.FeatureMaps | None = None,
+    features: Array | Ragged | None = None,
 ) -> np.ndarray:
-    r"""Return the table of a side, exact given the other side's, in the rows that have pairs; the others are 0.
-
-    .. math:: x \leftarrow A^{-1} b, \text{ as in a half-step by Cholesky over all data}
+    """Return the table of a side, as `tables_of` has it, by `als.fold_in`: exact given the other side's.
 
     Args:
         pairs: the whole histories of the rows to solve, in the id spaces of the model.
-        columns: float [num_columns, width], the other side's table.
+        factors: the model; its table of the other side is read.
         config: what the model was fitted with.
         by: whose rows are solved.
         item_counts: [num_items], by which the objective weighs items; those of all data.
+        maps: of features, where the model was fitted with some.
+        features: of the rows of `by`, where `maps` has some of them.
     """
-    side = histories.side(pairs, by=by)
-    counts = jnp.asarray(item_counts, side.counts.dtype)
-    side = replace(side, column_counts=counts) if by == "user" else replace(side, counts=counts)
-    start = np.zeros((side.num_rows, columns.shape[1]), columns.dtype)
-    if config.biases:
-        start[:, 1 if by == "user" else 0] = 1
-    exact = replace(config, solver="cholesky")
-    return np.asarray(half_step(jnp.asarray(start), jnp.asarray(columns), side, exact, by=by))
+    if len(pairs) == 0:  # rows that features alone tell of
+        rows = pairs.num_users if by == "user" else pairs.num_items
+        table, known = np.zeros((rows, config.width), np.float32), None if maps is None else getattr(maps, f"{by}s")
+        if features is not None and known is not None:
+            table = np.array(als.features.rows(features, known))
+        if config.biases:
+            table[:, 1 if by == "user" else 0] = 1
+        return table
+    side = als.features.side_with_features(histories.side(pairs, by=by), features)
+    found = _solve(side, factors, config, item_counts=jnp.asarray(item_counts, jnp.float32), maps=maps, by=by)
+    return np.asarray(found)
 
 
 def by_ranking(key: Key, pairs: Interactions, factors: Factors, config: ranking.Config) -> np.ndarray:
@@ -75,3 +89,8 @@ def by_ranking(key: Key, pairs: Interactions, factors: Factors, config: ranking.
     positives = histories.ragged(pairs)
     check_likes("histories", positives)
     return np.asarray(_fold_in(key, positives, factors, replace(config, optimizer=None)))
+
+
+def by_projection(pairs: Interactions, factors: Factors, config: svd.Config) -> Factors:
+    """Return the model of truncated SVD for the users of pairs."""
+    return _project(histories.ragged(pairs), factors, missing=config.missing)

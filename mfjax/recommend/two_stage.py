@@ -105,13 +105,13 @@ def scorer(
         [[1.0, 2.0, -inf]]
     """
     _check_candidates(candidates)
-    stages = [_model(name, model) for name, model in (("retriever", retriever), ("reranker", reranker))]
-    sizes = [agreement.num_users(model) for model in stages]
+    first, second = _model("retriever", retriever), _model("reranker", reranker)
+    sizes = [agreement.num_users(model) for model in (first, second)]
     if exclude is not None:
         agreement.lists("exclude", exclude, sizes[0], None, "the retriever has")
     if None not in sizes and sizes[0] != sizes[1]:
         raise ValueError(f"reranker: has {sizes[1]} users, the retriever {sizes[0]}; pass models of one id space")
-    return TwoStages(*stages, exclude, candidates)
+    return TwoStages(first, second, exclude, candidates)
 
 
 @jax.tree_util.register_dataclass

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfjax import als, recommend
-from mfjax.als import explain as contributions_of
 from mfjax.data.published.datasets import Dataset
 from mfjax.data.recency import places_from_last
+from mfjax.histories import ragged
 from mfjax.reports.sections import Section
 from mfjax.studies.model import Model, Parameters
 from mfjax.studies.task import Task
-from mfjax.types import Array, Factors, Interactions, Scorer
+from mfjax.types import Factors, Interactions, Scorer
 from mfjax.vocabularies import kind_of
 
 SHOWN = 10
@@ -25,6 +25,7 @@ REASONS = 3
 """Items of the history that are named for each recommendation."""
 
 _top_k = jax.jit(recommend.top_k, static_argnames="k")
+_explain = jax.jit(als.explain)
 
 
 class Titles:
@@ -180,23 +181,12 @@ class Inspected:
         config = replace(self.model.config(self.parameters, self.task), dim=factors.items.shape[1])
         if self.model.history is not None:
             history = self.model.history(self.parameters, self.task)
-        own = history.select(history.users == user)
-        counts, entries = jnp.asarray(self.task.train.item_counts(), jnp.float32), jnp.asarray(own.items, jnp.int32)
-        sure = None if own.weights is None else jnp.asarray(own.weights)
-        entry = config.objective.numbers(jnp.asarray(own.values), counts[entries], sure)
-        weights = config.objective.item_weights(counts)
-        background = config.objective.unobserved_weight * jnp.matmul(
-            factors.items.T, weights[:, None] * factors.items, precision="highest"
-        )
-        reg = config.reg * als.regularization(jnp.float32(len(own)), jnp.sum(weights), config)
-
-        def explain(item: Array) -> Array:
-            mask = jnp.ones(len(own), bool)
-            return contributions_of(factors.items, entries, mask, entry.quadratic, entry.linear, background, reg, item)
-
-        items = jnp.asarray(ids, jnp.int32)
+        counts, items = jnp.asarray(self.task.train.item_counts(), jnp.float32), jnp.asarray(ids, jnp.int32)
+        lists = ragged(history)
+        rows, _, mask = (np.asarray(part[0]) for part in lists.rows(jnp.array([user])))
+        parts = np.asarray(_explain(factors, lists, config, user=jnp.int32(user), items=items, item_counts=counts))
         scores = recommend.score(factors, jnp.full(len(ids), user, jnp.int32), items)
-        return own.items, np.asarray(jax.jit(jax.vmap(explain))(items)), np.asarray(scores)
+        return rows[mask], parts[:, :-1][:, mask], np.asarray(scores)
 
 
 def _recent(user: int, interactions: Interactions) -> np.ndarray:

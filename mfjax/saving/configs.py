@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Literal
 
@@ -13,13 +13,14 @@ from jax.tree_util import Partial
 from mfjax import als, ranking
 from mfjax.als import objectives
 from mfjax.als.config import check
+from mfjax.baselines import svd
 from mfjax.ranking import losses
 from mfjax.ranking.values import check_config
+from mfjax.recommend.parts import STAGES
 from mfjax.saving.trees import plain
 
-ConfigKind = Literal["als", "ranking"]
+ConfigKind = Literal["als", "ranking", "svd", "stages"]
 
-_CONFIGS: dict[str, type] = {"als": als.Config, "ranking": ranking.Config}
 _DTYPES = ("float32", "float64", "float16", "bfloat16", "int32", "int64")
 _RECORD = "pass config=saving.trees.plain(config) to keep it as a record"
 
@@ -48,6 +49,10 @@ def written(config: Any) -> tuple[ConfigKind | None, Any]:
         return "ranking", {key: _number(key, value) for key, value in _members(config).items() if key != "loss"} | {
             "loss": name
         }
+    if type(config) is svd.Config:
+        return "svd", _members(config)
+    if isinstance(config, tuple) and any(isinstance(one, (als.Config, ranking.Config, svd.Config)) for one in config):
+        return "stages", [dict(zip(("config_kind", "config"), written(one), strict=True)) for one in config]
     return None, plain(config)
 
 
@@ -63,10 +68,10 @@ def read(kind: Any, held: Any) -> Any:
     """
     if kind is None:
         return held
-    if not isinstance(kind, str) or kind not in _CONFIGS:
+    if not isinstance(kind, str) or kind not in _READERS:
         raise ValueError(f"config_kind: {kind!r:.40} is unknown")
     try:
-        return _als(held) if kind == "als" else _ranking(held)
+        return _READERS[kind](held)
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"config: {error}") from None
 
@@ -141,3 +146,20 @@ def _ranking(held: Any) -> ranking.Config:
     found = ranking.Config(**config | {"loss": losses.LOSSES[loss]})
     check_config(found)
     return found
+
+
+def _svd(held: Any) -> svd.Config:
+    return svd.Config(**_of(held, {field.name for field in fields(svd.Config)}, "config"))
+
+
+def _stages(held: Any) -> tuple[Any, ...]:
+    if not isinstance(held, list) or len(held) != len(STAGES):
+        raise ValueError(f"{held!r:.40} are not the configs of two stages")
+    configs = [_of(one, {"config_kind", "config"}, "config") for one in held]
+    if any(one["config_kind"] == "stages" for one in configs):
+        raise ValueError("stages within stages")
+    return tuple(read(one["config_kind"], one["config"]) for one in configs)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {"als": _als, "ranking": _ranking, "svd": _svd, "stages": _stages}
+"""Kind of a config -> what reads it."""

@@ -34,7 +34,7 @@ OBJECTIVES = {
 }
 
 step, loss, fold_in = jax.jit(als.step), jax.jit(als.loss), jax.jit(als.fold_in)
-half_step, explain = jax.jit(als.half_step, static_argnames="by"), jax.jit(als.explain)
+half_step, explain = jax.jit(als.half_step, static_argnames="by"), jax.jit(als.contributions)
 slope_of = jax.jit(jax.grad(lambda users, state, config: als.loss(state._replace(users=users), DATA, config)))
 
 

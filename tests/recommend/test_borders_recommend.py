@@ -296,7 +296,7 @@ def test_what_is_no_table_of_scores(scores):
     assert answer(lambda: evaluate(scores, EXCLUDE, block_size=3)) is REFUSED
 
 
-explained = jax.jit(als.explain)
+explained = jax.jit(als.contributions)
 
 
 @quick
@@ -307,7 +307,7 @@ def test_explanations(history, item, data):
     weights = data.draw(st.sampled_from([np.ones(3, np.float32), np.ones(4, np.float32), np.ones((3, 1), np.float32)]))
     gramian = data.draw(st.sampled_from([np.zeros((DIM, DIM), np.float32), np.zeros(DIM, np.float32)]))
     reg = data.draw(st.sampled_from([1.0, np.float32(0.5), np.ones(DIM, np.float32), -1.0, float("nan"), np.ones(3)]))
-    found = answer(lambda: als.explain(MODEL.items, history, mask, weights, weights, gramian, reg, item))
+    found = answer(lambda: als.contributions(MODEL.items, history, mask, weights, weights, gramian, reg, item))
     good_reg = np.shape(reg) in ((), (DIM,)) and np.all(np.asarray(reg) >= 0)
     good = truth_of_ids(history, NUM_ITEMS) is not None and truth_of_ids(item, NUM_ITEMS, 0) is not None
     good = good and mask.dtype == bool and mask.shape == (3,) and weights.shape == (3,)
@@ -321,7 +321,7 @@ def test_explanations(history, item, data):
 
 
 USERS, ITEMS = ["ann", "bob", "cyd", "dan", "eve"], [10, 20, 30, 40, 50, 60, 70]
-RAW = Model(factors=MODEL, user_vocabulary=Vocabulary.of(USERS), item_vocabulary=Vocabulary.of(ITEMS), seen=EXCLUDE)
+RAW = Model(learned=MODEL, user_vocabulary=Vocabulary.of(USERS), item_vocabulary=Vocabulary.of(ITEMS), seen=EXCLUDE)
 
 
 def forms(values: list) -> st.SearchStrategy:

@@ -130,9 +130,9 @@ def test_bad_input(model, call, message):
 
 def test_bad_models():
     factors, ids = Factors(jnp.zeros((2, 1)), jnp.zeros((3, 1))), Vocabulary.of([1, 2])
-    with pytest.raises(ValueError, match=r"factors.items: 3 rows for a vocabulary of 2 ids"):
-        Model(factors=factors, user_vocabulary=ids, item_vocabulary=ids)
-    model = Model(factors=factors, user_vocabulary=ids, item_vocabulary=Vocabulary.of([1, 2, 3]))
+    with pytest.raises(ValueError, match=r"learned: has 3 items, but the vocabulary 2 ids"):
+        Model(learned=factors, user_vocabulary=ids, item_vocabulary=ids)
+    model = Model(learned=factors, user_vocabulary=ids, item_vocabulary=Vocabulary.of([1, 2, 3]))
     with pytest.raises(ValueError, match="clip: the model has no rating_range"):
         model.predict(1, 1, clip=True)
 
@@ -183,8 +183,8 @@ def test_a_model_checks_all_its_parts(model):
 
     other = ragged(Interactions(np.array([0]), np.array([0]), np.ones(1, np.float32), 2, 4))
     for call, message in (
-        (changed(factors=model.factors._replace(items=jnp.ones((3, 5)))), "factors.items: 5 columns, but users have 2"),
-        (changed(factors=(1, 2)), "factors: a tuple is not what is needed; pass Factors"),
+        (changed(learned=model.factors._replace(items=jnp.ones((3, 5)))), "learned.items: 5 columns, but users have 2"),
+        (changed(learned=(1, 2)), "learned: a tuple is neither Factors nor a scorer"),
         (changed(user_vocabulary=["ann", "bob"]), "user_vocabulary: a list is not what is needed"),
         (changed(seen=other), "seen: has 2 users and 4 items, but the model has 2 and 3"),
         (changed(rating_range=(5.0, 1.0)), r"rating_range: \(5.0, 1.0\) falls; pass \(lowest, highest\)"),
@@ -194,7 +194,7 @@ def test_a_model_checks_all_its_parts(model):
         (lambda: fit([1], [2], [3.0], "als"), "learn: 'als' is no function"),
         (
             lambda: fit([1], [2], [3.0], lambda pairs: pairs),
-            "learn: a Interactions is not what is needed",
+            "learn: returned a Interactions",
         ),
         (lambda: Vocabulary(np.array([2, 1])), "raw: the raw ids are not sorted and distinct"),
         (lambda: Vocabulary(np.array([1.0])), r"raw: float64\[1\] is no list of integers or strings"),

@@ -46,7 +46,7 @@ def fitted(name: str = "ials", biases: bool = False, weighted: bool = False, ste
     pairs = ratings(0, KNOWN, ITEMS, weighted=weighted)
     factors = als.factors(als.fit(jax.random.key(0), histories.build(pairs), config, num_steps=steps), config)
     vocabularies = {"user_vocabulary": pairs.user_vocabulary, "item_vocabulary": pairs.item_vocabulary}
-    return Model(factors=factors, **vocabularies, seen=histories.ragged(pairs), objective=name, config=config)
+    return Model(learned=factors, **vocabularies, seen=histories.ragged(pairs), objective=name, config=config)
 
 
 def as_dict(pairs, by="user") -> dict:
@@ -161,7 +161,7 @@ def ranked(loss=losses.bpr, biases: bool = True) -> Model:
     lists = histories.ragged(pairs)
     factors = ranking.factors(ranking.fit(jax.random.key(1), ranking.data(lists), config, num_epochs=2))
     users, items = pairs.user_vocabulary, pairs.item_vocabulary
-    return Model(factors=factors, user_vocabulary=users, item_vocabulary=items, seen=lists, config=config)
+    return Model(learned=factors, user_vocabulary=users, item_vocabulary=items, seen=lists, config=config)
 
 
 @pytest.mark.parametrize("loss", [losses.bpr, losses.softmax])
@@ -228,7 +228,10 @@ def test_the_same_bits_after_a_file_and_in_another_process(tmp_path, make):
         ),
         (lambda m: m.fold_in_items({10: KNOWN[:1]}), "histories: item 10 is known to the model"),
         (lambda m: m.fold_in_items({99: ["zoe"]}), "histories: user 'zoe' is unknown to the model"),
-        (lambda m: replace(m, config=None).fold_in({"new": [10]}), "config: fold_in solves rows by least squares, but"),
+        (
+            lambda m: replace(m, config=None).fold_in({"new": [10]}),
+            "config: nothing does not say how rows of users are",
+        ),
         (lambda m: replace(m, seen=None).fold_in({"new": [10]}), "item_counts: the model has neither counts nor seen"),
         (lambda m: replace(m, config=als.Config(dim=9)), "config: dim 9, but the factors have 3"),
         (lambda m: replace(m, config=als.Config(dim=3, biases=True)), "config: biases=True, but the model has no"),

@@ -28,7 +28,7 @@ def model() -> Model:
     users, items = Vocabulary.of(USERS), Vocabulary.of(ITEMS)
     rows, columns = zip(*((user, item) for user, seen in SEEN.items() for item in seen), strict=True)
     pairs = from_arrays(rows, columns, user_vocabulary=users, item_vocabulary=items)
-    return Model(factors=tables(), user_vocabulary=users, item_vocabulary=items, seen=ragged(pairs))
+    return Model(learned=tables(), user_vocabulary=users, item_vocabulary=items, seen=ragged(pairs))
 
 
 def score(user: str, item: int) -> float:

@@ -54,7 +54,7 @@ def test_frames_as_they_came():
     [
         (lambda m: m.explain("zoe", 10), "users: user 'zoe' is unknown"),
         (lambda m: m.explain("u00", 99), "items: item 99 is unknown"),
-        (lambda m: replace(m, config=None).explain("u00", 10), "config: explain solves rows by least squares"),
+        (lambda m: replace(m, config=None).explain("u00", 10), "config: by nothing a score is no sum"),
         (lambda m: replace(m, seen=None).explain("u00", 10), "seen: the model has no histories to explain by"),
     ],
 )

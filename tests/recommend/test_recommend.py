@@ -12,7 +12,7 @@ from mfjax.types import Factors, Interactions
 
 NUM_USERS, NUM_ITEMS, DIM = 23, 90, 4
 top_k = jax.jit(recommend.top_k, static_argnames=("k", "block_size"))
-explain_all = jax.jit(jax.vmap(als.explain, in_axes=(*[None] * 7, 0)))
+explain_all = jax.jit(jax.vmap(als.contributions, in_axes=(*[None] * 7, 0)))
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,9 @@ def test_contributions_with_a_joint_bias_and_a_regularisation_of_its_own(factors
     row = np.linalg.solve(v.T @ v + np.diag(reg), residual @ v)
     ones, background = jnp.ones(3), jnp.zeros((5, 5))
     tables = [jnp.asarray(x, jnp.float32) for x in (features, residual, reg)]
-    parts = als.explain(tables[0], jnp.asarray(ids), ones > 0, ones, tables[1], background, tables[2], jnp.array(7))
+    parts = als.contributions(
+        tables[0], jnp.asarray(ids), ones > 0, ones, tables[1], background, tables[2], jnp.array(7)
+    )
     np.testing.assert_allclose(parts.sum(), features[7] @ row, rtol=1e-4)
 
 

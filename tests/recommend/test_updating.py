@@ -86,7 +86,7 @@ def test_an_update_is_the_same_after_a_file(tmp_path):
         (lambda m: m.update({}), "interactions: there are none"),
         (lambda m: m.update({"zoe": ["x"]}), "histories: item 'x', but the item ids of this model are integers"),
         (lambda m: m.update(MORE, drift=1), "drift: a int is not what is needed"),
-        (lambda m: replace(m, config=None).update(MORE), "config: update solves rows by least squares"),
+        (lambda m: replace(m, config=None).update(MORE), "config: nothing does not say how rows of users"),
         (lambda m: replace(m, seen=None).update(MORE), "seen: the model has no histories to solve rows by"),
     ],
 )

@@ -38,7 +38,7 @@ def a_model() -> Model:
     rng = np.random.default_rng(0)
     draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)  # noqa: E731
     return Model(
-        factors=Factors(draw(3, 2), draw(4, 2), draw(3), draw(4), jnp.float32(3.5)),
+        learned=Factors(draw(3, 2), draw(4, 2), draw(3), draw(4), jnp.float32(3.5)),
         user_vocabulary=Vocabulary.of(["ann", "bob", "cyd"]),
         item_vocabulary=Vocabulary.of([10, 20, 30, 40]),
         seen=histories.ragged(pairs()),
@@ -238,7 +238,7 @@ BAD_MODELS = [
     (
         "user_vocabulary.offsets",
         lambda x: x[[0, 1, 3]],
-        r"user_vocabulary: shape \(2,\), where the factors have 3 rows",
+        r"factors.users: shape \(3, 2\) is not \(2, any\)",
     ),
     ("user_vocabulary.offsets", lambda x: x[:3], "damaged inside, user_vocabulary.offsets: do not rise from 0 to 9"),
     ("user_vocabulary.offsets", lambda x: x[[0, 2, 1, 3]], "damaged inside, user_vocabulary.offsets: do not rise fr"),
@@ -291,7 +291,7 @@ def test_text_ids_come_back_as_they_were(tmp_path_factory, raw_ids):
     path = tmp_path_factory.getbasetemp() / "texts.mfjax"
     users = Vocabulary.of(sorted(raw_ids))
     factors = Factors(jnp.zeros((len(users), 1)), jnp.zeros((1, 1)))
-    saving.save(path, Model(factors=factors, user_vocabulary=users, item_vocabulary=Vocabulary.of([2**64 - 1])))
+    saving.save(path, Model(learned=factors, user_vocabulary=users, item_vocabulary=Vocabulary.of([2**64 - 1])))
     loaded = saving.load(path)
     assert loaded.user_vocabulary.raw.tolist() == sorted(raw_ids)
     assert loaded.item_vocabulary.raw.tolist() == [2**64 - 1]
@@ -306,7 +306,7 @@ def test_a_file_grows_with_its_text_alone(tmp_path):
         users = Vocabulary.of([*map(str, range(10_000)), longest])
         factors = Factors(jnp.zeros((len(users), 1)), jnp.zeros((1, 1)))
         saving.save(
-            tmp_path / "model", Model(factors=factors, user_vocabulary=users, item_vocabulary=Vocabulary.of([1]))
+            tmp_path / "model", Model(learned=factors, user_vocabulary=users, item_vocabulary=Vocabulary.of([1]))
         )
         sizes.append((tmp_path / "model").stat().st_size)
     assert sizes[1] - sizes[0] < 4100
@@ -315,7 +315,7 @@ def test_a_file_grows_with_its_text_alone(tmp_path):
 def test_a_model_that_is_not_finite_is_not_saved(tmp_path):
     model = a_model()
     broken = Model(
-        factors=model.factors._replace(users=model.factors.users * jnp.nan),
+        learned=model.factors._replace(users=model.factors.users * jnp.nan),
         user_vocabulary=model.user_vocabulary,
         item_vocabulary=model.item_vocabulary,
     )

@@ -21,7 +21,7 @@ from mfjax.types import Factors, Vocabulary
 def a_model(config=None, **parts) -> Model:
     factors = Factors(jnp.ones((2, 3)), jnp.ones((3, 3)))
     users, items = Vocabulary.of(["ann", "bob"]), Vocabulary.of([1, 2, 3])
-    return Model(factors=factors, user_vocabulary=users, item_vocabulary=items, config=config, **parts)
+    return Model(learned=factors, user_vocabulary=users, item_vocabulary=items, config=config, **parts)
 
 
 OBJECTIVES = [

@@ -154,7 +154,7 @@ def test_a_biased_model_predicts_from_raw_ids(pairs):
     np.testing.assert_allclose(found.values[3], bias_only, rtol=1e-5)
     with pytest.raises(ValueError, match=r"'nobody'.* is unknown"):
         fitted.predict("nobody", int(items[0]))
-    extreme = replace(fitted, factors=fitted.factors._replace(offset=jnp.float32(9.0)))
+    extreme = replace(fitted, learned=fitted.factors._replace(offset=jnp.float32(9.0)))
     assert extreme.predict(users[0], int(items[0]), clip=True) == 5.0
     assert 0 < fitted.rmse(users, items, pairs.values) < 2
 

@@ -7,6 +7,7 @@ packed into equal chunks, for the batched solves of ALS and SVD; `streaming` bui
 from mfjax.histories import streaming
 from mfjax.histories.building import build, side
 from mfjax.histories.packed import Histories, Packed, Side
+from mfjax.histories.packing import rounded_up
 from mfjax.histories.ragged import By, Ragged, ragged
 
-__all__ = ["By", "Histories", "Packed", "Ragged", "Side", "build", "ragged", "side", "streaming"]
+__all__ = ["By", "Histories", "Packed", "Ragged", "Side", "build", "ragged", "rounded_up", "side", "streaming"]

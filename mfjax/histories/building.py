@@ -11,7 +11,7 @@ import numpy as np
 
 from mfjax import checks, compilation
 from mfjax.histories.packed import Histories, Packed, Side
-from mfjax.histories.packing import Plan, Writer, balance, share_shape
+from mfjax.histories.packing import Plan, Writer, balance, rounded_up, share_shape
 from mfjax.histories.ragged import By, check, check_by, check_some, sides, sorted_by_row
 from mfjax.types import Interactions
 
@@ -60,16 +60,32 @@ def side(
     chunk_entries: int | None = None,
     width: int = 32,
     multiple_of: int = 1,
+    rounded: bool = False,
 ) -> Side:
-    """Return the padded histories of one side; arguments and errors as in `build`."""
+    """Return the padded histories of one side; arguments and errors as in `build`.
+
+    With `rounded` chunks, segments and slots are rounded up to few sizes (`packing.rounded_up`), so that histories of
+    other lengths meet the same compiled programs.
+    """
     check_by(by)
     check(interactions)
     check_some(interactions)
     rows, _, num_rows, _ = sides(interactions, by)
     counts = np.bincount(rows, minlength=num_rows)
     options: dict[str, Any] = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
-    packing = Packing(counts, _plans(counts, **options), width, _same(interactions))
+    same = _same(interactions)
+    plans = _plans(counts, **options)
+    if rounded:
+        plans = _rounded(plans[0]), _rounded(plans[1])
+    packing = Packing(counts, plans, width, [None] * len(same) if rounded else same)
     return _packed(packing, interactions, by)
+
+
+def _rounded(plan: Plan | None) -> Plan | None:
+    if plan is None:
+        return None
+    chunks, segments, slots = plan.shape
+    return plan._replace(shape=(rounded_up(chunks), rounded_up(segments, least=8), rounded_up(slots)))
 
 
 def numbers_of(interactions: Interactions) -> list[np.ndarray]:

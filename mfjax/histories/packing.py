@@ -24,6 +24,27 @@ class Plan(NamedTuple):
     shape: tuple[int, int, int]
 
 
+ALONE = 64
+"""Sizes up to this are rounded up to a power of two."""
+
+
+def rounded_up(size: int, least: int = 1) -> int:
+    """Return the least of few sizes that is at least `size`: powers of two to ALONE, then eight in every octave.
+
+    Args:
+        size: at least 1.
+        least: the smallest of the sizes, a power of two.
+
+    Example:
+        >>> [rounded_up(size) for size in (1, 5, 64, 65, 100, 1000)]
+        [1, 8, 64, 72, 104, 1024]
+    """
+    size = max(size, least)
+    octave = 1 << (size - 1).bit_length() if size > 1 else 1  # the power of two from `size` on
+    step = octave if octave <= ALONE else octave // 16
+    return -(-size // step) * step
+
+
 def balance(segments: np.ndarray, capacity: int, multiple_of: int) -> Plan:
     """Deal histories of `segments[row]` segments to chunks of about `capacity` segments.
 

@@ -150,7 +150,7 @@ def placed(
     ids = pairs.users if side == "user" else pairs.items
     own = pairs.user_vocabulary if side == "user" else pairs.item_vocabulary
     assert own is not None
-    used = np.unique(ids).astype(np.int64)
+    used = np.flatnonzero(np.bincount(ids, minlength=len(own)))
     raw = own.raw[used]
     if len(raw) and vocabularies.kind_of(raw) != (kind := vocabularies.kind_of(vocabulary.raw)):
         raise ValueError(f"{name}: {side} {raw[:1].tolist()[0]!r:.80}, but those of this model are {kind}; convert it")
@@ -160,5 +160,7 @@ def placed(
         raise ValueError(
             f"{name}: {side} {first!r:.80} is unknown to the model ({int((~known).sum())} are); drop its pairs"
         )
-    where = np.searchsorted(used, ids)
+    where = np.zeros(len(own), np.int64)
+    where[used] = np.arange(len(used))
+    where = where[ids]
     return place[where], known[where]

@@ -39,32 +39,11 @@ class Newcomers(NamedTuple):
     features: Array | Ragged | None
 
 
-def only(learned: Factors | Scorer, users: np.ndarray) -> Factors | Scorer:
-    """Return what was learned with the rows of some users alone, in their order."""
-    if isinstance(learned, TwoStages):
-        stages = {name: only(getattr(learned, name), users) for name in STAGES}
-        exclude = None if learned.exclude is None else _lists_of(learned.exclude, users)
-        return replace(learned, **stages, exclude=exclude)  # type: ignore[arg-type]
-    if isinstance(learned, Linear):
-        return replace(learned, history=_lists_of(learned.history, users))
-    if not isinstance(learned, Factors):
-        return learned
-    biases = None if learned.user_biases is None else learned.user_biases[users]
-    return learned._replace(users=learned.users[users], user_biases=biases)
-
-
 def counted(learned: Factors | Scorer, more: np.ndarray) -> Factors | Scorer:
     """Return what was learned with more interactions of each item, [num_items], where it is their number."""
     if isinstance(learned, TwoStages):
         return replace(learned, **{name: counted(getattr(learned, name), more) for name in STAGES})  # type: ignore[arg-type]
     return Popularity(learned.counts + more) if isinstance(learned, Popularity) else learned
-
-
-def _lists_of(lists: Ragged, users: np.ndarray) -> Ragged:
-    place = np.full(lists.num_rows, -1, np.int32)
-    place[users] = np.arange(len(users), dtype=np.int32)
-    pairs = pairs_of(lists)
-    return ragged(replace(pairs, users=place[pairs.users], num_users=len(users)).select(place[pairs.users] >= 0))
 
 
 def with_users(learned: Factors | Scorer, config: Any, new: Newcomers) -> Factors | Scorer:
@@ -93,7 +72,8 @@ def with_users(learned: Factors | Scorer, config: Any, new: Newcomers) -> Factor
 def _with_rows(factors: Factors, config: Any, new: Newcomers) -> Factors:
     if isinstance(config, als.Config):
         how: dict[str, Any] = {"item_counts": new.counts(), "maps": new.maps, "features": new.features}
-        return _joined(factors, least_squares(new.pairs, factors, config, by="user", **how), config.biases, new.old)
+        solved = least_squares(new.pairs, factors, config, new.places, by="user", **how)
+        return _joined(factors, _spread(solved, new), config.biases, new.old)
     if isinstance(config, ranking.Config):
         solved = by_ranking(new.key, _alone(new), factors, config)
         return _joined(factors, _spread(solved, new), False, new.old)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
@@ -13,6 +15,7 @@ from mfjax import compilation
 from mfjax.baselines import Linear, Popularity
 from mfjax.histories import Ragged
 from mfjax.recommend import lists, scores
+from mfjax.recommend.chosen import filled_up, has_rows, rows_of, users_of
 from mfjax.recommend.lists import Similarity
 from mfjax.recommend.parts import Side, pairs_of
 from mfjax.recommend.two_stage import TwoStages
@@ -33,16 +36,39 @@ _masked_scores = compilation.jit(scores.masked_scores)
 
 def block_of_scores(learned: Factors | Scorer, users: np.ndarray, size: int) -> np.ndarray:
     """Return the scores of all items for at most `size` users, [users, num_items], by one program for every block."""
-    found = np.asarray(_masked_scores(_ready(learned), jnp.asarray(np.resize(users, size), jnp.int32)))
-    return found[: len(users)]
+    rows = np.resize(users, size).astype(np.int32)
+    if has_rows(learned):
+        learned, rows = users_of(learned, rows), np.arange(size, dtype=np.int32)
+    return np.asarray(_masked_scores(_ready(learned), jnp.asarray(rows)))[: len(users)]
 
 
 def best(learned: Factors | Scorer, users: np.ndarray, k: int, exclude: Ragged | None, mask: Any) -> Found:
     """Return the k best items of users; `exclude` has a row per user, `mask` is of items."""
     if len(users) == 0:
         return np.zeros((0, k), np.int32), np.zeros((0, k), np.float32)
-    found = _top_k(_ready(learned), jnp.asarray(users), k=k, exclude=exclude, candidates=mask)
-    return np.asarray(found[0]), np.asarray(found[1])
+    rows = filled_up(users, BLOCK)
+    # Few sizes: by the number of users asked for, and not by that of the model's.
+    lists = None if exclude is None else rows_of(exclude, rows)
+    alone = users_of(learned, rows) if has_rows(learned) else _OfRows(_ready(learned), jnp.asarray(rows))
+    asked = jnp.arange(len(rows), dtype=jnp.int32)
+    found = _top_k(alone, asked, k=k, exclude=lists, candidates=mask)
+    return np.asarray(found[0])[: len(users)], np.asarray(found[1])[: len(users)]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class _OfRows:
+    """A scorer of users 0, 1, ..., who are some users of another."""
+
+    scorer: Scorer | Factors
+    rows: Array
+
+    @property
+    def num_users(self) -> int:
+        return len(self.rows)
+
+    def __call__(self, users: Array) -> Array:
+        return scores.scorer(self.scorer)(self.rows[users])
 
 
 def _ready(learned: Factors | Scorer) -> Factors | Scorer:
@@ -53,7 +79,9 @@ def _ready(learned: Factors | Scorer) -> Factors | Scorer:
 def pairs(learned: Factors | Scorer, users: np.ndarray, items: np.ndarray) -> np.ndarray:
     """Return the score of each pair of ids, [n]."""
     if isinstance(learned, Factors):
-        return np.asarray(scores.score(learned, jnp.asarray(users), jnp.asarray(items)))
+        alone, asked = users_of(learned, users), jnp.arange(len(users), dtype=jnp.int32)
+        assert isinstance(alone, Factors)
+        return np.asarray(scores.score(alone, asked, jnp.asarray(items)))
     distinct, place = np.unique(users, return_inverse=True)
     order = np.argsort(place, kind="stable")
     found = np.zeros(len(users), np.float32)
@@ -97,15 +125,16 @@ def users_for(
         for start in range(0, num_users, block):
             users = np.arange(start, min(start + block, num_users))
             table[:, users] = block_of_scores(learned, users, block)[:, some].T
-        row = np.zeros(int(items.max(initial=0)) + 1 if exclude is None else exclude.num_rows, np.int32)
-        row[some] = np.arange(len(some))
-        scorer = Partial(_looked_up, jnp.asarray(table), jnp.asarray(row))
-        parts.append(best(scorer, some, k, exclude, mask))
+        scorer, lists_of_some = (
+            Partial(_looked_up, jnp.asarray(table)),
+            None if exclude is None else rows_of(exclude, some),
+        )
+        parts.append(best(scorer, np.arange(len(some), dtype=np.int32), k, lists_of_some, mask))
     return np.concatenate([ids for ids, _ in parts]), np.concatenate([found for _, found in parts])
 
 
-def _looked_up(table: Array, row: Array, ids: Array) -> Array:
-    return table[row[ids]]
+def _looked_up(table: Array, rows: Array) -> Array:
+    return table[rows]
 
 
 def neighbours(learned: Factors | Scorer, side: Side, ids: np.ndarray, k: int, metric: Similarity | None) -> Found:

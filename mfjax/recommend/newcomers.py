@@ -106,9 +106,9 @@ class Newcomers(Parts):
         counts = own.item_counts().astype(np.float32)
         counts[old] = self._counts()
         how: dict[str, Any] = {"item_counts": counts, "maps": self.maps, "features": table}
-        rows = least_squares(own, self.factors, config, by="item", **how)
         tables = tables_of(self.factors, config.biases)
-        rows = rows.copy()
+        rows = np.zeros((len(vocabulary), config.width), tables["item"].dtype)
+        rows[places] = least_squares(own, self.factors, config, places, by="item", **how)
         rows[old] = tables["item"]
         tables["item"] = rows
         seen = own
@@ -167,7 +167,7 @@ class Newcomers(Parts):
         given = pairs.user_vocabulary if side == "user" else pairs.item_vocabulary
         assert given is not None
         ids = pairs.users if side == "user" else pairs.items
-        used = np.unique(ids).astype(np.int64)
+        used = np.flatnonzero(np.bincount(ids, minlength=len(given)))
         own = given.raw[used]
         if len(raw) and vocabularies.kind_of(raw) != vocabularies.kind_of(own):
             raise ValueError(f"features: {raw[:1].tolist()[0]!r:.80}, but histories have {own[:1].tolist()[0]!r:.80}")

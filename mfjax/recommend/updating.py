@@ -13,6 +13,7 @@ from mfjax import als, checks, histories
 from mfjax.histories import ragged
 from mfjax.recommend import growing
 from mfjax.recommend.asked import histories_of
+from mfjax.recommend.chosen import users_of
 from mfjax.recommend.newcomer_features import with_features
 from mfjax.recommend.newcomers import Made, Newcomers, joined
 from mfjax.recommend.parts import Side, pairs_of
@@ -46,6 +47,7 @@ class Updates(Newcomers):
         self: Made,
         interactions: Any,
         *,
+        items: bool = True,
         drift: bool = True,
         user_features: Any = None,
         item_features: Any = None,
@@ -69,6 +71,8 @@ class Updates(Newcomers):
 
         Args:
             interactions: of known and new users and items, in any form of `fold_in`.
+            items: whether the rows of known items are solved too; without, only new items are, which is quicker where
+                the users are few.
             drift: whether to measure it, by one half-step of either side.
             user_features, item_features: of new users and items, as in `fold_in`, where the model was fitted with some.
             key: draws the negatives of a ranking loss; None for `jax.random.key(0)`.
@@ -90,7 +94,8 @@ class Updates(Newcomers):
             >>> updated.users.tolist(), updated.items.tolist(), updated.model
             (['bob', 'cyd'], [10, 20, 40], Model(3 users, 4 items, dim 2))
         """
-        checks.kind("drift", drift, bool, "pass True or False")
+        for name, given_flag in (("items", items), ("drift", drift)):
+            checks.kind(name, given_flag, bool, "pass True or False")
         if self.seen is None:
             raise ValueError("seen: the model has no histories to solve rows by; give it those that were fitted")
         more = histories_of("interactions", interactions, **reading)
@@ -108,10 +113,12 @@ class Updates(Newcomers):
             features[side] = with_features(f"{side}_features", held, table, vocabulary, old, new)
         far: dict[Side, float | None]
         learned: Factors | Scorer
+        solved = both["item"][2] if items else np.setdiff1d(both["item"][2], both["item"][1])
         if isinstance(self.config, als.Config):
-            learned, far = _least_squares(self, features, whole, both, drift)
+            learned, far = _least_squares(self, features, whole, both, solved, drift)
         else:
             far = dict.fromkeys(both)
+            solved = solved[:0]
             learned = _by_users(self, whole, both, jax.random.key(0) if key is None else key)
         model = replace(
             self,
@@ -123,8 +130,8 @@ class Updates(Newcomers):
             seen=ragged(whole),
             item_counts=whole.item_counts(),
         )
-        users, items = (both[side][0].decode(np.sort(both[side][2])) for side in ("user", "item"))
-        return Updated(model, users, items, far["user"], far["item"])
+        told = both["user"][0].decode(np.sort(both["user"][2])), both["item"][0].decode(np.sort(solved))
+        return Updated(model, *told, far["user"], far["item"])
 
 
 def _merged(
@@ -160,13 +167,18 @@ def _by_users(model: Newcomers, whole: Interactions, both: dict[Side, Any], key:
     own = whole.select(chosen[whole.users])
     assert model.seen is not None
     more = whole.item_counts() - pairs_of(model.seen).item_counts()
-    left = growing.counted(growing.only(model.learned, rows), more)
+    left = growing.counted(users_of(model.learned, rows), more)
     new_users = growing.Newcomers(own, np.flatnonzero(chosen), places, key, model._counts, None, None)
     return growing.with_users(left, model.config, new_users)
 
 
 def _least_squares(
-    model: Newcomers, features: dict[Side, Any], whole: Interactions, both: dict[Side, Any], drift: bool
+    model: Newcomers,
+    features: dict[Side, Any],
+    whole: Interactions,
+    both: dict[Side, Any],
+    items: np.ndarray,
+    drift: bool,
 ) -> tuple[Factors, dict[Side, float | None]]:
     """Return the factors with the rows that are touched solved, and the drift of either side."""
     config = model.config
@@ -175,7 +187,7 @@ def _least_squares(
         tables[side] = _wider(tables[side], len(both[side][0]), both[side][1], side, config)
     new_users = np.setdiff1d(both["user"][2], both["user"][1])
     turns: tuple[tuple[Side, np.ndarray], ...] = (
-        ("user", new_users), ("item", both["item"][2]), ("user", both["user"][2])
+        ("user", new_users), ("item", items), ("user", both["user"][2])
     )  # fmt: skip
     for side, rows in turns:
         tables[side] = _solved(tables, whole, rows, side, model, features[side])
@@ -204,8 +216,9 @@ def _solved(
     own = whole.select(chosen[whole.users if side == "user" else whole.items])
     factors = factors_of(tables, model.config.biases, model.factors.offset)
     how: dict[str, Any] = {"item_counts": whole.item_counts(), "maps": model.maps, "features": features}
-    found = least_squares(own, factors, model.config, by=side, **how)
-    return np.where(chosen[:, None], found, tables[side])
+    table, places = tables[side].copy(), np.flatnonzero(chosen)
+    table[places] = least_squares(own, factors, model.config, places, by=side, **how)
+    return table
 
 
 def _drift(tables: dict[Side, np.ndarray], whole: Interactions, side: Side, config: als.Config, features: Any) -> float:

@@ -154,7 +154,8 @@ def test_reasons_add_up(model):
 def test_updates_change_the_rows_of_those_users_alone(model):
     more = {"u00": {12: 4.0, 39: 5.0}, "eve": {10: 2.0, 12: 4.0}}
     found = model.update(more, drift=False)
-    assert found.users.tolist() == ["eve", "u00"] and found.items.tolist() == [10, 12, 39]
+    by_als = isinstance(model.config, als.Config)
+    assert found.users.tolist() == ["eve", "u00"] and found.items.tolist() == ([10, 12, 39] if by_als else [])
     whole = table_of(found.model)
     others = [user for user in KNOWN if user != "u00"]
     if isinstance(model.learned, baselines.Popularity):

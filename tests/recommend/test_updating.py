@@ -93,3 +93,17 @@ def test_an_update_is_the_same_after_a_file(tmp_path):
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call(fitted(steps=1))
+
+
+def test_known_items_stay_where_they_are_not_asked_for():
+    model = fitted("ials")
+    found = model.update({"u00": {10: 4.0}, "eve": {11: 2.0, 77: 1.0}}, items=False, drift=False)
+    assert found.items.tolist() == [77]
+    for item in ITEMS:
+        np.testing.assert_array_equal(row_of(found.model, "item", item), row_of(model, "item", item))
+    assert found.model.item_counts.sum() == model.seen.offsets[-1] + 2 + (10 not in seen_by(model, "u00"))
+
+
+def seen_by(model, user) -> list:
+    ids, _, mask = model.seen.rows(model.user_vocabulary.encode([user]))
+    return model.item_vocabulary.raw[np.asarray(ids[0])[np.asarray(mask[0])]].tolist()

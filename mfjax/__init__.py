@@ -20,6 +20,7 @@ room, `from mfjax import als`; a room is loaded when it is first used.
 `search`       sweeps of settings and seeds; searches for the best setting
 `studies`      what the experiments are made of: tasks, runs over models and seeds, tuning, records, options
 `reports`      tables, plots and one page of HTML for what a study found
+`commands`     one model in a file, fitted and asked from a command line
 `checks`       what arguments must be
 `compilation`  how the library's own programs are compiled
 =============  =====================================================================================================

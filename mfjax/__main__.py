@@ -8,6 +8,10 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "study": ("mfjax.reports.command:Study", "fit and judge models on a data set, with sweeps, tuning and a page"),
+    "fit": ("mfjax.commands.fit:Fit", "fit one model on all of the data, and keep it in a file"),
+    "recommend": ("mfjax.commands.lists:Recommend", "the best items for users, from a fitted model"),
+    "similar": ("mfjax.commands.lists:Similar", "the items or users most alike, from a fitted model"),
+    "explain": ("mfjax.commands.reasons:Explain", "why items have their scores for a user, from a fitted model"),
     "data": ("mfjax.data.describing.command:Data", "what is in a file or folder of interactions, and how it is read"),
 }
 """Name -> the class, which is imported when it is used, and what it is for."""

@@ -32,6 +32,7 @@ ROOMS = (
     "search",
     "studies",
     "reports",
+    "commands",
 )
 """A room imports the ground and rooms before it. A new room gets its place here."""
 COMMAND = "__main__"

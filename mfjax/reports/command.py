@@ -185,14 +185,6 @@ class Options(Fields):
         """Return the options of a protocol of some interactions."""
         return study_options.choices(self, protocol, pairs)
 
-    def kept(self, pairs: Interactions) -> Interactions:
-        """Return the interactions that the study is about."""
-        if self.positives is not None:
-            pairs = protocols.positives(pairs, self.positives)
-        if self.users_core or self.items_core:
-            pairs = protocols.core(pairs, users=self.users_core, items=self.items_core)
-        return pairs
-
     def searched(self, tasks: Tasks, fixed: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Trial]]:
         """Return model -> the trials of its search on validation."""
         return self.search(tasks, self.named(), fixed, self.tune) if self.tune else {}

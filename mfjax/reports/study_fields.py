@@ -19,12 +19,12 @@ from mfjax.studies.command_line import (
     MOST_DIM,
     MOST_LENGTH,
     MOST_SEED,
-    Checked,
     OneOf,
     Place,
     Within,
     Words,
 )
+from mfjax.studies.kept import Kept
 from mfjax.studies.model import Model
 from mfjax.studies.protocols import Catalogue
 
@@ -32,7 +32,7 @@ ProtocolName = Literal["auto", "leave-last", "global-time", "random", "folds", "
 
 
 @dataclass(frozen=True)
-class Fields(Checked):
+class Fields(Kept):
     """The options of a study.
 
     Attributes of the class:
@@ -50,12 +50,6 @@ class Fields(Checked):
     protocol: ProtocolName = "auto"
     """What is hidden. auto: the test part of data that come split, else each user's last row where there are times,
     else rows at random."""
-    positives: float | None = None
-    """Keep the interactions of at least this value, and forget the values; None keeps all, with their values."""
-    users_core: Annotated[int, Within(0, MOST)] = 0
-    """Keep users with at least this many rows; users and items are dropped until all that are left have enough."""
-    items_core: Annotated[int, Within(0, MOST)] = 0
-    """Keep items with at least this many rows."""
     test: float | None = None
     """leave-last: number of rows that are hidden of each user (1). global-time, random: share of all rows (0.2)."""
     validation: Annotated[float, Within(0)] = 0.0

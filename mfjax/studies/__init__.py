@@ -5,7 +5,7 @@
 
 Before the fit: `protocols`, `task`. The models: `model`, `fitting` (how most are made), `catalogue`. The run:
 `settings`, `running`, `judging`, `fits` (on disk), `choosing`. After it: `findings`, `tables`, `sentences`,
-`manifests`. Commands: `command_line`, `option_files`, `compiled`, `extras`.
+`manifests`. Commands: `command_line`, `option_files`, `kept`, `compiled`, `extras`.
 """
 
 import lazy_loader
@@ -26,6 +26,7 @@ __all__ = [
     "fits",
     "fitting",
     "judging",
+    "kept",
     "manifests",
     "model",
     "option_files",

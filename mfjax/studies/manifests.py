@@ -20,7 +20,7 @@ SCHEMA = 1
 PACKAGES = ("mfjax", "jax", "jaxlib", "numpy", "scipy", "optax")
 KEYS = "model: fold_in(key(seed), crc32(name)); split with random ties: fold_in(key(seed), 0)"
 """How keys follow from seeds, in words."""
-UNRECORDED = ("config", "out", "progress", "compilation_cache")
+UNRECORDED = ("config", "out", "overwrite", "progress", "compilation_cache")
 """Options that no manifest holds: the same run with another of these is the same run."""
 
 

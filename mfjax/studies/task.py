@@ -46,6 +46,18 @@ class Task:
     part: Part | None = None
     test: str = ""
 
+    @classmethod
+    def of_all(cls, interactions: Interactions) -> Task:
+        """Return the task of fitting all interactions, which hides none.
+
+        Example:
+            >>> from mfjax.data import synthetic
+            >>> task = Task.of_all(synthetic.power_law(0, num_users=9, num_items=7, num_interactions=30))
+            >>> len(task.train), len(task.hidden)
+            (30, 0)
+        """
+        return cls(interactions, interactions.select(slice(0, 0)), interactions, whole_catalogue=True)
+
     @property
     def history(self) -> Interactions:
         """The rows that a user's own row follows from: those to fold in, or the train part."""

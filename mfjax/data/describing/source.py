@@ -1,4 +1,4 @@
-"""The options of commands that read interactions: a source, and all of `data.read` that a command line can say."""
+"""The options of commands that read interactions: where they are, and all of `data.read` that can be said."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ from mfjax.types import TimeUnit
 
 
 @dataclass(frozen=True)
-class Source:
-    """Interactions by the path of a file, a folder or a zip archive, or by the name of a published set."""
+class Where:
+    """Where interactions are: the path of a file, a folder or a zip archive, or the name of a published set."""
 
     path: Positional[str]
     """File, folder or zip archive, or a published set such as ml-1m."""
     name: str | None = None
     """Published set that it is, where its files do not tell, such as amazon-2014."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How interactions are read: all of `data.read` that a command line can say."""
+
     user: str | None = None
     """Column of users, by name, or by position from 0."""
     item: str | None = None
@@ -57,6 +63,11 @@ class Source:
                 options[part] = int(options[part])
         usual = dict.fromkeys((*columns, *others)) | {"layout": "table"} | asdict(Text())
         return {option: value for option, value in options.items() if value != usual[option]}
+
+
+@dataclass(frozen=True)
+class Source(Reading, Where):
+    """Interactions, and how they are read."""
 
     def load(self) -> Dataset:
         """Return what is there, see `data.load`."""

@@ -1,12 +1,12 @@
-"""An Arrow table -> a file of the format that its suffix names, whole or not at all."""
+"""Arrow tables -> a file of the format that its suffix names, whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import lzma
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -49,31 +49,59 @@ def format_of(path: Any, formats: Mapping[str, Format]) -> tuple[Path, Format, s
 
 
 def write_table(table: pa.Table, path: Path, form: Format, compression: str | None = None) -> None:
-    """Write a table of integers, float32, text and times, without nulls.
+    """Write a table of integers, float32, text and times.
 
-    Times in text are ISO 8601 in UTC. Numbers in text are such that reading gives the same float32.
+    Times in text are ISO 8601 in UTC. Numbers in text are such that reading gives the same float32. A null is an empty
+    field of CSV and TSV.
 
     Raises:
         ValueError: for a field that the format can not hold, naming the column, the row and the remedy.
     """
-    with atomic_path(path) as temporary:
-        if form == "parquet":
-            try:
-                pyarrow.parquet.write_table(table, temporary)
-            except pa.ArrowInvalid as error:  # seconds become milliseconds
-                raise ValueError(f"timestamp: {error!s:.120}; Parquet can not hold it: drop the row") from None
-            return
-        for name in table.column_names:
-            _check(name, table.column(name), form)
-        table = _exact(table)
-        with _opened(temporary, compression) as file:
-            if form in ("csv", "tsv"):
-                separator = _SEPARATORS[form]
+    with writer(path, form, compression) as write:
+        write(table)
+
+
+@contextmanager
+def writer(path: Path, form: Format, compression: str | None = None) -> Iterator[Callable[[pa.Table], None]]:
+    """Give a function that adds a table to a file: tables of the same columns, one after the other, at least one.
+
+    The file is there when the block ends well, and otherwise what was there before.
+
+    Raises:
+        ValueError: as `write_table`, rows counted from the first table's.
+    """
+    with atomic_path(path) as temporary, _adding(temporary, form, compression) as add:
+        yield add
+
+
+@contextmanager
+def _adding(path: Path, form: Format, compression: str | None) -> Iterator[Callable[[pa.Table], None]]:
+    rows = 0
+    with ExitStack() as stack:
+        file: Any = None
+
+        def add(table: pa.Table) -> None:
+            nonlocal file, rows
+            is_first = file is None
+            if form == "parquet":
+                try:
+                    file = stack.enter_context(pyarrow.parquet.ParquetWriter(path, table.schema)) if is_first else file
+                    file.write_table(table)
+                except pa.ArrowInvalid as error:  # seconds become milliseconds
+                    raise ValueError(f"timestamp: {error!s:.120}; Parquet can not hold it: drop the row") from None
+                return
+            for name in table.column_names:
+                _check(name, table.column(name), form, rows)
+            file = stack.enter_context(_opened(path, compression)) if is_first else file
+            if is_first and form in ("csv", "tsv"):
                 names = pa.array(table.column_names, pa.large_string())
                 names = _quoted(names) if form == "csv" else names
-                file.write((separator.join(names.to_pylist()) + "\n").encode())
-            for batch in table.to_batches(max_chunksize=_ROWS):
+                file.write((_SEPARATORS[form].join(names.to_pylist()) + "\n").encode())
+            for batch in _exact(table).to_batches(max_chunksize=_ROWS):
                 file.write(_lines(batch, form))
+            rows += len(table)
+
+        yield add
 
 
 def _lines(batch: pa.RecordBatch, form: Format) -> pa.Buffer:
@@ -98,7 +126,7 @@ def _joined(*pieces: pa.Array | str) -> pa.Array:
 
 
 def _text(column: pa.Array) -> pa.Array:
-    return column.cast(pa.large_string())
+    return column.cast(pa.large_string()).fill_null("")
 
 
 def _quoted(column: pa.Array) -> pa.Array:
@@ -138,8 +166,8 @@ def _exact(table: pa.Table) -> pa.Table:
     return table
 
 
-def _check(name: str, column: pa.ChunkedArray, form: Format) -> None:
-    """Raise ValueError for a cell that a format of text can not hold."""
+def _check(name: str, column: pa.ChunkedArray, form: Format, before: int) -> None:
+    """Raise ValueError for a cell that a format of text can not hold; rows are counted with those before the column."""
     kind = column.type
     if pa.types.is_timestamp(kind) and len(column):
         second = _A_SECOND[kind.unit]
@@ -148,12 +176,14 @@ def _check(name: str, column: pa.ChunkedArray, form: Format) -> None:
         if far.any():
             row = first(far)
             raise ValueError(
-                f"{name}: row {row} holds {times[row]} {kind.unit} since 1970, which is no date of four digits; write "
-                "Parquet"
+                f"{name}: row {before + row} holds {times[row]} {kind.unit} since 1970, which is no date of four "
+                "digits; write Parquet"
             )
     if form == "json lines" and pa.types.is_uint64(kind) and len(column) and pc.max(column).as_py() >= 2**63:
         row = first(pc.greater_equal(column, pa.scalar(2**63, pa.uint64())).to_numpy())
-        raise ValueError(f"{name}: row {row} holds {column[row]}, beyond the integers of JSON; write CSV or Parquet")
+        raise ValueError(
+            f"{name}: row {before + row} holds {column[row]}, beyond the integers of JSON; write CSV or Parquet"
+        )
     if not _is_text(kind) or form == "json lines":
         return
     if form == "trec":
@@ -168,7 +198,7 @@ def _check(name: str, column: pa.ChunkedArray, form: Format) -> None:
         remedy = "write Parquet, or JSON lines" if form == "csv" else "write CSV or Parquet"
     if spoilt:
         row = column.index(pa.scalar(spoilt[0], kind)).as_py()
-        raise ValueError(f"{name}: row {row} holds {spoilt[0]!r:.60}, and {told}; {remedy}")
+        raise ValueError(f"{name}: row {before + row} holds {spoilt[0]!r:.60}, and {told}; {remedy}")
 
 
 @contextmanager

@@ -1,0 +1,166 @@
+"""What every command on a fitted model can be asked: the model, newcomers, titles, where to; and these, loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import tyro
+from tyro.conf import Positional
+
+from mfjax import saving, vocabularies
+from mfjax.commands import output, raw
+from mfjax.data.describing.source import Reading
+from mfjax.data.published.datasets import load
+from mfjax.data.writing.formats import Format
+from mfjax.recommend import Model
+from mfjax.recommend.asked import UnknownIds
+from mfjax.recommend.parts import Side
+from mfjax.studies.command_line import Checked, Place
+from mfjax.types import Interactions
+
+FileOf = Annotated[Path | None, tyro.conf.arg(metavar="FILE"), Place("file")]
+"""A file that is there, or None."""
+
+
+@dataclass(frozen=True)
+class File(Checked):
+    """The model that is asked. What a command asks it is in a class of the command's own, so that it comes first."""
+
+    model: Annotated[Positional[Path], Place("file")]
+    """File of a model, which mfjax fit wrote, or saving.save."""
+
+
+@dataclass(frozen=True)
+class Newcomers(Checked):
+    """Users who were not fitted, folded in before the model is asked."""
+
+    histories: FileOf = None
+    """Users that the model does not know, folded in: pairs of a user and an item, with values as those fitted."""
+    unknown: UnknownIds = "error"
+    """What becomes of their pairs with an item that the model does not know."""
+    reading: Reading = field(default_factory=Reading)
+    """How --histories is read; what is not said is found by usual names."""
+
+    def check_reading(self) -> None:
+        """Raise ValueError for options of reading where nothing is read."""
+        if self.histories is None and (said := self.reading.said()):
+            raise ValueError(f"reading.{next(iter(said))}: there is no file to read so; pass --histories FILE")
+
+    def histories_for(self, model: Model) -> Interactions:
+        """Return the pairs of the newcomers.
+
+        Raises:
+            ValueError: for a file that can not be read so, naming the row and the remedy.
+        """
+        assert self.histories is not None
+        said = self.reading.said()
+        is_text = [vocabularies.kind_of(model.vocabulary(side).raw) == "text" for side in ("user", "item")]
+        if all(is_text):
+            said.setdefault("ids", "text")  # digits are text to a model of texts
+        return load(self.histories, **said).interactions
+
+    def grown(self, model: Model) -> tuple[Model, np.ndarray | None]:
+        """Return a model with the newcomers, and their raw ids; None where there are none."""
+        if self.histories is None:
+            return model, None
+        pairs = self.histories_for(model)
+        assert pairs.user_vocabulary is not None
+        users = pairs.user_vocabulary.raw[np.unique(pairs.users).astype(np.int64)]
+        try:
+            return model.fold_in(pairs, unknown=self.unknown), users
+        except ValueError as error:
+            raise ValueError(_in_words(str(error))) from None
+
+
+def _in_words(told: str) -> str:
+    """Return an error of `Model.fold_in` with the remedies of a command line."""
+    told = told.replace("pass its pairs to update", "leave it out, or fit anew with its pairs")
+    return told.replace("; drop its pairs", "; drop its pairs, or pass --unknown drop")
+
+
+@dataclass(frozen=True)
+class Answer(Checked):
+    """Where what is found goes."""
+
+    formats: ClassVar[Mapping[str, Format]] = output.RUNS
+
+    titles: FileOf = None
+    """Table with the columns item_id and title (.csv, .tsv, .parquet), for a column of titles."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """File to write, by its ending: .csv, .tsv, .parquet, and for lists .trec or .run; None prints a table."""
+    overwrite: bool = False
+    """Write over a file that is there."""
+    progress: bool = True
+    """Tell how far long work is, on stderr."""
+    compilation_cache: bool = True
+    """Keep compiled programs on disk, so that the next answer comes sooner."""
+
+    def check_answer(self) -> None:
+        """Raise ValueError for an answer that could not be written."""
+        output.check("out", self.out, self.overwrite, self.formats)
+
+
+@dataclass(frozen=True)
+class Asked(Answer, Newcomers, File):
+    """A model with its newcomers, and where its answer goes."""
+
+    def loaded(self) -> tuple[Model, np.ndarray | None]:
+        """Return the model of the file with the newcomers, and their raw ids; None where there are none.
+
+        Raises:
+            ValueError: for what can not be written in the end, a file that is no model, and as `Newcomers.grown`.
+        """
+        self.check_reading()
+        self.check_answer()
+        return self.grown(saving.load(self.model))
+
+    def found(
+        self, name: str, words: tuple[str, ...], file: Path | None, column: str | None, side: Side, model: Model
+    ) -> np.ndarray | None:
+        """Return the raw ids of a side that are asked for, by words or in a file; None where nothing is said.
+
+        Args:
+            name: of the option of the words; that of the file is `NAME_file`.
+            words: of the command line.
+            file: with the ids, or None.
+            column: of the file, or None.
+            side: whose ids they are.
+            model: which must know them all.
+        """
+        if words and file is not None:
+            raise ValueError(f"{name}_file: {name} are given as well; pass one of the two")
+        if column is not None and file is None:
+            raise ValueError(f"{name}_column: {column!r:.40}, but there is no file; pass --{name}-file FILE")
+        if not words and file is None:
+            return None
+        vocabulary = model.vocabulary(side)
+        if file is None:
+            asked = raw.of_words(name, words, vocabulary, side)
+        else:
+            name = f"{name}_file"
+            asked = raw.of_file(name, file, column, vocabulary, side)
+        remedy = "fold them in: --histories FILE" if side == "user" else "fit anew with their interactions"
+        raw.check_known(name, asked, side, model, remedy)
+        return asked
+
+    def titled(self, model: Model) -> dict[Any, str] | None:
+        """Return raw item id -> title, or None where there is no file of titles."""
+        return None if self.titles is None else raw.titles("titles", self.titles, model.item_vocabulary)
+
+
+def with_titles(table: pa.Table, column: str, titles: Mapping[Any, str] | None) -> pa.Table:
+    """Return a table with the titles of a column of items after it; "" for an item without one.
+
+    Example:
+        >>> with_titles(pa.table({"item_id": [7, 9], "rank": [1, 2]}), "item_id", {9: "Heat"}).to_pylist()[1]
+        {'item_id': 9, 'title': 'Heat', 'rank': 2}
+    """
+    if titles is None:
+        return table
+    found = pa.array([titles.get(one, "") for one in table.column(column).to_pylist()], pa.large_string())
+    return table.add_column(table.column_names.index(column) + 1, "title", found)

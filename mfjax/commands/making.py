@@ -1,0 +1,59 @@
+"""What was fitted, and the interactions it was fitted on -> a model that a file keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mfjax import checks, ranking, recommend
+from mfjax.studies.model import Model
+from mfjax.studies.task import Task
+from mfjax.types import Factors, Scorer
+
+_NO_FACTORS = "gives scores and no factors, which no file holds; pass a model of factors, such as ials, explicit or bpr"
+REFUSED = {
+    "random": "learns nothing, so that there is nothing to keep; pass another model, such as ials",
+    "popularity": _NO_FACTORS,
+    "item-knn": _NO_FACTORS,
+    "ease": _NO_FACTORS,
+}
+"""Model of a study -> why no file keeps it."""
+
+
+def check(name: str, models: Mapping[str, Model]) -> None:
+    """Raise ValueError for the name of no model, or of one that no file keeps."""
+    checks.choice("model", name, models)
+    if name in REFUSED:
+        raise ValueError(f"model: {name} {REFUSED[name]}")
+
+
+def kept(
+    learned: Factors | Scorer, task: Task, *, name: str, config: Any, ratings: bool, manifest: Mapping[str, Any]
+) -> recommend.Model:
+    """Return the model of raw ids of what was fitted on all of `task.train`.
+
+    Args:
+        learned: what the fit returned.
+        task: what it was fitted on; its interactions have both vocabularies.
+        name: of the model, for `objective`.
+        config: the `als.Config` or `ranking.Config` that was fitted, or None. Of a ranking loss the optimiser is left
+            out, which no file holds, and which folds in alike.
+        ratings: whether scores are ratings; their range is then that of the values.
+        manifest: where the model comes from.
+    """
+    pairs = task.train
+    assert isinstance(learned, Factors) and pairs.user_vocabulary is not None and pairs.item_vocabulary is not None
+    if isinstance(config, ranking.Config):
+        config = replace(config, optimizer=None)
+    return recommend.Model(
+        factors=learned,
+        user_vocabulary=pairs.user_vocabulary,
+        item_vocabulary=pairs.item_vocabulary,
+        seen=task.seen,
+        rating_range=(float(pairs.values.min()), float(pairs.values.max())) if ratings else None,
+        objective=name,
+        config=config,
+        manifest=manifest,
+        item_counts=pairs.item_counts(),
+    )

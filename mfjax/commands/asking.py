@@ -20,6 +20,7 @@ from mfjax.data.writing.formats import Format
 from mfjax.recommend import Model
 from mfjax.recommend.asked import UnknownIds
 from mfjax.recommend.parts import Side
+from mfjax.studies import protocols
 from mfjax.studies.command_line import Checked, Place
 from mfjax.types import Interactions
 
@@ -43,26 +44,40 @@ class Newcomers(Checked):
     """Users that the model does not know, folded in: pairs of a user and an item, with values as those fitted."""
     unknown: UnknownIds = "error"
     """What becomes of their pairs with an item that the model does not know."""
+    positives: float | None = None
+    """Keep the histories of at least this value, and forget the values; None for what mfjax fit was asked."""
     reading: Reading = field(default_factory=Reading)
     """How --histories is read; what is not said is found by usual names."""
 
     def check_reading(self) -> None:
         """Raise ValueError for options of reading where nothing is read."""
-        if self.histories is None and (said := self.reading.said()):
-            raise ValueError(f"reading.{next(iter(said))}: there is no file to read so; pass --histories FILE")
+        said = [f"reading.{name}" for name in self.reading.said()] + ["positives"] * (self.positives is not None)
+        if self.histories is None and said:
+            raise ValueError(f"{said[0]}: there is no file to read so; pass --histories FILE")
 
     def histories_for(self, model: Model) -> Interactions:
-        """Return the pairs of the newcomers.
+        """Return the pairs of the newcomers, those that are liked where the model was fitted to such.
 
         Raises:
-            ValueError: for a file that can not be read so, naming the row and the remedy.
+            ValueError: for a file that can not be read so, naming the row and the remedy, or one without ratings for a
+                model of ratings.
         """
         assert self.histories is not None
         said = self.reading.said()
         is_text = [vocabularies.kind_of(model.vocabulary(side).raw) == "text" for side in ("user", "item")]
         if all(is_text):
             said.setdefault("ids", "text")  # digits are text to a model of texts
-        return load(self.histories, **said).interactions
+        pairs = load(self.histories, **said).interactions
+        are_ones = bool((pairs.values == 1).all())
+        if are_ones and model.rating_range is not None and self.reading.value is None:
+            raise ValueError(
+                f"histories: the model was fitted to ratings, and {self.histories} seems to have none (all values are "
+                "1); name their column: --reading.value"
+            )
+        if self.positives is not None:
+            return protocols.positives(pairs, self.positives)
+        least = _positives_of(model)
+        return pairs if least is None or are_ones else protocols.positives(pairs, least)
 
     def grown(self, model: Model) -> tuple[Model, np.ndarray | None]:
         """Return a model with the newcomers, and their raw ids; None where there are none."""
@@ -75,6 +90,13 @@ class Newcomers(Checked):
             return model.fold_in(pairs, unknown=self.unknown), users
         except ValueError as error:
             raise ValueError(_in_words(str(error))) from None
+
+
+def _positives_of(model: Model) -> float | None:
+    """Return the least value of what a model was fitted to, where its manifest says one."""
+    options = model.manifest.get("options")
+    least = options.get("positives") if isinstance(options, Mapping) else None
+    return float(least) if isinstance(least, (int, float)) and not isinstance(least, bool) else None
 
 
 def _in_words(told: str) -> str:

@@ -69,7 +69,7 @@ class Explain(Asked, Question):
         shown, others = own[: self.most], own[self.most :]
         lines = [(str(history[at]), (titles or {}).get(history[at], ""), parts[at]) for at in shown]
         if len(others):
-            lines.append((f"({len(others)} others)", "", parts[others].sum()))
+            lines.append((f"({len(others)} more)", "", parts[others].sum()))
         lines.append((REST, "", parts[-1]))
         columns = [list(column) for column in zip(*lines, strict=True)]
         table = {"history_id": columns[0]} | ({} if titles is None else {"title": columns[1]})

@@ -116,6 +116,28 @@ def test_a_newcomer_who_is_none(mfjax, folder, tmp_path):
     assert "user 'u 01' is known to the model; leave it out, or fit anew with its pairs\n" in told
 
 
+def test_newcomers_are_liked_as_those_fitted_were(mfjax, folder, tmp_path):
+    words = ("fit", folder / "ratings.csv", "--positives", 4, "--model", "ials", "--set", "dim=3", "steps=2")
+    assert mfjax(*words, "--out", tmp_path / "liked.mfjax")[0] == 0
+    (tmp_path / "rated.csv").write_text("user,item,rating\nzoe,100,5\nzoe,107,1\n")
+    (tmp_path / "liked.csv").write_text("user,item\nzoe,100\n")
+    (tmp_path / "all.csv").write_text("user,item\nzoe,100\nzoe,107\n")
+
+    def lists_of(name, *more) -> str:
+        code, told, error = mfjax("recommend", tmp_path / "liked.mfjax", "--histories", tmp_path / name, *more)
+        assert (code, error) == (0, "")
+        return told
+
+    assert lists_of("rated.csv") == lists_of("liked.csv") != lists_of("all.csv")
+    assert lists_of("rated.csv", "--positives", 1) == lists_of("all.csv")
+    # Without a column of ratings, ones would be taken for the lowest.
+    code, _, told = mfjax("recommend", folder / "explicit.mfjax", "--histories", tmp_path / "all.csv")
+    assert (code, "all.csv seems to have none (all values are 1); name their column: --reading.value" in told) == (
+        2,
+        True,
+    )
+
+
 def test_neighbours(mfjax, folder, models, tmp_path):
     (tmp_path / "titles.tsv").write_text("movie_id\tName\n100\tHeat\n")
     model, out = models["explicit"], tmp_path / "near.csv"
@@ -146,6 +168,7 @@ def test_neighbours(mfjax, folder, models, tmp_path):
         ("--candidates-file FOLDER/ratings.csv --candidates-column user", "'u 00', but the item ids of this model are"),
         ("--histories FOLDER/none.csv", "histories: FOLDER/none.csv is not a file"),
         ("--reading.value rating", "reading.value: there is no file to read so; pass --histories FILE"),
+        ("--positives 4", "positives: there is no file to read so; pass --histories FILE"),
         ("--titles FOLDER/ratings.csv", "has the columns user, item, rating; call two of them item_id and title"),
         ("--titles FOLDER/ials.mfjax", "titles: FOLDER/ials.mfjax is no .csv, .tsv or .parquet"),
         ("--out FOLDER/lists.xlsx", "out: 'lists.xlsx' has no suffix of a format; name it with one of .csv, .tsv"),

@@ -35,7 +35,7 @@ def test_what_is_printed(mfjax, folder, models):
     assert lines[0] == f"item {best}: {parts.sum():.4f} for user u 01"
     assert lines[2].split() == ["history_id", "contribution"]
     shown = [float(line.split()[-1]) for line in lines[4:8]]
-    assert lines[6].startswith(f"({len(parts) - 3} others)") and lines[7].startswith("(no item)")
+    assert lines[6].startswith(f"({len(parts) - 3} more)") and lines[7].startswith("(no item)")
     assert sum(shown) == pytest.approx(parts.sum(), abs=5e-4)
     assert abs(shown[0]) == pytest.approx(np.abs(parts[:-1]).max(), abs=1e-4)
 

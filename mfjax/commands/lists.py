@@ -91,8 +91,8 @@ class Compared(File):
     """Column of --users-file."""
     k: Annotated[int, Within(1, MOST_LENGTH)] = 10
     """Length of the lists."""
-    metric: Similarity = "cosine"
-    """cosine, or dot, which puts popular items first."""
+    metric: Similarity | None = None
+    """For factors cosine, the default, or dot, which puts popular items first; item weights have one of their own."""
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mfjax import checks, ranking, recommend
+from mfjax import checks, ranking
+from mfjax.recommend.model import Model as Kept
+from mfjax.recommend.model import of
 from mfjax.studies.model import Model
 from mfjax.studies.task import Task
 from mfjax.types import Factors, Scorer
 
-_NO_FACTORS = "gives scores and no factors, which no file holds; pass a model of factors, such as ials, explicit or bpr"
-REFUSED = {
-    "random": "learns nothing, so that there is nothing to keep; pass another model, such as ials",
-    "popularity": _NO_FACTORS,
-    "item-knn": _NO_FACTORS,
-    "ease": _NO_FACTORS,
-}
+REFUSED = {"random": "learns nothing, so that there is nothing to keep; pass another model, such as ials"}
 """Model of a study -> why no file keeps it."""
 
 
@@ -30,7 +26,7 @@ def check(name: str, models: Mapping[str, Model]) -> None:
 
 def kept(
     learned: Factors | Scorer, task: Task, *, name: str, config: Any, ratings: bool, manifest: Mapping[str, Any]
-) -> recommend.Model:
+) -> Kept:
     """Return the model of raw ids of what was fitted on all of `task.train`.
 
     Args:
@@ -42,18 +38,7 @@ def kept(
         ratings: whether scores are ratings; their range is then that of the values.
         manifest: where the model comes from.
     """
-    pairs = task.train
-    assert isinstance(learned, Factors) and pairs.user_vocabulary is not None and pairs.item_vocabulary is not None
     if isinstance(config, ranking.Config):
         config = replace(config, optimizer=None)
-    return recommend.Model(
-        factors=learned,
-        user_vocabulary=pairs.user_vocabulary,
-        item_vocabulary=pairs.item_vocabulary,
-        seen=task.seen,
-        rating_range=(float(pairs.values.min()), float(pairs.values.max())) if ratings else None,
-        objective=name,
-        config=config,
-        manifest=manifest,
-        item_counts=pairs.item_counts(),
-    )
+    model = of(task.train, learned, seen=task.seen, objective=name, config=config, manifest=manifest)
+    return model if ratings else replace(model, rating_range=None)

@@ -132,3 +132,20 @@ def test_every_model_of_a_study_is_kept_or_refused_before_the_fit():
                 making.check(name, MODELS)
         else:
             making.check(name, MODELS)
+
+
+@pytest.mark.parametrize("name", ["ease", "item-knn", "popularity", "item-bias"])
+def test_models_without_factors_answer_too(mfjax, folder, tmp_path, name):
+    model = tmp_path / "m"
+    assert mfjax("fit", folder / "ratings.csv", "--model", name, "--out", model)[0] == 0
+    code, told, _ = mfjax("recommend", model, "--users", "u 00", "--k", 3)
+    assert code == 0 and told.count("u 00") == 3
+    code, told, _ = mfjax("explain", model, "--user", "u 00", "--k", 1)
+    assert code == 0 and "contribution" in told
+    code, told, error = mfjax("similar", model, "--users", "u 00", "--k", 2)
+    if name in ("ease", "item-knn"):
+        assert code == 0 and told.count("u 00") == 2
+        code, _, error = mfjax("similar", model, "--users", "u 00", "--metric", "dot")
+        assert (code, error) == (2, "mfjax: metric: 'dot', but item weights are a similarity of their own; pass None\n")
+    elif name == "popularity":
+        assert (code, error.count("\n")) == (2, 1)

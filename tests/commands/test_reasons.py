@@ -52,7 +52,7 @@ def test_what_is_wrong_is_one_line(mfjax, folder, tmp_path):
     for name, words, told in (
         ("ials", ("--user", "zoe"), "user: the model has no user 'zoe' (1 of 1); leave out"),
         ("ials", ("--user", "u 01", "--items", 1), "items: the model has no item 1 (1 of 1)"),
-        ("bpr", ("--user", "u 01", "--items", 100), "config: explain solves rows by least squares, but"),
+        ("bpr", ("--user", "u 01", "--items", 100), "config: by a ranking.Config a score is no sum over"),
         ("ials", ("--user", "u 01", "--out", tmp_path / "a.run"), "out: 'a.run' has no suffix of a format"),
     ):
         code, out, error = mfjax("explain", folder / f"{name}.mfjax", *words)

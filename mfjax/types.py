@@ -55,8 +55,9 @@ class Interactions:
         return len(self.users)
 
     def __repr__(self) -> str:
-        times = "" if self.timestamps is None else ", with timestamps"
-        return f"Interactions({len(self)} pairs of {self.num_users} users and {self.num_items} items{times})"
+        held = [name for name in ("timestamps", "weights") if getattr(self, name) is not None]
+        more = f", with {' and '.join(held)}" if held else ""
+        return f"Interactions({len(self)} pairs of {self.num_users} users and {self.num_items} items{more})"
 
     def select(self, rows) -> Interactions:
         """Return the rows of a bool mask [n], of an integer index or of a slice, the id spaces unchanged.

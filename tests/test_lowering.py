@@ -64,6 +64,23 @@ def als_fold_in() -> Program:
     return partial(als.fold_in, item_counts=DATA.items.counts), (histories.side(PAIRS), MODEL, als.Config(dim=DIM)), {}
 
 
+def als_fold_in_items() -> Program:
+    side, config = histories.side(PAIRS, by="item", rounded=True), als.Config(dim=DIM, feature_reg=1.0)
+    side = als.features.side_with_features(side, jnp.ones((40, 3)))
+    maps = als.FeatureMaps(None, jnp.ones((3, DIM)))
+    function = partial(als.fold_in, item_counts=DATA.items.counts, maps=maps)
+    return function, (side, MODEL, config), {"by": "item"}
+
+
+def als_explain() -> Program:
+    asked = {"user": jnp.int32(3), "items": jnp.arange(4), "item_counts": DATA.items.counts}
+    return partial(als.explain, **asked), (MODEL, SEEN, als.Config(dim=DIM)), {}
+
+
+def als_half_step() -> Program:
+    return als.half_step, (MODEL.users, MODEL.items, DATA.users, als.Config(dim=DIM)), {"by": "user"}
+
+
 def epoch(sampler: Callable[..., Any] = sampling.uniform, **settings: Any) -> Program:
     config = ranking.Config(dim=DIM, batch_size=64, **settings)
     state = ranking.init(key(), config, num_users=50, num_items=40)
@@ -144,6 +161,12 @@ SLOW: dict[str, Callable[[], Program]] = {
         for name, objective in OBJECTIVES.items()
         for biases in (False, True)
     },
+    "als.fold_in, items with features": als_fold_in_items,
+    "als.explain": als_explain,
+    "als.half_step": als_half_step,
+    "ranking.fold_in": lambda: (ranking.fold_in, (key(), SEEN, MODEL, RANKING), {}),
+    "baselines.svd.fold_in": lambda: (svd.fold_in, (SEEN, MODEL), {"missing": "zero"}),
+    "recommend.masked_scores": lambda: (partial(recommend.masked_scores, exclude=SEEN), (MODEL, jnp.arange(5)), {}),
     "als steps, tolerance": partial(als_steps, cg_tolerance=1e-3),
     "als steps, bfloat16": partial(als_steps, gathered_dtype="bfloat16"),
     **{f"als.loss, {name}": partial(als_loss, objective=objective) for name, objective in OBJECTIVES.items()},

@@ -184,6 +184,28 @@ def _check_features(parts: Parts) -> None:
             checks.number(f"maps.{side}s", known, remedy=remedy)
 
 
+def column_of(given: Any, side: Side) -> Any:
+    """Return the column of raw ids of a frame: its only one, or that named after the side; what is no frame as it is.
+
+    Raises:
+        ValueError: for a frame with no such column.
+
+    Example:
+        >>> import pandas
+        >>> column_of(pandas.DataFrame({"user_id": [3, 4], "age": [20, 30]}), "user").tolist()
+        [3, 4]
+    """
+    names = getattr(given, "column_names", None)
+    names = getattr(given, "columns", None) if names is None else names
+    if names is None:
+        return given
+    names = list(names)
+    for name in (side, f"{side}_id", *(names if len(names) == 1 else ())):
+        if name in names:
+            return given[name]
+    raise ValueError(f"{side}s: a frame with the columns {names!r:.80} has no {side}; pass its column of raw ids")
+
+
 def find(
     vocabulary: Vocabulary, side: Side, raw_ids: Any, unknown: Unknown = "error", *, remedy: str = "drop it"
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -192,7 +214,7 @@ def find(
     Args:
         vocabulary: of the model.
         side: "user" or "item", for messages.
-        raw_ids: [n], a list, an array or a column.
+        raw_ids: [n], a list, an array, a column, or a frame with one.
         unknown: "error", or "bias" to take unknown ids.
         remedy: for an unknown id.
 
@@ -200,7 +222,7 @@ def find(
         ValueError: for raw ids of another kind, missing ones, and unknown ones unless `unknown="bias"`.
     """
     checks.choice("unknown", unknown, get_args(Unknown))
-    asked = vocabularies.raw_ids(f"{side}s", raw_ids)
+    asked = vocabularies.raw_ids(f"{side}s", column_of(raw_ids, side))
     kind = vocabularies.kind_of(vocabulary.raw)
     if asked.size and vocabularies.kind_of(asked) != kind:
         first = asked[:1].tolist()[0]

@@ -14,7 +14,7 @@ from mfjax.recommend import kinds
 from mfjax.recommend.asked import frame, histories_of, is_one, library_of, placed
 from mfjax.recommend.kinds import Found
 from mfjax.recommend.lists import Similarity
-from mfjax.recommend.parts import REMEDY, Parts, RawId, Side, Unknown, find, pairs_of
+from mfjax.recommend.parts import REMEDY, Parts, RawId, Side, Unknown, column_of, find, pairs_of
 from mfjax.types import Interactions
 from mfjax.vocabularies import raw_ids
 
@@ -22,8 +22,8 @@ from mfjax.vocabularies import raw_ids
 class RawLists(Parts):
     """The lists of a model, from raw ids.
 
-    One raw id gives arrays. A list, an array or a column of them gives a frame: of pandas or polars where the column
-    is of that library, else an Arrow table, which every library of frames takes.
+    One raw id gives arrays. A list, an array, a column of them or a frame with one gives a frame: of pandas or polars
+    where the column is of that library, else an Arrow table, which every library of frames takes.
     """
 
     def recommend(
@@ -203,5 +203,5 @@ class RawLists(Parts):
         if is_one(asked):
             return raw, values[real]
         rows, places = np.nonzero(real)
-        owners = raw_ids(f"{side}s", asked)[rows]
+        owners = raw_ids(f"{side}s", column_of(asked, side))[rows]
         return frame({side: owners, name: raw, "score": values[real], "rank": places + 1}, library_of(asked))

@@ -209,3 +209,14 @@ def test_all_scores_in_blocks(model, block_size):
 def test_bad_input(model, call, message):
     with pytest.raises(ValueError, match=message):
         call(model)
+
+
+def test_frames_in_frames_out(model):
+    users = model.user_vocabulary.raw.tolist()[:2]
+    for library in (pd, pl):
+        for frame in (library.DataFrame({"user_id": users, "age": [1, 2]}), library.DataFrame({"who": users})):
+            found = model.recommend(frame, 2)
+            assert isinstance(found, library.DataFrame)
+            assert sorted(set(found["user"].to_list())) == sorted(users)
+    with pytest.raises(ValueError, match=r"users: a frame with the columns \['a', 'b'\] has no user; pass its column"):
+        model.recommend(pd.DataFrame({"a": users, "b": users}))

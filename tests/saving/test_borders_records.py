@@ -7,7 +7,9 @@ import hashlib
 import itertools
 import json
 import math
+import re
 import struct
+from dataclasses import replace
 
 import hypothesis.extra.numpy as drawn_arrays
 import jax
@@ -17,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfjax import histories, saving, search
+from mfjax import als, baselines, histories, recommend, saving, search
 from mfjax.recommend import Model
 from mfjax.saving import checkpoint, container
 from mfjax.search import Choice, Uniform, sweep, tune
@@ -57,6 +59,40 @@ def saved_model(path):
     return lambda: saving.load(path)
 
 
+def a_model_of_stages() -> Model:
+    """Item weights and counts, then factors; each stage with lists of its own or those of the model."""
+    first = recommend.two_stage.scorer(
+        baselines.ease(pairs(), reg=1.0),
+        baselines.popularity([4, 3, 2, 1]),
+        candidates=3,
+        exclude=histories.ragged(pairs()),
+    )
+    scorer = recommend.two_stage.scorer(first, a_model().factors, candidates=2)
+    return replace(a_model(), learned=scorer, config=(None, None))
+
+
+def a_model_with_features() -> Model:
+    rng = np.random.default_rng(1)
+    draw = lambda *shape: jnp.asarray(rng.normal(size=shape), jnp.float32)  # noqa: E731
+    return replace(
+        a_model(),
+        config=als.Config(dim=2, biases=True),
+        maps=als.FeatureMaps(draw(3, 4), draw(4, 4)),
+        user_features=draw(3, 3),
+        item_features=histories.ragged(replace(pairs(), num_users=4)),
+    )
+
+
+def saved_stages(path):
+    saving.save(path, a_model_of_stages())
+    return lambda: saving.load(path)
+
+
+def saved_features(path):
+    saving.save(path, a_model_with_features())
+    return lambda: saving.load(path)
+
+
 def saved_tree(path):
     saving.save_tree(path, TREE)
     return lambda: saving.load_tree(path, TREE)
@@ -83,7 +119,14 @@ def saved_cell(path):
     return again
 
 
-KINDS = {"model": saved_model, "tree": saved_tree, "checkpoint": saved_checkpoint, "cell": saved_cell}
+KINDS = {
+    "model": saved_model,
+    "stages": saved_stages,
+    "features": saved_features,
+    "tree": saved_tree,
+    "checkpoint": saved_checkpoint,
+    "cell": saved_cell,
+}
 
 WRONG = [
     None,
@@ -205,12 +248,16 @@ def check_mutations(tmp_path, kind, step):
             assert target.name in str(error), error
             refused += 1
         else:
-            if kind == "model":
+            if kind in ("model", "features"):
                 assert all(np.isfinite(table).all() for table in found.factors if table is not None)
+            if kind in ("model", "features", "stages"):  # what was taken can be asked
+                found.recommend("ann", 2)
     return tried, refused
 
 
-@pytest.mark.parametrize(("kind", "step"), [("model", 31), ("tree", 13), ("checkpoint", 17), ("cell", 13)])
+@pytest.mark.parametrize(
+    ("kind", "step"), [("model", 61), ("stages", 89), ("features", 89), ("tree", 13), ("checkpoint", 17), ("cell", 13)]
+)
 def test_wrong_insides_are_a_value_error_with_the_name_of_the_file(tmp_path, kind, step):
     tried, refused = check_mutations(tmp_path, kind, step)
     assert tried > 40
@@ -220,7 +267,7 @@ def test_wrong_insides_are_a_value_error_with_the_name_of_the_file(tmp_path, kin
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_wrong_insides_are_a_value_error_with_the_name_of_the_file(tmp_path, kind):
-    tried, refused = check_mutations(tmp_path, kind, 2 if kind == "model" else 1)
+    tried, refused = check_mutations(tmp_path, kind, {"model": 2, "stages": 5, "features": 5}.get(kind, 1))
     assert tried > 600
     assert refused > 0.5 * tried
 
@@ -268,6 +315,66 @@ def test_a_model_is_looked_at_as_a_whole(tmp_path, name, make, message):
     arrays, header = container.read(path)
     container.write(path, {**arrays, name: make(arrays.get(name))}, header)
     with pytest.raises(ValueError, match=rf"model: {message}"):
+        saving.load(path)
+
+
+BAD_PARTS = [
+    (a_model_of_stages, "retriever.retriever.weights", lambda x: x[:3], r"retriever.retriever.weights: shape \(3, 4\)"),
+    (
+        a_model_of_stages,
+        "retriever.retriever.weights",
+        lambda x: x + np.inf,
+        "retriever.retriever.weights: row 0 is not",
+    ),
+    (
+        a_model_of_stages,
+        "retriever.reranker.counts",
+        lambda x: x[:2],
+        r"retriever.reranker.counts: shape \(2,\) is not",
+    ),
+    (
+        a_model_of_stages,
+        "reranker.factors.users",
+        lambda x: x[:, :1],
+        "reranker.factors.items: 2 numbers a row, users 1",
+    ),
+    (a_model_with_features, "maps.users", lambda x: x[:2], r"user_features: shape \(3, 3\) is not \(3, 2\)"),
+    (a_model_with_features, "maps.items", lambda x: x[:, :2], r"maps.items: shape \(4, 2\) is not \(any, 4\)"),
+    (a_model_with_features, "user_features", lambda x: x * np.nan, "user_features: row 0 is not finite"),
+    (a_model_with_features, "item_features.ids", lambda x: x + 4, r"item_features.ids: are not all in 0\.\.3"),
+    (a_model_with_features, "item_features.offsets", lambda x: x[::-1], "item_features.offsets: do not rise from 0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "make", "message"), BAD_PARTS, ids=[message[:40] for *_, message in BAD_PARTS]
+)
+def test_every_part_is_looked_at(tmp_path, made, name, make, message):
+    path = tmp_path / "model"
+    saving.save(path, made())
+    arrays, header = container.read(path)
+    container.write(path, {**arrays, name: make(arrays[name])}, header)
+    with pytest.raises(ValueError, match=rf"model: {message}"):
+        saving.load(path)
+
+
+BAD_HEADERS = [
+    (a_model_of_stages, "learned", {"kind": "tree"}, "learned: {'kind': 'tree'} is no kind of model"),
+    (a_model_of_stages, "learned", None, "learned: None is no kind of model"),
+    (a_model_of_stages, "config_kind", "stages", "config: "),
+    (a_model_with_features, "features", {"user": "words", "item": "numbers"}, "user_features: 'words' are no sizes"),
+    (a_model_with_features, "features", {"shelf": "numbers"}, "features: {'shelf': 'numbers'} are of no side"),
+    (a_model_with_features, "config_kind", None, "maps.users: belong to a model of least squares"),
+]
+
+
+@pytest.mark.parametrize(("made", "field", "value", "message"), BAD_HEADERS)
+def test_every_field_is_looked_at(tmp_path, made, field, value, message):
+    path = tmp_path / "model"
+    saving.save(path, made())
+    arrays, header = container.read(path)
+    container.write(path, arrays, {**header, field: value})
+    with pytest.raises(ValueError, match=rf"model: {re.escape(message)}"):
         saving.load(path)
 
 

@@ -165,6 +165,11 @@ SLOW: dict[str, Callable[[], Program]] = {
     "als.explain": als_explain,
     "als.half_step": als_half_step,
     "ranking.fold_in": lambda: (ranking.fold_in, (key(), SEEN, MODEL, RANKING), {}),
+    "baselines.linear, lists": lambda: (
+        lambda lists, history, users: baselines.linear(lists, history)(users),
+        (baselines.nearest_items(PAIRS, 5), SEEN, jnp.arange(5)),
+        {},
+    ),
     "baselines.svd.fold_in": lambda: (svd.fold_in, (SEEN, MODEL), {"missing": "zero"}),
     "recommend.masked_scores": lambda: (partial(recommend.masked_scores, exclude=SEEN), (MODEL, jnp.arange(5)), {}),
     "als steps, tolerance": partial(als_steps, cg_tolerance=1e-3),
@@ -190,7 +195,7 @@ SLOW: dict[str, Callable[[], Program]] = {
     "hypergradients, fixed point": partial(hypergradient, "fixed_point"),
     "hypergradients, Cholesky": partial(hypergradient, "steps", "cholesky"),
     "baselines.svd, zeros": lambda: (partial(svd.decompose, dim=4, missing="zero"), (key(), DATA), {}),
-    "baselines.ease": lambda: (baselines.items.ease_weights, (jnp.eye(40), 1.0), {}),
+    "baselines.ease": lambda: (baselines.ease_weights, (jnp.eye(40), 1.0), {}),
     "two stages": lambda: (
         lambda model, users: two_stage.scorer(model, model, candidates=10)(users),
         (MODEL, jnp.arange(8)),

@@ -1,18 +1,9 @@
 """Models to compare with: random, popularity, item neighbours, EASE; `ratings` has biases, `svd` truncated SVD."""
 
 from mfjax.baselines import ratings, svd
-from mfjax.baselines.items import (
-    Linear,
-    Popularity,
-    co_occurrence,
-    cosine_neighbours,
-    ease,
-    ease_weights,
-    item_knn,
-    linear,
-    popularity,
-    random,
-)
+from mfjax.baselines.item_regression import ease, ease_weights, ease_weights_on_host
+from mfjax.baselines.neighbours import co_occurrence, cosine_neighbours, item_knn, nearest_items
+from mfjax.baselines.scorers import Linear, Popularity, linear, popularity, random
 
 __all__ = [
     "Linear",
@@ -21,8 +12,10 @@ __all__ = [
     "cosine_neighbours",
     "ease",
     "ease_weights",
+    "ease_weights_on_host",
     "item_knn",
     "linear",
+    "nearest_items",
     "popularity",
     "random",
     "ratings",

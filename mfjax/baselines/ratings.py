@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 
 from mfjax import checks
-from mfjax.baselines.items import check_interactions
+from mfjax.baselines.neighbours import check_interactions
 from mfjax.types import Array, Factors, Interactions
 
 

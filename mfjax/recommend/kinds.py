@@ -105,7 +105,7 @@ def nobody(learned: Factors | Scorer) -> Factors | Scorer:
     if isinstance(learned, Popularity):
         return learned
     if isinstance(learned, Linear):
-        return Popularity(jnp.zeros(len(learned.weights), learned.weights.dtype))
+        return Popularity(jnp.zeros(learned.history.num_columns))
     raise ValueError(f"unknown: a {type(learned).__name__} has no scores for an unknown user; pass unknown='error'")
 
 
@@ -145,6 +145,8 @@ def neighbours(learned: Factors | Scorer, side: Side, ids: np.ndarray, k: int, m
     """
     if isinstance(learned, TwoStages):
         return neighbours(learned.reranker, side, ids, k, metric)
+    if isinstance(learned, Factors) and learned.items.shape[1] == 0:
+        raise ValueError(f"learned: factors of dim 0 have no vectors of {side}s; ask factors or item weights")
     if isinstance(learned, Factors):
         turned = learned if side == "item" else Factors(learned.items, learned.users)
         found = _similar_items(turned, jnp.asarray(ids), k=k, metric="cosine" if metric is None else metric)
@@ -153,7 +155,7 @@ def neighbours(learned: Factors | Scorer, side: Side, ids: np.ndarray, k: int, m
         raise ValueError(f"learned: a {type(learned).__name__} has no vectors of {side}s; ask factors or item weights")
     if metric is not None:
         raise ValueError(f"metric: {metric!r}, but item weights are a similarity of their own; pass None")
-    table = learned.weights[jnp.asarray(ids)] if side == "item" else jnp.asarray(_cosines(learned.history, ids))
+    table = jnp.asarray(learned.rows(ids) if side == "item" else _cosines(learned.history, ids))
     own = table.at[jnp.arange(len(ids)), jnp.asarray(ids)].set(-jnp.inf)
     found = lists.top_k_block(own, k)
     return np.asarray(found[0]), np.asarray(found[1])

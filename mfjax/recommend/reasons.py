@@ -89,7 +89,7 @@ class Reasons(Newcomers):
         lists = learned.history if isinstance(learned, Linear) else self.seen
         ids, values, mask = (np.asarray(part[0]) for part in lists.rows(jnp.asarray(user)))
         if isinstance(learned, Linear):
-            parts = (values[:, None] * np.asarray(learned.weights[jnp.asarray(ids)])[:, items]).T
+            parts = (values[:, None] * learned.rows(ids)[:, items]).T
             return ids, mask, np.pad(parts, ((0, 0), (0, 1)))
         if isinstance(learned, Factors) and isinstance(config, als.Config):
             return ids, mask, self._by_least_squares(learned, config, user, items)

@@ -24,18 +24,18 @@ from mfjax.saving.part_checks import (
     written_lists,
 )
 from mfjax.saving.trees import on_device
-from mfjax.types import Factors, Scorer
+from mfjax.types import Array, Factors, Scorer
 
 FACTORS = {"kind": "factors"}
 """The description of factors, which a file of factors alone does not have."""
 
 _TABLES = ("users", "items")
 _OTHERS = ("user_biases", "item_biases", "offset")
-_SEEN = "seen"
+_SEEN, _NUMBERS = "seen", "numbers"
 _MOST_STAGES = 8
 _FIELDS = {
     "factors": {"kind"},
-    "linear": {"kind", "history"},
+    "linear": {"kind", "history", "weights"},
     "popularity": {"kind"},
     "two stages": {"kind", "candidates", "exclude", *STAGES},
 }
@@ -56,7 +56,8 @@ def written(
         return {f"{prefix}counts": np.asarray(learned.counts)}, {"kind": "popularity"}
     if isinstance(learned, Linear):
         arrays, history = _written_lists(f"{prefix}history", learned.history, seen)
-        return arrays | {f"{prefix}weights": np.asarray(learned.weights)}, {"kind": "linear", "history": history}
+        weights, how = _written_weights(f"{prefix}weights", learned.weights)
+        return arrays | weights, {"kind": "linear", "history": history, "weights": how}
     if isinstance(learned, TwoStages):
         arrays, exclude = _written_lists(f"{prefix}exclude", learned.exclude, seen)
         described: dict[str, Any] = {"kind": "two stages", "candidates": learned.candidates, "exclude": exclude}
@@ -68,6 +69,10 @@ def written(
         f"learned: a {type(learned).__name__} can not be saved; a file keeps factors, item weights, counts and two "
         "stages of these: baselines.linear, popularity, recommend.two_stage.scorer"
     )
+
+
+def _written_weights(name: str, weights: Array | Ragged) -> tuple[dict[str, np.ndarray], Any]:
+    return written_lists(name, weights) if isinstance(weights, Ragged) else ({name: np.asarray(weights)}, _NUMBERS)
 
 
 def _written_lists(name: str, lists: Ragged | None, seen: Ragged | None) -> tuple[dict[str, np.ndarray], Any]:
@@ -104,7 +109,11 @@ def names(described: Any, arrays: Mapping[str, np.ndarray], prefix: str = "") ->
     if kind == "popularity":
         return {f"{prefix}counts"}, set()
     if kind == "linear":
-        return {f"{prefix}weights"} | _names_of(f"{prefix}history", described["history"], arrays), set()
+        history = _names_of(f"{prefix}history", described["history"], arrays)
+        if described["weights"] == _NUMBERS:
+            return history | {f"{prefix}weights"}, set()
+        check_sizes(f"{prefix}weights", described["weights"])
+        return history | names_of_lists(f"{prefix}weights", arrays), set()
     needed, allowed = _names_of(f"{prefix}exclude", described["exclude"], arrays), set[str]()
     for stage in STAGES:
         own, others = names(described[stage], arrays, f"{prefix}{stage}.")
@@ -142,7 +151,10 @@ def check(
     elif kind == "popularity":
         real(f"{prefix}counts", arrays[f"{prefix}counts"], (num_items,))
     elif kind == "linear":
-        real(f"{prefix}weights", arrays[f"{prefix}weights"], (num_items, num_items))
+        if described["weights"] == _NUMBERS:
+            real(f"{prefix}weights", arrays[f"{prefix}weights"], (num_items, num_items))
+        else:
+            check_lists(f"{prefix}weights", arrays, described["weights"], num_items, num_items, "item")
         require(described["history"] is not None, f"{prefix}history: there is none")
         _check_lists(f"{prefix}history", described["history"], arrays, num_users, num_items, has_seen)
     else:
@@ -177,7 +189,9 @@ def read(
     if kind == "linear":
         history = _read_lists(f"{prefix}history", described["history"], arrays, seen)
         assert history is not None
-        return Linear(on_device("weights", arrays[f"{prefix}weights"]), history)
+        if described["weights"] == _NUMBERS:
+            return Linear(on_device("weights", arrays[f"{prefix}weights"]), history)
+        return Linear(read_lists(f"{prefix}weights", arrays, described["weights"]), history)
     stages = [read(described[stage], arrays, seen, f"{prefix}{stage}.") for stage in STAGES]
     exclude = _read_lists(f"{prefix}exclude", described["exclude"], arrays, seen)
     return TwoStages(stages[0], stages[1], exclude, described["candidates"])

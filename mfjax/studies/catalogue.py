@@ -32,13 +32,11 @@ def _popularity(key: Key, task: Task, parameters: Parameters) -> Scorer:
 
 def _item_knn(key: Key, task: Task, parameters: Parameters) -> Scorer:
     neighbours = min(parameters["neighbours"], task.train.num_items - 1)
-    weights = baselines.cosine_neighbours(baselines.co_occurrence(task.train), neighbours)
-    return baselines.linear(weights, ragged(task.history))
+    return baselines.item_knn(task.train, num_neighbours=neighbours, history=ragged(task.history))
 
 
 def _ease(key: Key, task: Task, parameters: Parameters) -> Scorer:
-    weights = baselines.ease_weights(baselines.co_occurrence(task.train), parameters["reg"])
-    return baselines.linear(weights, ragged(task.history))
+    return baselines.ease(task.train, reg=parameters["reg"], history=ragged(task.history))
 
 
 def _als(

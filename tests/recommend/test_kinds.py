@@ -38,6 +38,9 @@ def by_svd(missing: svd.Missing):
 KINDS = {
     "ease": lambda: models.of(PAIRS, baselines.ease(PAIRS, reg=2.0)),
     "item-knn": lambda: models.of(PAIRS, baselines.item_knn(PAIRS, num_neighbours=5)),
+    "item-knn of lists": lambda: models.of(
+        PAIRS, baselines.linear(baselines.nearest_items(PAIRS, 5), histories.ragged(PAIRS))
+    ),
     "popularity": lambda: models.of(PAIRS, baselines.popularity(PAIRS.item_counts())),
     "item-bias": lambda: models.of(PAIRS, baselines.ratings.item_bias(PAIRS)),
     "svd": lambda: by_svd("mean"),
@@ -118,8 +121,9 @@ def test_rows_of_newcomers_against_numpy():
     for name in KINDS:
         found = KINDS[name]().fold_in(NEWCOMERS)
         scores[name] = table_of(found)[found.user_vocabulary.encode(["new"])[0]]
-    for name in ("ease", "item-knn"):
-        np.testing.assert_allclose(scores[name], own @ np.asarray(KINDS[name]().learned.weights), rtol=1e-4, atol=1e-5)
+    for name in ("ease", "item-knn", "item-knn of lists"):
+        weights = KINDS[name]().learned.rows(np.arange(len(ITEMS)))
+        np.testing.assert_allclose(scores[name], own @ weights, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(scores["popularity"], PAIRS.item_counts())
     for name, missing in (("svd", "mean"), ("svd of zeros", "zero")):
         items = np.asarray(by_svd(missing).learned.items, np.float64)

@@ -39,7 +39,8 @@ class Fit(Kept, Source):
     catalogue_of_models: ClassVar[Mapping[str, Model]] = MODELS
 
     model: Annotated[str, OneOf(tuple(MODELS))] = "ials"
-    """What to fit: ials, als, bpr, warp, softmax, lambdarank rank items; explicit and item-bias predict ratings."""
+    """What to fit: explicit and item-bias predict ratings; popularity, item-knn, ease, ials, als, bpr, warp, softmax
+    and lambdarank rank items."""
     set: Annotated[tuple[str, ...], Words()] = ()
     """Value of a parameter in place of its default, such as: --set dim=128 reg=0.01."""
     part: str | None = None

@@ -38,8 +38,8 @@ class Question(File):
 class Explain(Asked, Question):
     """Say why items have their scores for a user: what each item of the user's history adds.
 
-    The contributions to an item, with the last line for what no item explains, add up to its score. Models fitted by
-    least squares can say so: ials, als, explicit.
+    The contributions to an item, with the last line for what no item explains, add up to its score. Models whose
+    scores are no such sums, those of a ranking loss, can not say so.
     """
 
     formats: ClassVar[Mapping[str, Format]] = output.TABLES

@@ -14,6 +14,7 @@ import scipy.sparse
 
 from mfjax import als, histories
 from mfjax.als import objectives
+from mfjax.data import datasets
 from mfjax.types import Interactions
 from tests import reference
 
@@ -179,18 +180,13 @@ def test_two_warm_steps_in_the_eigenbasis_track_the_exact_solve(data):
 def test_three_warm_steps_do_the_work_of_an_exact_solve_on_movielens_1m(data_dir):
     if not (data_dir / "ml-1m" / "ratings.dat").is_file():
         pytest.skip(f"no ml-1m in {data_dir}")
-    ratings = np.loadtxt(data_dir / "ml-1m" / "ratings.dat", dtype=np.int32, delimiter=":", usecols=(0, 2))
-    (users, items), ones = (np.unique(ids, return_inverse=True)[1] for ids in ratings.T), np.ones(len(ratings))
-    pairs = Interactions(
-        users.astype(np.int32), items.astype(np.int32), ones.astype(np.float32), users.max() + 1, items.max() + 1
-    )
-    data = histories.build(pairs)
-    iterative = als.Config(objective=objectives.implicit(alpha=9.0), reg=10.0, reg_exponent=0.0, dim=64, cg_steps=3)
+    data = histories.build(datasets.load("ml-1m", data_dir).interactions.with_values(1.0))
+    iterative = als.Config(objective=objectives.implicit(alpha=9.0), reg=10.0, reg_exponent=0.0, dim=32, cg_steps=3)
     losses: dict[str, list[float]] = {}
     for config in (iterative, replace(iterative, solver="cholesky")):
         state = als.fit(jax.random.key(0), data, config, num_steps=0)
         losses[config.solver] = []
-        for _ in range(4):
+        for _ in range(3):
             state = als.fit(jax.random.key(0), data, config, num_steps=1, state=state)
             losses[config.solver].append(float(loss(state, data, config)))
     ratios = np.array(losses["conjugate_gradient"]) / np.array(losses["cholesky"])

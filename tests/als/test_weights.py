@@ -86,8 +86,13 @@ def solved_by_loops(name: str, pairs: Interactions, before: als.State) -> tuple[
     return users, items, reference.als_loss(*ids, None, users, items, a, q, c, w0, of_items, *regs)
 
 
-@pytest.mark.parametrize("solver", als.SOLVERS)
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize(
+    ("name", "solver"),
+    [
+        *((name, "cholesky") for name in OBJECTIVES),
+        *((name, "conjugate_gradient") for name in ("explicit", "implicit", "ials")),
+    ],
+)
 def test_step_loss_and_fold_in_equal_the_loops(name, solver):
     config = config_of(name, solver=solver, cg_steps=40, cg_tolerance=1e-6)
     before = start(config)
@@ -95,8 +100,8 @@ def test_step_loss_and_fold_in_equal_the_loops(name, solver):
     after, _ = step(before, DATA, config)
     np.testing.assert_allclose(after.users, users, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(after.items, items, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(loss(after, DATA, config), expected, rtol=1e-4)
     if solver == "cholesky":
+        np.testing.assert_allclose(loss(after, DATA, config), expected, rtol=1e-4)
         folded = fold_in(DATA.users, als.factors(before, config), config, item_counts=DATA.items.counts)
         np.testing.assert_allclose(folded, users, rtol=1e-3, atol=1e-4)
 

@@ -68,7 +68,9 @@ SETTINGS = {
 }
 
 CASES = [("implicit", name) for name in SETTINGS] + [
-    (objective, "biases" if objective == "explicit" else "default") for objective in OBJECTIVES
+    (objective, "biases" if objective == "explicit" else "default")
+    for objective in OBJECTIVES
+    if objective != "implicit"
 ]
 
 
@@ -95,8 +97,8 @@ def test_under_vmap_the_gradient_is_that_of_each(pairs):
     config = als.Config(dim=3, reg_exponent=0.0, init_scale=1.0)
     gradient = jax.grad(partial(score, data=data, kept=kept, config=config, objective="implicit", num_steps=2))
     hypers = jnp.array([[0.0, 2.0], [1.0, 5.0]])
-    together = jit(jax.vmap(gradient))(hypers)
-    alone = [jit(gradient)(hyper) for hyper in hypers]
+    together, single = jit(jax.vmap(gradient))(hypers), jit(gradient)
+    alone = [single(hyper) for hyper in hypers]
     np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-6)
 
 
@@ -178,11 +180,12 @@ def test_movielens(options, data_dir):
         state, _ = jax.lax.scan(lambda state, _: (als.step(state, data, config)[0], None), start, length=16)
         return jnp.mean(jax.nn.log_softmax(state.users @ state.items.T)[pairs])
 
+    compiled, gradient = jit(value), jit(jax.grad(value))
     for log_reg in (0.0, 2.0):
         hyper = np.array([log_reg, np.log(10.0)])
-        single = jit(jax.grad(value))(jnp.asarray(hyper, jnp.float32))
+        single = gradient(jnp.asarray(hyper, jnp.float32))
         with jax.enable_x64(True):
-            expected = differences(jit(value), hyper, 1e-6)
-            double = jit(jax.grad(value))(jnp.asarray(hyper))
+            expected = differences(compiled, hyper, 1e-6)
+            double = gradient(jnp.asarray(hyper))
         np.testing.assert_allclose(double, expected, rtol=3e-6)
         np.testing.assert_allclose(single, expected, rtol=1e-2)

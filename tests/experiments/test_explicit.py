@@ -24,9 +24,22 @@ def task(data_dir):
     return by_time(Whole(datasets.load("ml-100k", data_dir).interactions))
 
 
-def test_the_published_table(task):
+def test_the_published_table(task, monkeypatch):
     from paper_repro import t3
 
+    fit_of, made = t3.published_als, {}
+
+    def once(objective):
+        """Both tables ask for the same fits of the one task."""
+
+        def fit(seed, task):
+            if (id(objective), seed) not in made:
+                made[id(objective), seed] = fit_of(objective)(seed, task)
+            return made[id(objective), seed]
+
+        return fit
+
+    monkeypatch.setattr(t3, "published_als", once)
     checks = [*t3.counts(task), *t3.rating_errors(task, [], [0]), *t3.weighted_errors(task)]
     assert [check.quantity for check in checks if not check.passed] == []
 

@@ -62,7 +62,7 @@ for name, work in works.items():
 
     def run(number):
         with jax.default_device(jax.devices()[number % num_devices]):
-            for _ in range(1 if name == "fold_in" else 3):  # without jit each call is compiled anew
+            for _ in range(1 if name == "fold_in" else 6):  # without jit each call is compiled anew
                 found[number] = np.asarray(work(reg))
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(num_threads)]
@@ -74,7 +74,7 @@ for name, work in works.items():
 if num_devices > 1:
     mesh = devices.mesh(num_devices)
     shared = sharding.place(data, mesh)
-    for _ in range(2):
+    for _ in range(3):
         state = als.fit(
             jax.random.key(0), shared, config, num_steps=2, map_chunks=devices.MapOverDevices(mesh)
         )
@@ -87,7 +87,7 @@ print("done")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("num_threads", "num_devices", "dim"),
-    [(2, 1, 32), (4, 1, 128), (2, 2, 64), (2, 4, 64), (4, 4, 32)],
+    [(4, 1, 128), (2, 2, 64), (4, 4, 32)],
 )
 def test_threads_and_devices_come_back_with_the_bits_of_one(num_threads, num_devices, dim):
     command = [sys.executable, "-c", SCRIPT, *map(str, (num_threads, num_devices, dim))]

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from mfjax import checks
+from mfjax.evaluation import side_by_side
 from mfjax.evaluation.evaluation_set import evaluation_set
 from mfjax.evaluation.groups import Groups
 from mfjax.evaluation.measuring import compiled_measure, fitting, measure_by_blocks
@@ -142,8 +143,14 @@ def evaluate(
     group_ids = None if groups is None else _group_ids(groups, targets.num_rows)
     how: dict[str, Any] = {"cutoffs": cutoffs, "metrics": metrics, "convention": convention}
     # A program that all models share compiles once; where there is much to compute, one program alone runs sooner.
-    run = measure_by_blocks if len(held_out.blocks.users) <= MOST_BLOCKS else compiled_measure
-    measured = jax.device_get(run(scorer, held_out, **how))
+    mesh = side_by_side.mesh_for(scorer, held_out)
+    measured: Any  # arrays on the host
+    if len(held_out.blocks.users) <= MOST_BLOCKS:
+        measured = measure_by_blocks(scorer, held_out, **how)
+    elif mesh is not None:
+        measured = side_by_side.measure_on_all(scorer, held_out, mesh, **how)
+    else:
+        measured = jax.device_get(compiled_measure(scorer, held_out, **how))
     asked = targets.num_rows if users is None else len(users)
     members = {}
     if groups is not None and group_ids is not None:

@@ -79,12 +79,14 @@ def measure(
     scorer, held_out = fitting(model, held_out, convention)
     how: dict[str, Any] = {"cutoffs": as_cutoffs(cutoffs), "metrics": as_names(metrics), "convention": convention}
     blocks = held_out.blocks
-    found = lax.map(lambda block: _block(scorer, block[0], block[1], held_out, **how), (blocks.users, blocks.mask))
+    found = lax.map(
+        lambda block: block_of_users(scorer, block[0], block[1], held_out, **how), (blocks.users, blocks.mask)
+    )
     found = jax.tree.map(blocks.ascending, found)  # leaves [num_blocks, block_size, ...] -> [num_users, ...]
     return Measured(
         blocks.ascending(blocks.users),
         found.per_user,
-        _pooled(found.hits, found.recommended, found.recommended_mask, found.num_relevant, held_out),
+        pooled_of(found.hits, found.recommended, found.recommended_mask, found.num_relevant, held_out),
         *found[2:],
     )
 
@@ -119,7 +121,7 @@ class _Block(NamedTuple):
     num_broken: Array
 
 
-def _block(
+def block_of_users(
     scorer: Scorer,
     users: Array,
     mask: Array,
@@ -156,7 +158,7 @@ def _given(scores: Array, users: Array) -> Array:
     return scores
 
 
-_compiled_block = jax.jit(_block, static_argnames=("cutoffs", "metrics", "convention"))
+_compiled_block = jax.jit(block_of_users, static_argnames=("cutoffs", "metrics", "convention"))
 
 
 def _scores(scorer: Scorer, users: Array) -> Array:
@@ -193,7 +195,7 @@ def fitting(
     return scorer, replace(held_out, candidates=candidates, item_counts=item_counts)
 
 
-def _pooled(
+def pooled_of(
     hits: Mapping[int, Array], ids: Array, mask: Array, num_relevant: Array, held_out: EvaluationSet
 ) -> dict[str, Array]:
     """Return the metrics of all users together, by name; `ids` and `mask` [num_users, longest cutoff]."""
@@ -210,7 +212,7 @@ def _pooled(
     return values
 
 
-_compiled_pooled = jax.jit(_pooled)
+_compiled_pooled = jax.jit(pooled_of)
 
 compiled_measure = jax.jit(measure, static_argnames=("cutoffs", "metrics", "convention"))
 """`measure` as one program: that of the cells of a sweep."""

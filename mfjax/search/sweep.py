@@ -137,8 +137,9 @@ def run(
     The program is compiled once per group of settings; the next chunk of cells is under way while the results of the
     last are fetched. In map mode the program is `cell.compiled` where there is such a method, as `cells.measured` has,
     else `compilation.jit(cell)`, called cell by cell, so every cell has the bits of its single run, whatever the chunk,
-    the other cells and the process. In vmap mode it is `compilation.jit(over(cell, "vmap"))` over chunks, the last one
-    filled with repeats, and last bits differ.
+    the other cells and the process. Where there are several devices (`devices.use_cores` makes cores such), each has a
+    copy of the data and takes a cell in its turn; the program is then compiled once a device. In vmap mode it is
+    `compilation.jit(over(cell, "vmap"))` over chunks, the last one filled with repeats, and last bits differ.
 
     With a `folder` each finished cell is a file there, written whole or not at all, and is read instead of computed
     when it is asked for again: a sweep that was killed goes on where it stopped. A file's name is the hash of all that
@@ -152,7 +153,7 @@ def run(
             Python's numbers have 32 bits, also under jax_enable_x64; pass np.float64 for more.
         data: any pytree, such as histories and targets.
         mode: "map" or "vmap"; None takes "map" on CPU and "vmap" elsewhere.
-        chunk: cells between two fetches; None takes 1 for "map" and VMAP_CHUNK for "vmap".
+        chunk: cells between two fetches; None takes one a device for "map" and VMAP_CHUNK for "vmap".
         folder: where finished cells are kept, or None to keep none.
         on_cells: called with (cells done, cells in all) at the start and after every chunk.
 
@@ -169,8 +170,9 @@ def run(
     """
     if mode is None:
         mode = "map" if jax.default_backend() == "cpu" else "vmap"
+    copies = _copies(data) if mode == "map" else [data]
     if chunk is None:
-        chunk = 1 if mode == "map" else VMAP_CHUNK
+        chunk = len(copies) if mode == "map" else VMAP_CHUNK
     checks.function("cell", cell, "pass a function of (key, setting, data)")
     checks.choice("mode", mode, _OVER)
     checks.whole("chunk", chunk, remedy="pass a number of cells, or None")
@@ -184,7 +186,7 @@ def run(
         raise ValueError(f"settings, keys: {len(settings)} settings, {len(keys)} keys; pass at least one of each")
     settings = [jax.tree.map(_leaf, setting) for setting in settings]
     single, text_of = _compiled(cell)
-    start = _one_by_one(single) if mode == "map" else _together(_side_by_side(cell), chunk)
+    start = _one_by_one(single, copies) if mode == "map" else _together(_side_by_side(cell), chunk)
     results: dict[Place, Any] = {}
     num_cells = len(settings) * len(keys)
 
@@ -235,8 +237,22 @@ def _side_by_side(cell: Cell) -> Cell:
     return compilation.jit(over(cell, "vmap"))
 
 
-def _one_by_one(program: Cell) -> Start:
-    return lambda keys, settings, data: [program(*one, data) for one in zip(keys, settings, strict=True)]
+def _copies(data: Any) -> list[Any]:
+    """Return the data on every device, or as they are: where there is one, where they were put on one by name, and in
+    a run of several processes."""
+    devices = jax.local_devices()
+    placed = any(isinstance(leaf, jax.Array) and leaf.committed for leaf in jax.tree.leaves(data))
+    if len(devices) == 1 or placed or jax.process_count() > 1:
+        return [data]
+    return [jax.device_put(data, device) for device in devices]
+
+
+def _one_by_one(program: Cell, copies: list[Any]) -> Start:
+    def start(keys: Array, settings: list[Any], data: Any) -> list[Any]:
+        turns = zip(keys, settings, itertools.cycle(copies))
+        return [program(key, setting, copy) for key, setting, copy in turns]
+
+    return start
 
 
 def _together(program: Cell, size: int) -> Start:

@@ -107,6 +107,7 @@ def linear(weights: Array | Ragged, history: Ragged) -> Linear:
 
     Example:
         >>> from mfjax.histories import ragged
+        >>> from mfjax.types import Interactions
         >>> pairs = Interactions(np.array([0, 0]), np.array([0, 1]), np.ones(2, np.float32), 1, 3)
         >>> linear(jnp.arange(9.0).reshape(3, 3), ragged(pairs))(jnp.array([0])).tolist()
         [[3.0, 5.0, 7.0]]

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from mfjax import checks
+from mfjax import checks, compilation
 from mfjax.als.half_steps import Chunk, Shared
 from mfjax.histories import Histories, Side
 from mfjax.types import Array
@@ -38,6 +39,19 @@ def mesh(num_devices: int | None = None) -> Mesh:
             'jax.config.update("jax_num_cpu_devices", n) before JAX first computes'
         )
     return jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices[:count])
+
+
+def mesh_of_all(*trees: Any) -> Mesh | None:
+    """Return all devices, to share users out to; None where there is one, and where arrays are to stay where they are.
+
+    Those are arrays that were put on another platform's device by name, and those of a run of several processes.
+
+    Example:
+        >>> mesh_of_all(np.ones(3)) is None or jax.device_count() > 1
+        True
+    """
+    alone = jax.device_count() == 1 or jax.process_count() > 1
+    return None if alone or compilation.platform(*trees) != compilation.platform() else mesh()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from mfjax import checks
+from mfjax.devices import sharding
 from mfjax.evaluation import side_by_side
 from mfjax.evaluation.evaluation_set import evaluation_set
 from mfjax.evaluation.groups import Groups
@@ -143,7 +144,7 @@ def evaluate(
     group_ids = None if groups is None else _group_ids(groups, targets.num_rows)
     how: dict[str, Any] = {"cutoffs": cutoffs, "metrics": metrics, "convention": convention}
     # A program that all models share compiles once; where there is much to compute, one program alone runs sooner.
-    mesh = side_by_side.mesh_for(scorer, held_out)
+    mesh = sharding.mesh_of_all(scorer, held_out)
     measured: Any  # arrays on the host
     if len(held_out.blocks.users) <= MOST_BLOCKS:
         measured = measure_by_blocks(scorer, held_out, **how)

@@ -11,22 +11,10 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from mfjax import compilation
 from mfjax.devices import sharding
 from mfjax.evaluation.evaluation_set import EvaluationSet
 from mfjax.evaluation.measuring import Measured, block_of_users, pooled_of
 from mfjax.types import Array, Scorer
-
-
-def mesh_for(scorer: Scorer, held_out: EvaluationSet) -> Mesh | None:
-    """Return the devices to share the users of an evaluation out to, None where there is one.
-
-    Arrays that were put on a device by name stay where they are, and so do those of a run of several processes.
-    """
-    alone = jax.device_count() == 1 or jax.process_count() > 1
-    if alone or compilation.platform(scorer, held_out) != compilation.platform():
-        return None
-    return sharding.mesh()
 
 
 def measure_on_all(scorer: Scorer, held_out: EvaluationSet, mesh: Mesh, **how: Any) -> Measured:
@@ -36,7 +24,7 @@ def measure_on_all(scorer: Scorer, held_out: EvaluationSet, mesh: Mesh, **how: A
 
     Args:
         scorer, held_out: as `fitting` gives them; every device gets a copy.
-        mesh: from `mesh_for`.
+        mesh: from `devices.sharding.mesh_of_all`.
         how: cutoffs and metrics as tuples, and the convention.
     """
     scorer, held_out = sharding.replicate((scorer, held_out), mesh)

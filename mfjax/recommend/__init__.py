@@ -6,6 +6,7 @@ from mfjax.recommend.lists import similar_items, top_k, top_k_block
 from mfjax.recommend.model import Model
 from mfjax.recommend.scores import masked_scores, score, scorer
 from mfjax.recommend.selection import largest
+from mfjax.recommend.side_by_side import top_k_on_all
 
 __all__ = [
     "Candidates",
@@ -20,5 +21,6 @@ __all__ = [
     "similar_items",
     "top_k",
     "top_k_block",
+    "top_k_on_all",
     "two_stage",
 ]

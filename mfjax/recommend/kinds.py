@@ -18,18 +18,15 @@ from mfjax.recommend import lists, scores
 from mfjax.recommend.chosen import filled_up, has_rows, rows_of, users_of
 from mfjax.recommend.lists import Similarity
 from mfjax.recommend.parts import Side, pairs_of
+from mfjax.recommend.side_by_side import Found, top_k_on_all
 from mfjax.recommend.two_stage import TwoStages
 from mfjax.types import Array, Factors, Scorer
-
-Found = tuple[np.ndarray, np.ndarray]
-"""Ids [n, k] and scores [n, k], -inf where a list is shorter than k."""
 
 BLOCK = 256
 """Users that are scored at once."""
 MOST_TABLE = 2**26
 """Numbers of a table of scores, users x items asked for, that is held at once."""
 
-_top_k = compilation.jit(lists.top_k, static_argnames="k")
 _similar_items = compilation.jit(lists.similar_items, static_argnames=("k", "metric"))
 _masked_scores = compilation.jit(scores.masked_scores)
 
@@ -50,9 +47,8 @@ def best(learned: Factors | Scorer, users: np.ndarray, k: int, exclude: Ragged |
     # Few sizes: by the number of users asked for, and not by that of the model's.
     lists = None if exclude is None else rows_of(exclude, rows)
     alone = users_of(learned, rows) if has_rows(learned) else _OfRows(_ready(learned), jnp.asarray(rows))
-    asked = jnp.arange(len(rows), dtype=jnp.int32)
-    found = _top_k(alone, asked, k=k, exclude=lists, candidates=mask)
-    return np.asarray(found[0])[: len(users)], np.asarray(found[1])[: len(users)]
+    found = top_k_on_all(alone, np.arange(len(rows), dtype=np.int32), k=k, exclude=lists, candidates=mask)
+    return found[0][: len(users)], found[1][: len(users)]
 
 
 @jax.tree_util.register_dataclass

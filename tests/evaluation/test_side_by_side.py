@@ -1,4 +1,4 @@
-"""An evaluation on two and three devices is that of one: in a process of its own, whose devices are counted anew."""
+"""Evaluation and lists on three devices are those of one: in a process of its own, whose devices are counted anew."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import json, sys
 import jax
 jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
 import jax.numpy as jnp, numpy as np
-from mfjax import baselines, evaluation
+from mfjax import baselines, evaluation, recommend
 from mfjax.data import synthetic
 from mfjax.evaluation import evaluating
 from mfjax.histories import ragged
@@ -31,6 +31,11 @@ for name, model in (("factors", factors), ("ease", baselines.ease(pairs, reg=5.0
             "users": result.users.tolist(),
             "recommended": result.recommended.tolist(),
         }
+users = np.arange(601) % 301
+for name, model in (("factors", factors), ("ease", baselines.ease(pairs, reg=5.0))):
+    ids, best = recommend.top_k_on_all(model, users, k=4, exclude=seen)
+    wanted, _ = recommend.top_k(model, jnp.asarray(users), k=4, exclude=seen)
+    assert (ids == np.asarray(wanted)).all() and best.shape == (601, 4)
 print(json.dumps(found))
 """
 

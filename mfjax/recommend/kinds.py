@@ -121,11 +121,8 @@ def users_for(
         for start in range(0, num_users, block):
             users = np.arange(start, min(start + block, num_users))
             table[:, users] = block_of_scores(learned, users, block)[:, some].T
-        scorer, lists_of_some = (
-            Partial(_looked_up, jnp.asarray(table)),
-            None if exclude is None else rows_of(exclude, some),
-        )
-        parts.append(best(scorer, np.arange(len(some), dtype=np.int32), k, lists_of_some, mask))
+        seen, rows = None if exclude is None else rows_of(exclude, some), np.arange(len(some), dtype=np.int32)
+        parts.append(best(Partial(_looked_up, jnp.asarray(table)), rows, k, seen, mask))
     return np.concatenate([ids for ids, _ in parts]), np.concatenate([found for _, found in parts])
 
 

@@ -210,5 +210,11 @@ def joined(known: Vocabulary, raw: np.ndarray, side: Side) -> tuple[Vocabulary, 
     if len(known) and len(raw) and vocabularies.kind_of(raw) != (kind := vocabularies.kind_of(known.raw)):
         first = raw[:1].tolist()[0]
         raise ValueError(f"histories: {side} {first!r:.80}, but the {side} ids of this model are {kind}; convert it")
-    both = Vocabulary.of(known.raw.tolist() + raw.tolist())
-    return both, both.encode(known.raw).astype(np.int64), both.encode(raw).astype(np.int64)
+    if known.raw.dtype != raw.dtype:  # integers of 2^63 and more beside others
+        both = Vocabulary.of(known.raw.tolist() + raw.tolist())
+        return both, both.encode(known.raw).astype(np.int64), both.encode(raw).astype(np.int64)
+    fresh = np.unique(raw[~known.find(raw)[1]])
+    at = np.searchsorted(known.raw, fresh)
+    both = Vocabulary(np.insert(known.raw, at, fresh))
+    ids = np.arange(len(known))
+    return both, ids + np.searchsorted(at, ids, side="right"), both.encode(raw).astype(np.int64)

@@ -29,6 +29,7 @@ MODULES = {
     "experiments.benchmark.scale": "experiments.benchmark.scale",
     "experiments.benchmark.roofline": "experiments.benchmark.roofline",
     "experiments.accelerator": "experiments.accelerator.study",
+    "experiments.cold_items": "experiments.cold_items.study",
     "paper_repro": "paper_repro.verdict",
 }
 """Command -> the module of its options; those of the tables of `paper_repro` are the same."""
@@ -115,6 +116,7 @@ WRONG = {
     "experiments.benchmark.roofline --data ml-20m": "data",
     "experiments.accelerator --budget 0": "budget: 0",
     "experiments.accelerator --sections all": "sections: 'all' is unknown",
+    "experiments.cold_items --peers surprise": "peers: 'surprise' is unknown",
     "paper_repro --seeds 0": "seeds: 0 is not a whole number from 1",
     "paper_repro --data-dir {file}": "data_dir: {file} is not a folder",
 }

@@ -126,7 +126,8 @@ def test_a_peer_scores_every_cold_item(task, name, monkeypatch):
 def test_peers_that_are_not_installed_are_named_and_left_out(monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert not set(study.Options().named()) & {*study.PEERS}
-    assert "python -m pip install irspack cmfrec lightfm" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "irspack, cmfrec, lightfm. python -m pip install -e" in told
 
 
 def test_data_without_genres_and_no_data_are_one_line(folder, tmp_path, capsys):

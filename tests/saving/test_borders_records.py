@@ -267,7 +267,7 @@ def test_wrong_insides_are_a_value_error_with_the_name_of_the_file(tmp_path, kin
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_wrong_insides_are_a_value_error_with_the_name_of_the_file(tmp_path, kind):
-    tried, refused = check_mutations(tmp_path, kind, {"model": 2, "stages": 5, "features": 5}.get(kind, 1))
+    tried, refused = check_mutations(tmp_path, kind, {"model": 4, "stages": 6, "features": 8}.get(kind, 1))
     assert tried > 600
     assert refused > 0.5 * tried
 

@@ -160,8 +160,14 @@ def limit() -> int | None:
     device = jax.local_devices()[0]
     if device.platform != "cpu":
         return (device.memory_stats() or {}).get("bytes_limit")
+    there = host_memory()
+    return None if there is None else there // jax.local_device_count()
+
+
+def host_memory() -> int | None:
+    """Return the bytes of this machine, None where nothing tells."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // jax.local_device_count()
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import jax.numpy as jnp
 import numpy as np
 
 from mfjax import checks, factorisations
+from mfjax.als import footprint
 from mfjax.baselines.neighbours import DENSE, check_interactions, co_occurrence, gramian_of, square
 from mfjax.baselines.scorers import Linear, linear
 from mfjax.histories import Ragged, ragged
@@ -62,7 +61,7 @@ def ease_weights_on_host(interactions: Interactions, reg: float, *, memory: int 
     check_interactions(interactions)
     checks.number("reg", reg, above=0, remedy="pass the L2 penalty")
     size = interactions.num_items
-    needed, there = 2 * 4 * size**2, host_memory() if memory is None else memory
+    needed, there = 2 * 4 * size**2, footprint.host_memory() if memory is None else memory
     if there is not None and needed > there:
         raise ValueError(
             f"interactions: EASE of {size:,} items takes {needed / 2**30:.1f} GiB, and there are {there / 2**30:.1f}; "
@@ -75,8 +74,6 @@ def ease_weights_on_host(interactions: Interactions, reg: float, *, memory: int 
     except np.linalg.LinAlgError:
         raise ValueError(f"reg: with {reg} the gramian is not positive definite; raise it") from None
     scales = np.diagonal(table).copy()
-    if not (np.isfinite(scales) & (scales > 0)).all():
-        raise ValueError(f"reg: with {reg} the gramian is not positive definite; raise it")
     table /= -scales[None, :]
     table[np.diag_indices(size)] = 0
     return table
@@ -106,14 +103,9 @@ def _invert(table: np.ndarray) -> None:
         for start in range(0, size, ROWS):
             table[start : start + ROWS] -= column[start : start + ROWS] @ row
         table[here] = row
-
-
-def host_memory() -> int | None:
-    """Return the bytes of this machine, None where nothing tells."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
+    scales = np.diagonal(table)
+    if not (np.isfinite(scales) & (scales > 0)).all():
+        raise np.linalg.LinAlgError("lost to rounding")
 
 
 def ease_weights(gramian: Array, reg: Array | float) -> Array:

@@ -46,7 +46,7 @@ def best(learned: Factors | Scorer, users: np.ndarray, k: int, exclude: Ragged |
     rows = filled_up(users, BLOCK)
     # Few sizes: by the number of users asked for, and not by that of the model's.
     lists = None if exclude is None else rows_of(exclude, rows)
-    alone = users_of(learned, rows) if has_rows(learned) else _OfRows(_ready(learned), jnp.asarray(rows))
+    alone = users_of(learned, rows) if has_rows(learned) else _OfRows(scores.scorer(learned), jnp.asarray(rows))
     found = top_k_on_all(alone, np.arange(len(rows), dtype=np.int32), k=k, exclude=lists, candidates=mask)
     return found[0][: len(users)], found[1][: len(users)]
 
@@ -56,7 +56,7 @@ def best(learned: Factors | Scorer, users: np.ndarray, k: int, exclude: Ragged |
 class _OfRows:
     """A scorer of users 0, 1, ..., who are some users of another."""
 
-    scorer: Scorer | Factors
+    scorer: Scorer
     rows: Array
 
     @property
@@ -64,7 +64,7 @@ class _OfRows:
         return len(self.rows)
 
     def __call__(self, users: Array) -> Array:
-        return scores.scorer(self.scorer)(self.rows[users])
+        return self.scorer(self.rows[users])
 
 
 def _ready(learned: Factors | Scorer) -> Factors | Scorer:

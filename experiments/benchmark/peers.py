@@ -107,6 +107,20 @@ def implicit_top(matrix: sparse.csr_matrix, users: Table, items: Table, *, k: in
     return lambda: model.recommend(everybody, matrix, N=k, filter_already_liked_items=True)
 
 
+def irspack_evaluation(
+    seen: sparse.csr_matrix, targets: sparse.csr_matrix, users: Table, items: Table, *, k: int, threads: int
+) -> Callable[[], Any]:
+    """Return irspack's measures of all users at cutoff k, what they have seen left out; scores come in blocks."""
+    from irspack import Evaluator
+
+    evaluator = Evaluator(targets, cutoff=k, n_threads=threads, masked_interactions=seen)
+    starts = range(0, len(users), evaluator.mb_size)
+    by_item = np.ascontiguousarray(items.T)
+    return lambda: evaluator.get_score_from_score_chunks(
+        users[first : first + evaluator.mb_size] @ by_item for first in starts
+    )
+
+
 def loss(matrix: sparse.csr_matrix, users: Table, items: Table) -> float:
     """Return the common objective in float64."""
     users, items = users.astype(np.float64), items.astype(np.float64)

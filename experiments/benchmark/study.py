@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from experiments.benchmark import peers
-from experiments.benchmark.tasks import TASKS, Case, Timing, held_out
+from experiments.benchmark import against, peers
+from experiments.benchmark.tasks import TASKS, Case, Timing
 from mfjax import checks, data, devices
 from mfjax.data import datasets, synthetic
 from mfjax.data.leaks import check_no_leak
@@ -26,25 +26,31 @@ from mfjax.studies.command_line import MOST, MOST_CORES, MOST_DIM, Checked, OneO
 from mfjax.studies.tables import align
 from mfjax.types import Interactions
 
-KEYS = "starts and fits: key(0); made-up data, and the tenth and the tables of top-10: numpy's seed 0"
+KEYS = "starts and fits: key(0); made-up data, and the tenth and the tables of top-k: numpy's seed 0"
 
 
 @dataclass(frozen=True)
 class Options(Checked):
-    """Time mfjax and its peers on the same matrix: sweeps of ALS, time to an objective, BPR, top-10, evaluation."""
+    """Time mfjax and its peers on the same matrix: sweeps of ALS, time to an objective, BPR, top-k, evaluation."""
 
     data: tuple[str, ...] = ("ml-100k",)
-    """ml-100k, ml-1m, or numbers such as 1e6 of made-up interactions."""
+    """ml-100k, ml-1m, gowalla, or numbers such as 1e6 of made-up interactions; the train part of a set with parts."""
     data_dir: Annotated[Path | None, Place("folder")] = None
-    """Folder with the MovieLens files; None looks in the cache, then fetches them."""
+    """Folder with the files of --data; None looks in the cache, then fetches MovieLens."""
     interactions: Annotated[Path | None, Place("file")] = None
     """A file of interactions (csv or parquet: user, item) instead of --data."""
     dims: Annotated[tuple[int, ...], Within(1, MOST_DIM)] = (64,)
     """Numbers of factors."""
     tasks: Annotated[tuple[str, ...], OneOf(tuple(TASKS))] = tuple(TASKS)
     """What to time."""
+    k: Annotated[int, Within(1, MOST)] = 10
+    """Length of the lists of top-k, and cutoff of evaluation."""
     repeats: Annotated[int, Within(1, MOST)] = 7
     """Warm calls of each contestant."""
+    beside_peers: bool = True
+    """Time the peers too, where they are installed."""
+    against: str | None = None
+    """A commit to compare with: this benchmark runs there and here in turns, and fails where it is slower here."""
     cores: Annotated[int | None, Within(1, MOST_CORES)] = None
     """CPU cores to use; None takes all."""
     memory: bool = False
@@ -61,15 +67,20 @@ class Options(Checked):
     def run(self) -> list[Timing]:
         """Run the benchmark, print its table, write its results and plots, and return its lines."""
         command_line.begin(self, *(["matplotlib"] if self.out is not None else []))
+        if self.against is not None:
+            changes = against.compare(self.against, self._arguments())
+            print(against.table(self.against, changes))
+            against.check(self.against, changes)
+            return []
         devices.use_cores(self.cores)
-        if not peers.available():
+        if self.beside_peers and not peers.available():
             print('No peers: python -m pip install -e ".[peers]" for implicit and irspack.\n')
         taken, splits, lines = self._datasets(), {}, []
-        for dataset in taken if "top-10" in self.tasks else []:
-            check_no_leak(split := held_out(dataset.interactions))
-            splits[f"top-10 {dataset.name}"] = split.checksum()
         for dataset, dim in itertools.product(taken, self.dims):
-            case = Case(dataset.name, dataset.interactions, dim, self.repeats, self.memory)
+            case = self._case(dataset, dim)
+            if "top-k" in self.tasks:
+                check_no_leak(case.split)
+                splits[f"top-k {dataset.name}"] = case.split.checksum()
             for task in self.tasks:
                 found = TASKS[task](case)
                 print(table(found), "\n", flush=True)
@@ -83,6 +94,24 @@ class Options(Checked):
             written += plots.write(self.out, lines, {one.name: len(one.interactions) for one in taken})
             print("wrote " + ", ".join(map(str, written)))
         return lines
+
+    def _arguments(self) -> list[str]:
+        """Return the command line of these options, without the commit and the folder."""
+        found = []
+        for field in fields(self):
+            value, name = getattr(self, field.name), "--" + field.name.replace("_", "-")
+            if field.name in ("against", "out") or value == field.default:
+                continue
+            if isinstance(value, bool):
+                found.append(name if value else name.replace("--", "--no-", 1))
+            else:
+                found += [name, *map(str, value if isinstance(value, tuple) else (value,))]
+        return found
+
+    def _case(self, dataset: Dataset, dim: int) -> Case:
+        train = dataset.parts.get("train", dataset.interactions)
+        settings: dict[str, Any] = {"k": self.k, "beside_peers": self.beside_peers, "test": dataset.parts.get("test")}
+        return Case(dataset.name, train, dim, self.repeats, self.memory, **settings)
 
     def _datasets(self) -> list[Dataset]:
         if self.interactions is None:

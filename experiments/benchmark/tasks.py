@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sparse
 
 from experiments.benchmark import peers, timing
-from mfjax import als, compilation, devices, evaluation, histories, ranking, recommend
+from mfjax import als, devices, evaluation, histories, ranking, recommend
 from mfjax.als import Config, MapChunks, objectives
 from mfjax.data.splits import Split
 from mfjax.histories import Histories, ragged
@@ -62,6 +62,22 @@ class Case:
     dim: int
     repeats: int
     memory: bool
+    k: int = 10
+    beside_peers: bool = True
+    test: Interactions | None = None
+    """What evaluation looks for, where the data comes with it; else a tenth of the interactions is held out."""
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether peers are timed."""
+        return self.beside_peers and peers.available()
+
+    @cached_property
+    def split(self) -> Split:
+        """What lists and evaluation leave out and look for."""
+        if self.test is None:
+            return held_out(self.interactions)
+        return Split(self.interactions, self.test.select(np.zeros(len(self.test), bool)), self.test)
 
     @cached_property
     def matrix(self) -> sparse.csr_matrix:
@@ -121,7 +137,7 @@ SETUPS = {
 
 
 def _sweepers(case: Case, tables: tuple[np.ndarray, np.ndarray], solvers: tuple[str, ...]) -> dict[str, peers.Sweeper]:
-    if not peers.available():
+    if not case.has_peers:
         return {}
     offered = {"implicit": ("cg", "cholesky"), "irspack": ("cg", "cholesky", "ials++")}
     return {
@@ -198,7 +214,7 @@ def bpr_epoch(case: Case, epochs: int = 5) -> list[Timing]:
     calls: dict[str, Callable[[], Any]] = {
         "mfjax": lambda: ranking.fit(jax.random.key(0), data, config, num_epochs=epochs)
     }
-    if peers.available():
+    if case.has_peers:
         calls["implicit"] = peers.implicit_bpr(case.matrix, dim=case.dim, epochs=epochs, threads=case.threads)
     seconds = timing.in_turns(calls, case.repeats)
     own = timing.Seconds(seconds["mfjax"].first, seconds["mfjax"].warm / epochs)
@@ -207,32 +223,36 @@ def bpr_epoch(case: Case, epochs: int = 5) -> list[Timing]:
     ]
 
 
-def held_out(interactions: Interactions, rng: np.random.Generator | None = None) -> Split:
-    """Return the split with about a tenth of the pairs in test; None draws from seed 0."""
-    held = (np.random.default_rng(0) if rng is None else rng).random(len(interactions)) < 0.1
+def held_out(interactions: Interactions) -> Split:
+    """Return the split with about a tenth of the pairs in test, drawn by numpy from seed 0."""
+    held = np.random.default_rng(0).random(len(interactions)) < 0.1
     return Split(interactions.select(~held), interactions.select(np.zeros_like(held)), interactions.select(held))
 
 
-def top_and_evaluation(case: Case, k: int = 10) -> list[Timing]:
-    """Time the ten best unseen items of all users, and all metrics of a full ranking, a tenth of the pairs held out."""
-    rng = np.random.default_rng(0)
-    split = held_out(case.interactions, rng)
-    seen, targets = ragged(split.train), ragged(split.test)
+def top_and_evaluation(case: Case) -> list[Timing]:
+    """Time the k best unseen items of all users, and a full ranking measured by all metrics, and by two of them."""
+    seen, targets = ragged(case.split.train), ragged(case.split.test)
+    rng, k = np.random.default_rng(0), case.k
     tables = [rng.normal(size=(rows, case.dim)).astype(np.float32) for rows in (seen.num_rows, seen.num_columns)]
     factors = Factors(*map(jnp.asarray, tables))
-    top = compilation.jit(recommend.top_k, static_argnames="k")
-    users = jnp.arange(seen.num_rows, dtype=jnp.int32)
+    users = np.arange(seen.num_rows, dtype=np.int32)
+    two: dict[str, Any] = {"cutoffs": (k,), "metrics": ("recall", "ndcg")}
     calls: dict[str, Callable[[], Any]] = {
-        "top": lambda: top(factors, users, k=k, exclude=seen),
-        "evaluation": lambda: evaluation.evaluate(factors, targets, exclude=seen).per_user,
+        "top": lambda: recommend.top_k_on_all(factors, users, k=k, exclude=seen),
+        "all": lambda: evaluation.evaluate(factors, targets, exclude=seen).per_user,
+        "two": lambda: evaluation.evaluate(factors, targets, exclude=seen, **two).per_user,
     }
-    if peers.available():
-        calls["implicit"] = peers.implicit_top(peers.matrix_of(split.train), *tables, k=k, threads=case.threads)
+    if case.has_peers:
+        matrices = peers.matrix_of(case.split.train), peers.matrix_of(case.split.test)
+        calls["implicit"] = peers.implicit_top(matrices[0], *tables, k=k, threads=case.threads)
+        calls["irspack"] = peers.irspack_evaluation(*matrices, *tables, k=k, threads=case.threads)
     seconds = timing.in_turns(calls, case.repeats)
-    others = {"implicit": seconds["implicit"].warm} if "implicit" in seconds else {}
+    others = {name: {name: seconds[name].warm} if name in seconds else {} for name in ("implicit", "irspack")}
+    of_top = {f"mfjax top-{k}": seconds["top"].warm}
     return [
-        _line("top-10", case, "exact", seconds["top"], others),
-        _line("evaluation", case, "all metrics", seconds["evaluation"], {"mfjax top-10": seconds["top"].warm}),
+        _line(f"top-{k}", case, "exact", seconds["top"], others["implicit"]),
+        _line("evaluation", case, "all metrics", seconds["all"], of_top),
+        _line("evaluation", case, f"recall, ndcg @{k}", seconds["two"], others["irspack"]),
     ]
 
 
@@ -264,6 +284,6 @@ TASKS: dict[str, Callable[[Case], list[Timing]]] = {
     "sweep": sweeps,
     "time-to-objective": time_to_objective,
     "bpr-epoch": bpr_epoch,
-    "top-10": top_and_evaluation,
+    "top-k": top_and_evaluation,
     "sweep-16": sixteen_models,
 }

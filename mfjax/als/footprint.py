@@ -62,7 +62,7 @@ def expected(
         num_users, num_items, num_interactions: of the data.
         dim: the number of factors.
         num_devices: that share the chunks.
-        width, chunk_entries: as in `histories.build`.
+        width, chunk_entries: as in `histories.build`, which may choose a width of less padding.
         by_rows: whether tables are shared out too.
         one_value: whether all entries have the same value.
         weighted: whether entries have weights, and not all the same.

@@ -11,18 +11,21 @@ import numpy as np
 
 from mfjax import checks, compilation
 from mfjax.histories.packed import Histories, Packed, Side
-from mfjax.histories.packing import Plan, Writer, balance, rounded_up, share_shape
+from mfjax.histories.packing import Plan, Writer, balance, fitting_width, rounded_up, share_shape
 from mfjax.histories.ragged import By, check, check_by, check_some, sides, sorted_by_row
 from mfjax.types import Interactions
 
-CHUNK_ENTRIES = {"cpu": 4096, "gpu": 1 << 25, "tpu": 1 << 16}
+CHUNK_ENTRIES = {"cpu": 2048, "gpu": 1 << 25, "tpu": 1 << 16}
 """Entries a chunk, by platform. A CPU writes down the rows gathered for a chunk and reads them again from its cache. A
 GPU gathers anew in every pass and starts some twenty kernels a chunk: the fewer chunks, the better. A TPU writes them
 down too, in a larger memory on the chip (not measured there)."""
 
+WIDTH = 32
+"""Entries a segment where the histories do not choose: on a GPU or TPU, and where few shapes matter more."""
+
 
 def build(
-    interactions: Interactions, *, chunk_entries: int | None = None, width: int = 32, multiple_of: int = 1
+    interactions: Interactions, *, chunk_entries: int | None = None, width: int | None = None, multiple_of: int = 1
 ) -> Histories:
     """Return the padded histories of `interactions` by user and by item.
 
@@ -30,7 +33,8 @@ def build(
         interactions: pairs on the host; their weights, where they have any, stand beside their values.
         chunk_entries: entries a chunk, or None for those that suit the platform, see `CHUNK_ENTRIES`. Cholesky has a
             matrix for every segment of a chunk in memory: choose fewer for it where the whole side is one chunk.
-        width: entries a segment.
+        width: entries a segment, or None for those that suit the platform and the lengths of the histories, see
+            `packing.fitting_width`.
         multiple_of: the number of chunks is a multiple of this (the number of devices that share them).
 
     Raises:
@@ -58,23 +62,23 @@ def side(
     *,
     by: By = "user",
     chunk_entries: int | None = None,
-    width: int = 32,
+    width: int | None = None,
     multiple_of: int = 1,
     rounded: bool = False,
 ) -> Side:
     """Return the padded histories of one side; arguments and errors as in `build`.
 
-    With `rounded` chunks, segments and slots are rounded up to few sizes (`packing.rounded_up`), so that histories of
-    other lengths meet the same compiled programs.
+    With `rounded` chunks, segments and slots are rounded up to few sizes (`packing.rounded_up`), and a width that is
+    not given is WIDTH, so that histories of other lengths meet the same compiled programs.
     """
     check_by(by)
     check(interactions)
     check_some(interactions)
     rows, _, num_rows, _ = sides(interactions, by)
     counts = np.bincount(rows, minlength=num_rows)
-    options: dict[str, Any] = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
+    width = WIDTH if width is None and rounded else _width(width, counts)
     same = _same(interactions)
-    plans = _plans(counts, **options)
+    plans = _plans(counts, chunk_entries=chunk_entries, width=width, multiple_of=multiple_of)
     if rounded:
         plans = _rounded(plans[0]), _rounded(plans[1])
     packing = Packing(counts, plans, width, [None] * len(same) if rounded else same)
@@ -139,7 +143,7 @@ class Packing:
         cls,
         *counts: np.ndarray,
         chunk_entries: int | None,
-        width: int,
+        width: int | None,
         multiple_of: int,
         same: Sequence[float | None],
     ) -> list[Packing]:
@@ -150,6 +154,7 @@ class Packing:
             chunk_entries, width, multiple_of: as in `build`.
             same: the value that all entries have, or None when they differ; and the weight, where there are any.
         """
+        width = _width(width, *counts)
         options: dict[str, Any] = {"chunk_entries": chunk_entries, "width": width, "multiple_of": multiple_of}
         plans = [_plans(of_side, **options) for of_side in counts]
         users, items = (common for common, _ in plans)
@@ -176,12 +181,20 @@ def default_chunk_entries() -> int:
     return CHUNK_ENTRIES.get(compilation.platform(), CHUNK_ENTRIES["cpu"])
 
 
+def _width(width: int | None, *counts: np.ndarray) -> int:
+    """Return the width that is asked for, or the one for histories of these lengths where it is None."""
+    if width is not None:
+        checks.whole("width", width, remedy="pass a number of entries, or None for what suits the histories")
+        return width
+    return fitting_width(*counts) if compilation.platform() == compilation.CPU else WIDTH
+
+
 def _plans(
     counts: np.ndarray, *, chunk_entries: int | None, width: int, multiple_of: int
 ) -> tuple[Plan | None, Plan | None]:
     """Return the plans of common and of long histories, None where there are none."""
     chunk_entries = default_chunk_entries() if chunk_entries is None else chunk_entries
-    for name, number in (("chunk_entries", chunk_entries), ("width", width), ("multiple_of", multiple_of)):
+    for name, number in (("chunk_entries", chunk_entries), ("multiple_of", multiple_of)):
         checks.whole(name, number, remedy="pass a number of entries or devices")
     segments = -(-counts // width)  # [num_rows]
     capacity = max(chunk_entries // width, 1)

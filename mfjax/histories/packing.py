@@ -45,6 +45,27 @@ def rounded_up(size: int, least: int = 1) -> int:
     return -(-size // step) * step
 
 
+WIDTHS = (8, 16, 32)
+SEGMENT = 8
+"""What a segment costs beside its entries, in entries: its row's vector is read, and its sum added to the row's."""
+
+
+def fitting_width(*counts: np.ndarray) -> int:
+    """Return the width of WIDTHS for which histories cost least: the number of segments times (width + SEGMENT).
+
+    Wide segments are fewer, and narrow ones carry less padding; where two cost the same, the wider one is taken.
+
+    Args:
+        counts: int64, the entries of every row, for each of the sides that share the width.
+
+    Example:
+        >>> fitting_width(np.array([32, 64])), fitting_width(np.array([5, 7, 3]))
+        (32, 8)
+    """
+    costs = {width: sum(int((-(-side // width)).sum()) for side in counts) * (width + SEGMENT) for width in WIDTHS}
+    return min(reversed(WIDTHS), key=lambda width: costs[width])
+
+
 def balance(segments: np.ndarray, capacity: int, multiple_of: int) -> Plan:
     """Deal histories of `segments[row]` segments to chunks of about `capacity` segments.
 

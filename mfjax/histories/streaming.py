@@ -20,7 +20,9 @@ Batches = Callable[[], Iterator[Interactions]]
 """
 
 
-def build(batches: Batches, *, chunk_entries: int | None = None, width: int = 32, multiple_of: int = 1) -> Histories:
+def build(
+    batches: Batches, *, chunk_entries: int | None = None, width: int | None = None, multiple_of: int = 1
+) -> Histories:
     """Return what `histories.build` returns for all interactions, batch by batch.
 
     The first pass counts, the second packs. Entries of a history stand in the order of the batches, and not by id, so

@@ -16,7 +16,7 @@ from mfjax.data import synthetic
 @pytest.mark.parametrize(("num_users", "num_items"), [(2000, 500), (300, 4000)])
 def test_the_estimate_is_above_what_the_program_takes_and_near_it(num_users, num_items):
     pairs = synthetic.power_law(0, num_users=num_users, num_items=num_items, num_interactions=20_000)
-    data, config = histories.build(pairs, chunk_entries=512), als.Config(dim=32)
+    data, config = histories.build(pairs, chunk_entries=512, width=32), als.Config(dim=32)
     state = als.init(jax.random.key(0), config, num_users=num_users, num_items=num_items)
     as_fit = {"donate_argnames": "state", "compiler_options": compilation.options(frugal=True)}
     taken = jax.jit(als.step, **as_fit).lower(state, data, config).compile().memory_analysis()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -11,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.benchmark import peers, plots, roofline, timing
+from experiments.benchmark import against, peers, plots, roofline, study, timing
 from experiments.benchmark.latency import latency
 from experiments.benchmark.tasks import Case, Timing, ours
 from mfjax import als, recommend
 from mfjax.data import synthetic
+from mfjax.studies import command_line
 from mfjax.types import Factors
 
 CASE = Case("made-up", synthetic.power_law(0, num_users=60, num_items=40, num_interactions=600), 8, 1, False)
@@ -97,3 +99,29 @@ def test_the_roofline_says_what_share_is_reached():
     text = roofline.table(found)
     assert "a sweep takes 100.0 ms" in text
     assert [line.split()[-1] for line in text.splitlines()[3:]] == ["20%", "50%", "400%"]
+
+
+def test_options_become_the_command_line_that_they_came_from():
+    options = study.Options(data=("600", "700"), dims=(4,), repeats=1, beside_peers=False, against="HEAD")
+    given = ["--data", "600", "700", "--dims", "4", "--repeats", "1", "--no-beside-peers"]
+    assert options._arguments() == given
+    assert study.Options() == command_line.parse(study.Options, [], program="experiments.benchmark")
+    parsed = command_line.parse(study.Options, [*given, "--against", "HEAD"], program="experiments.benchmark")
+    assert parsed == options
+
+
+def test_what_has_become_slower_is_named(monkeypatch, tmp_path):
+    seconds = iter([1.0, 1.05, 2.0, 2.3, 1.0, 1.2])
+    row = ("sweep", "600", 4, "2 steps")
+    monkeypatch.setattr(against, "_checked_out", lambda commit: contextlib.nullcontext(tmp_path))
+    monkeypatch.setattr(against, "_rows", lambda tree, arguments: {row: next(seconds), (tree.name,): 1.0})
+    (found,) = against.compare("HEAD~1", [])
+    assert found == (row, 1.0, 1.2, pytest.approx(1.15))
+    assert "HEAD~1, s" in against.table("HEAD~1", [found])
+    with pytest.raises(ValueError, match=r"against: sweep 600 4 2 steps takes 1\.15 times as long as at HEAD~1"):
+        against.check("HEAD~1", [found])
+
+
+def test_an_unknown_commit_is_refused():
+    with pytest.raises(ValueError, match=r"against: git has no 'nowhere' here|against: there is no git"):
+        against.compare("nowhere", [])

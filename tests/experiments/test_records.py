@@ -61,11 +61,11 @@ def test_the_benchmark_has_split_checksums(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(peers, "available", lambda: False)
     for data in ({"data": ("600", "1e3")}, {"interactions": tmp_path / "pairs.csv"}):
-        benchmark.Options(tasks=("top-10",), dims=(4,), repeats=1, out=tmp_path, **data).run()
+        benchmark.Options(tasks=("top-k",), dims=(4,), repeats=1, out=tmp_path, **data).run()
         manifest = manifest_of(tmp_path / "benchmark.json")
         sources = manifest["data"] if isinstance(manifest["data"], list) else [manifest["data"]]
         assert [len(one["sha256"]) for one in sources] == [64] * len(sources)
-        assert list(manifest["splits"]) == [f"top-10 {one['name']}" for one in sources]
+        assert list(manifest["splits"]) == [f"top-k {one['name']}" for one in sources]
 
 
 def test_every_split_is_checked_for_leaks(folder, monkeypatch):
@@ -75,7 +75,7 @@ def test_every_split_is_checked_for_leaks(folder, monkeypatch):
     monkeypatch.setattr(protocols, "check_no_leak", leaks)
     monkeypatch.setattr(benchmark, "check_no_leak", leaks)
     stages = two_stage.Options(data_dir=folder)
-    for options in (losses(folder), stages, benchmark.Options(data=("600",), tasks=("top-10",))):
+    for options in (losses(folder), stages, benchmark.Options(data=("600",), tasks=("top-k",))):
         with pytest.raises(ValueError, match="split: leaks"):
             options.run()
 

@@ -41,7 +41,7 @@ def measure(options: Options) -> list[Check]:
         for rule, values in found.items():
             data = ranking.data(seen, sampling.uniform(seen, false_negatives=rule))
             state = ranking.fit(jax.random.key(seed), data, CONFIG, num_epochs=NUM_EPOCHS)
-            evaluation = evaluate(ranking.factors(state), hidden, exclude=seen, metrics=("hits",))
+            evaluation = evaluate(ranking.factors(state, CONFIG), hidden, exclude=seen, metrics=("hits",))
             values.append(evaluation.pooled["pooled_precision@10"])
     return [
         _check("false negatives trained on", found["keep"], PRECISION["keep"], low=PRECISION["keep"]),

@@ -53,7 +53,8 @@ def _als(num_steps: int = 4, **settings: Any) -> als.State:
 
 def _ranking(loss: str, sampler: Any) -> Factors:
     config = ranking.Config(dim=6, loss=losses.LOSSES[loss], batch_size=64)
-    return ranking.factors(ranking.fit(jax.random.key(20), ranking.data(given().seen, sampler), config, num_epochs=3))
+    state = ranking.fit(jax.random.key(20), ranking.data(given().seen, sampler), config, num_epochs=3)
+    return ranking.factors(state, config)
 
 
 def _factors() -> Factors:

@@ -30,17 +30,18 @@ def train_bpr(task: Task, *, every: int = 5) -> tuple[Factors, Curve]:
     curve, model = Curve([], [], {}), MODELS["bpr"]
     assert model.config is not None
 
+    data = ranking.data(task.seen, sampling.uniform(task.seen, false_negatives="skip"))
+    config, key = model.config(model.defaults, task), running.model_key("bpr", 0)
+
     def note(state: ranking.State, info: ranking.Info) -> None:
         curve.loss.append(float(info.loss))
         curve.auc.append(float(info.auc))
         epoch = len(curve.loss)
         if epoch == 1 or epoch % every == 0:
-            curve.ndcg[epoch] = task.evaluate(ranking.factors(state), metrics=("ndcg",)).mean()["ndcg@10"]
+            curve.ndcg[epoch] = task.evaluate(ranking.factors(state, config), metrics=("ndcg",)).mean()["ndcg@10"]
 
-    data = ranking.data(task.seen, sampling.uniform(task.seen, false_negatives="skip"))
-    config, key = model.config(model.defaults, task), running.model_key("bpr", 0)
     state = ranking.fit(key, data, config, num_epochs=model.defaults["epochs"], on_epoch=note)
-    return ranking.factors(state), curve
+    return ranking.factors(state, config), curve
 
 
 def spaces_of(task: Task, bpr: Factors) -> tuple[dict[str, ItemSpace], np.ndarray]:

@@ -1,8 +1,9 @@
 """Factors trained on ranking losses: any loss of `losses`, any sampler of `sampling`, any Optax optimizer.
 
 data = ranking.data(histories.ragged(interactions))
-state = ranking.fit(key, data, ranking.Config(loss=ranking.losses.bpr), num_epochs=30)
-model = ranking.factors(state)
+config = ranking.Config(loss=ranking.losses.bpr)
+state = ranking.fit(key, data, config, num_epochs=30)
+model = ranking.factors(state, config)
 """
 
 from mfjax.ranking import losses, sampling

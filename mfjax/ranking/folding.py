@@ -12,7 +12,7 @@ from jax.scipy.sparse.linalg import cg
 from mfjax import checks
 from mfjax.histories import Ragged
 from mfjax.ranking import sampling
-from mfjax.ranking.objective import Lambdas, Rows, objective
+from mfjax.ranking.objective import Lambdas, Rows, objective, unit
 from mfjax.ranking.sampler import no_scores
 from mfjax.ranking.values import Config, check_config, check_likes
 from mfjax.types import Array, Factors, Key
@@ -35,6 +35,9 @@ def fold_in(
     .. math:: x_u = \arg\min_x \sum_{i \in H_u} \Big( \ell(s_{i}, s_{j}, w_j) + \frac{\lambda_u}{2} \|x\|^2 \Big),
         \qquad s_i = \langle x, v_i \rangle + b_i
 
+    and with cosine scores x / |x| in place of x: rows then have the length 1, and steps start from the mean of the
+    history's items.
+
     with uniform negatives j drawn once for each entry. Newton steps by conjugate gradient, each as long as the best of
     1, 1/2, .., 1/128 of itself, or nothing when none of them is an improvement: the value never rises. The losses
     `bpr` and `softmax` are convex in x and converge in a few steps; others go downhill as far as it goes. A user
@@ -43,7 +46,7 @@ def fold_in(
     Args:
         key: draws the negatives; a user's depend on the key and the row alone.
         positives: the items that each new user has taken, ids of the model's items, all of a value above 0.
-        model: the fitted model, `factors(state)`; its users are not read.
+        model: the fitted model, `factors(state, config)`; its users are not read.
         config: what it was trained with: its loss, and lambda_u, which is `reg_user`.
         num_negatives: draws for each entry (static).
         num_steps: Newton steps (static).
@@ -69,7 +72,7 @@ def fold_in(
     checks.key("key", key)
     check_likes("positives", positives)
     num_items = positives.num_columns
-    checks.kind("model", model, Factors, "pass the factors of ranking.factors(state)")
+    checks.kind("model", model, Factors, "pass the factors of ranking.factors(state, config)")
     remedy = "pass histories.ragged of the ids that the model was fitted on"
     check_config(config)
     checks.floats("model: items", model.items, (num_items, config.dim), remedy)
@@ -82,6 +85,9 @@ def fold_in(
     dtype = model.items.dtype
     lambdas = Lambdas(config.reg_user, 0.0, 0.0, 0.0)
     biases = jnp.zeros(num_items, dtype) if model.item_biases is None else model.item_biases
+
+    dim, is_cosine = model.items.shape[1], config.score == "cosine"
+    embed = unit if is_cosine else _as_it_is
 
     def solve(user: Array) -> Array:
         ids, _, mask = (part[0] for part in positives.rows(user[None]))  # [longest]
@@ -96,17 +102,25 @@ def fold_in(
             users = jnp.broadcast_to(x[None, :], rows.positive.shape)
             return objective(rows._replace(user=users), weights, config.loss, lambdas)
 
-        start = jnp.zeros(model.items.shape[1], dtype)
-        return lax.fori_loop(0, num_steps, lambda _, x: _newton(value, x), start)
+        counts = jnp.any(weights > 0, axis=1).astype(dtype)  # [longest]
+        start = embed(jnp.matmul(counts, rows.positive, precision="highest")) if is_cosine else jnp.zeros(dim, dtype)
+        return embed(lax.fori_loop(0, num_steps, lambda _, x: _newton(value, embed, x), start))
 
     return lax.map(solve, jnp.arange(positives.num_rows, dtype=jnp.int32), batch_size=block_size)
 
 
-def _newton(value: Callable[[Array], Array], x: Array) -> Array:
-    """Return the best of x and the points along its Newton direction."""
-    slope, curvature = jax.linearize(jax.grad(value), x)
-    direction, _ = cg(curvature, -slope, maxiter=x.shape[0])
+def _as_it_is(x: Array) -> Array:
+    return x
+
+
+def _newton(value: Callable[[Array], Array], embed: Callable[[Array], Array], x: Array) -> Array:
+    """Return the best of x and the points along the Newton direction of x -> value(embed(x)), Gauss' where embed bends:
+    the curvature of the value alone, so that a convex value gives a way down."""
+    at, forward = jax.linearize(embed, x)
+    back = jax.linear_transpose(forward, x)
+    slope, curvature = jax.linearize(jax.grad(value), at)
+    direction, _ = cg(lambda step: back(curvature(forward(step)))[0], -back(slope)[0], maxiter=x.shape[0])
     sizes = jnp.concatenate([jnp.zeros(1, x.dtype), (0.5 ** jnp.arange(_HALVINGS)).astype(x.dtype)])
     points = x[None, :] + sizes[:, None] * direction[None, :]
-    values = lax.map(value, points)
+    values = lax.map(lambda point: value(embed(point)), points)
     return points[jnp.argmin(jnp.where(jnp.isnan(values), jnp.inf, values))]

@@ -8,13 +8,13 @@ A loss for training compares one positive with its negatives, for a batch of exa
 An example without a real negative has loss 0 and gradient 0. Finite scores give finite values and gradients. Other
 shapes raise ValueError, and weights that are negative or not finite, where they can be seen.
 
-A listwise loss sees whole lists with graded labels: `pairwise_logistic(scores, labels, mask)`, [..., list] -> [...].
+A listwise loss sees whole lists with graded labels, see `mfjax.ranking.listwise`: `pairwise_logistic(scores, labels,
+mask)`, [..., list] -> [...].
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -22,15 +22,25 @@ from jax import lax
 from jax.scipy.special import digamma
 
 from mfjax import checks
+from mfjax.ranking.listwise import check_cutoff, discount, ndcg_weight, pairwise_logistic, softplus
 from mfjax.types import Array
-
-Gain = Literal["exponential", "binary"]
 
 Loss = Callable[[Array, Array, Array | None], Array]
 """(positive [batch], negatives [batch, m], weights [batch, m] or None) -> loss of each example, [batch]."""
 
-LambdaWeight = Callable[[Array, Array, Array], Array]
-"""(scores, labels, mask), each [..., list] -> weight of each pair, [..., list, list]."""
+__all__ = [
+    "LOSSES",
+    "Loss",
+    "bpr",
+    "cosine_contrastive",
+    "hinge",
+    "lambdarank",
+    "logistic",
+    "ndcg_weight",
+    "pairwise_logistic",
+    "softmax",
+    "warp",
+]
 
 
 def bpr(positive: Array, negatives: Array, weights: Array | None = None) -> Array:
@@ -48,7 +58,90 @@ def bpr(positive: Array, negatives: Array, weights: Array | None = None) -> Arra
     """
     positive, negatives, weights = _checked(positive, negatives, weights)
     real = _real(negatives, weights)
-    return _mean(_softplus(negatives - positive[:, None]), real)
+    return _mean(softplus(negatives - positive[:, None]), real)
+
+
+def hinge(positive: Array, negatives: Array, weights: Array | None = None, *, margin: float | Array = 1.0) -> Array:
+    r"""Return the hinge of the pairwise order, averaged over the real negatives.
+
+    .. math:: \ell = \frac{1}{m} \sum_{j=1}^{m} \max(0,\ \gamma - s^+ + s_j)
+
+    Only which negatives are real is read from `weights`.
+
+    Args:
+        positive, negatives, weights: see `mfjax.ranking.losses`.
+        margin: gamma, at least 0.
+
+    Raises:
+        ValueError: for a margin below 0.
+
+    Example:
+        >>> print(hinge(jnp.array([2.0]), jnp.array([[0.5, 1.5]])))
+        [0.25]
+
+    Source: Herbrich, Graepel, Obermayer (2000), Large margin rank boundaries for ordinal regression.
+    """
+    positive, negatives, weights = _checked(positive, negatives, weights)
+    checks.number("margin", margin, least=0, remedy="pass such as 1.0")
+    return _mean(jnp.maximum(margin - positive[:, None] + negatives, 0.0), _real(negatives, weights))
+
+
+def logistic(positive: Array, negatives: Array, weights: Array | None = None) -> Array:
+    r"""Return the pointwise logistic loss: cross-entropy of the labels 1 for the positive and 0 for each negative.
+
+    .. math:: \ell = -\ln \sigma(s^+) - \sum_{j=1}^{m} \ln \sigma(-s_j)
+
+    It is summed over the real negatives, each an example of its own; only which are real is read from `weights`. An
+    example without a real negative has loss 0.
+
+    Example:
+        >>> print(logistic(jnp.array([0.0]), jnp.array([[0.0, 0.0]])))
+        [2.0794415]
+
+    Source: He et al. (2017), Neural collaborative filtering, equation 7; Rendle et al. (2020), Neural collaborative
+    filtering vs. matrix factorization revisited, section 3.
+    """
+    positive, negatives, weights = _checked(positive, negatives, weights)
+    real = _real(negatives, weights)
+    against = jnp.sum(jnp.where(real, softplus(negatives), 0.0), axis=1)
+    return jnp.where(jnp.any(real, axis=1), softplus(-positive) + against, 0.0)
+
+
+def cosine_contrastive(
+    positive: Array,
+    negatives: Array,
+    weights: Array | None = None,
+    *,
+    margin: float | Array = 0.8,
+    negative_weight: float | Array = 150.0,
+) -> Array:
+    r"""Return the cosine contrastive loss: positives are drawn to 1, negatives above a margin are pushed below it.
+
+    .. math:: \ell = 1 - s^+ + \frac{\omega}{m} \sum_{j=1}^{m} \max(0,\ s_j - \gamma)
+
+    For cosine scores of temperature 1 (`Config(score="cosine")`), without biases. Only which negatives are real is read
+    from `weights`; an example without a real negative has loss 0.
+
+    Args:
+        positive, negatives, weights: see `mfjax.ranking.losses`.
+        margin: gamma, between 0 and 1.
+        negative_weight: omega, at least 0.
+
+    Raises:
+        ValueError: for numbers out of range.
+
+    Example:
+        >>> print(cosine_contrastive(jnp.array([0.5]), jnp.array([[0.9, 0.2]]), negative_weight=10.0).round(4))
+        [1.]
+
+    Source: Mao et al. (2021), SimpleX: a simple and strong baseline for collaborative filtering, equation 4.
+    """
+    positive, negatives, weights = _checked(positive, negatives, weights)
+    checks.number("margin", margin, least=0, most=1, remedy="pass such as 0.8")
+    checks.number("negative_weight", negative_weight, least=0, remedy="pass such as 150")
+    real = _real(negatives, weights)
+    pushed = negative_weight * _mean(jnp.maximum(negatives - margin, 0.0), real)
+    return jnp.where(jnp.any(real, axis=1), 1 - positive + pushed, 0.0)
 
 
 def warp(positive: Array, negatives: Array, weights: Array | None = None) -> Array:
@@ -129,7 +222,7 @@ def lambdarank(positive: Array, negatives: Array, weights: Array | None = None, 
     """
     positive, negatives, weights = _checked(positive, negatives, weights)
     real = _real(negatives, weights)
-    _check_cutoff(k)
+    check_cutoff(k)
     weights = real.astype(negatives.dtype) if weights is None else weights
     order = jnp.argsort(jnp.where(real, -negatives, jnp.inf), axis=1, stable=True)
     sorted_weights = jnp.take_along_axis(weights, order, axis=1)
@@ -137,112 +230,9 @@ def lambdarank(positive: Array, negatives: Array, weights: Array | None = None, 
     above = jnp.put_along_axis(jnp.zeros_like(weights), order, above, axis=1, inplace=False)
     below_positive = negatives <= positive[:, None]
     positive_rank = 1 + jnp.sum(jnp.where(below_positive, 0.0, weights), axis=1, keepdims=True)
-    change = jnp.abs(_discount(positive_rank, k) - _discount(above + 1 + below_positive, k))
+    change = jnp.abs(discount(positive_rank, k) - discount(above + 1 + below_positive, k))
     change = lax.stop_gradient(jnp.where(real, weights * change, 0.0))
-    return jnp.sum(change * _softplus(negatives - positive[:, None]), axis=1)
-
-
-def pairwise_logistic(
-    scores: Array, labels: Array, mask: Array | None = None, *, lambda_weight: LambdaWeight | None = None
-) -> Array:
-    r"""Return the pairwise logistic loss of a list, under any lambda weight.
-
-    .. math:: \ell = \sum_{i, j :\ y_i > y_j} \lambda_{ij} \ln\left(1 + e^{-(s_i - s_j)}\right)
-
-    A list without a pair of different labels has loss 0. The lambda weights have no gradient.
-
-    Args:
-        scores: float [..., list].
-        labels: numbers [..., list], relevances, finite.
-        mask: bool [..., list], True = real; None for all.
-        lambda_weight: (scores, labels, mask) -> float [..., list, list], such as `ndcg_weight`; None for ones.
-
-    Returns:
-        float [...], at least 0.
-
-    Raises:
-        ValueError: for labels or a mask of another shape or kind, or a lambda weight that is no function.
-
-    Example:
-        >>> print(pairwise_logistic(jnp.array([0.0, 0.0, 5.0]), jnp.array([1, 0, 0]), jnp.array([True, True, False])))
-        0.6931472
-
-    Source: Burges et al. (2005), RankNet, equation 3; Burges et al. (2006) for the lambda weight. The published
-    gradient of a pair, -lambda_ij / (1 + exp(s_i - s_j)), is the gradient of this loss.
-    """
-    mask = jnp.ones(jnp.shape(scores), bool) if mask is None else mask
-    scores, labels, mask = _checked_lists(scores, labels, mask)
-    ordered = (labels[..., :, None] > labels[..., None, :]) & mask[..., :, None] & mask[..., None, :]
-    loss = _softplus(scores[..., None, :] - scores[..., :, None])
-    if lambda_weight is not None:
-        checks.function("lambda_weight", lambda_weight, "pass such as losses.ndcg_weight")
-        loss = loss * lax.stop_gradient(lambda_weight(scores, labels, mask))
-    return jnp.sum(jnp.where(ordered, loss, 0.0), axis=(-2, -1))
-
-
-def ndcg_weight(
-    scores: Array,
-    labels: Array,
-    mask: Array,
-    *,
-    k: int | None = None,
-    gain: Gain = "exponential",
-    normalized: bool = True,
-) -> Array:
-    r"""Return how much NDCG@k changes when two items of a list swap places.
-
-    .. math:: |\Delta_{ij}| = \frac{|g(y_i) - g(y_j)| \; |D(r_i) - D(r_j)|}{\mathrm{IDCG@}k}, \qquad
-        D(r) = \frac{[r \le k]}{\log_2(r + 1)}
-
-    with r the rank by score (1 is best; equal scores: lower index first), g(y) = 2^y - 1, or [y > 0] for binary gain,
-    and IDCG the DCG@k of the best order, or 1 when not normalised or when no item is relevant. Pairs with padding
-    get 0. Under `stop_gradient` throughout.
-
-    Args:
-        scores: float [..., list].
-        labels: numbers [..., list], relevances, at least 0; at most 100 for the exponential gain.
-        mask: bool [..., list], True = real.
-        k: cutoff, None for none.
-        gain: "exponential" or "binary".
-        normalized: whether to divide by IDCG.
-
-    Returns:
-        float [..., list, list], symmetric, at least 0.
-
-    Raises:
-        ValueError: for an unknown gain, a cutoff below 1, labels or a mask of another shape or kind, and labels out of
-            their range where they can be seen.
-
-    Example:
-        >>> print(ndcg_weight(jnp.array([2.0, 1.0]), jnp.array([0.0, 1.0]), jnp.array([True, True])).round(4))
-        [[0.     0.3691]
-         [0.3691 0.    ]]
-
-    Source: Burges, Ragno, Le (2006), section 4. The library rax multiplies by the length of the list; we do not.
-    """
-    checks.choice("gain", gain, _GAINS)
-    _check_cutoff(k)
-    scores, labels, mask = _checked_lists(scores, labels, mask)
-    most = 100 if gain == "exponential" else None
-    checks.number("labels", labels, least=0, most=most, remedy="relevances are never negative; 0 is not relevant")
-    scores, labels = lax.stop_gradient((scores, labels))
-    gains = _GAINS[gain](labels.astype(scores.dtype))
-    gains = jnp.where(mask, gains, 0.0)
-    order = jnp.argsort(jnp.where(mask, -scores, jnp.inf), axis=-1, stable=True)
-    discounts = _discount(jnp.argsort(order, axis=-1) + 1.0, k)  # the inverse of the order: ranks from 0
-    if normalized:
-        places = _discount(jnp.arange(1.0, scores.shape[-1] + 1), k)
-        ideal = jnp.matmul(-jnp.sort(-gains, axis=-1), places, precision="highest")[..., None]
-        gains = gains / jnp.where(ideal > 0, ideal, 1.0)
-    change = jnp.abs(gains[..., :, None] - gains[..., None, :])
-    change = change * jnp.abs(discounts[..., :, None] - discounts[..., None, :])
-    return jnp.where(mask[..., :, None] & mask[..., None, :], change, 0.0)
-
-
-_GAINS: dict[Gain, Callable[[Array], Array]] = {
-    "exponential": lambda labels: jnp.exp2(labels) - 1,
-    "binary": lambda labels: (labels > 0).astype(labels.dtype),
-}
+    return jnp.sum(change * softplus(negatives - positive[:, None]), axis=1)
 
 
 def _checked(positive: Array, negatives: Array, weights: Array | None) -> tuple[Array, Array, Array | None]:
@@ -257,39 +247,6 @@ def _checked(positive: Array, negatives: Array, weights: Array | None) -> tuple[
     return positive, negatives, jnp.asarray(weights)
 
 
-def _checked_lists(scores: Array, labels: Array, mask: Array) -> tuple[Array, Array, Array]:
-    """Return scores, labels and mask of lists as arrays."""
-    scores, labels, mask = jnp.asarray(scores), jnp.asarray(labels), jnp.asarray(mask)
-    if scores.ndim == 0:
-        raise ValueError("scores: a number is no list; pass the scores of a list of items")
-    checks.shape("labels", labels, scores.shape, "pass one label for each score")
-    checks.number("labels", labels)
-    checks.shape("mask", mask, scores.shape, "pass True or False for each score")
-    if mask.dtype != bool:
-        raise ValueError(f"mask: has the dtype {mask.dtype}; pass True for a real item and False for padding")
-    return scores, labels, mask
-
-
-def _check_cutoff(k: int | None) -> None:
-    if k is not None:
-        checks.whole("k", k, remedy="pass the length of the list, or None")
-
-
-@jax.custom_jvp
-def _softplus(x: Array) -> Array:
-    # ln(1 + e^x), stable, in a form that XLA's CPU backend vectorises, unlike that of jax.nn.softplus.
-    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
-
-
-# The form above has a kink at 0 that its value has not: its derivative is the sigmoid, to any order.
-_softplus.defjvps(lambda tangent, value, x: tangent * jax.nn.sigmoid(x))
-
-
-def _discount(ranks: Array, k: int | None) -> Array:
-    discounts = 1 / jnp.log2(ranks + 1)
-    return discounts if k is None else jnp.where(ranks <= k, discounts, 0.0)
-
-
 def _real(negatives: Array, weights: Array | None) -> Array:
     return jnp.ones(negatives.shape, bool) if weights is None else weights > 0
 
@@ -298,5 +255,13 @@ def _mean(values: Array, mask: Array) -> Array:
     return jnp.sum(jnp.where(mask, values, 0.0), axis=1) / jnp.maximum(jnp.sum(mask, axis=1), 1)
 
 
-LOSSES: dict[str, Loss] = {"bpr": bpr, "warp": warp, "softmax": softmax, "lambdarank": lambdarank}
+LOSSES: dict[str, Loss] = {
+    "bpr": bpr,
+    "hinge": hinge,
+    "logistic": logistic,
+    "cosine_contrastive": cosine_contrastive,
+    "warp": warp,
+    "softmax": softmax,
+    "lambdarank": lambdarank,
+}
 """Losses for training, by name."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from mfjax import checks, compilation
 from mfjax.ranking import sparse_updates, streams
-from mfjax.ranking.objective import Lambdas, Tables, gather, gradients, scores
+from mfjax.ranking.objective import Lambdas, Scoring, Tables, compared, gather, gradients, scores, unit
 from mfjax.ranking.sampler import Negatives
 from mfjax.ranking.values import (
     Config,
@@ -38,7 +38,8 @@ from mfjax.types import Array, Factors, Key
 def init(key: Key, config: Config, *, num_users: int, num_items: int, factors: Factors | None = None) -> State:
     """Return a random start, factors N(0, init_scale^2 / dim) and biases 0, or a warm start from fitted `factors`.
 
-    A warm start keeps the item biases of `factors`; what is the same for all items of a user does not rank.
+    A warm start scores as `factors` does, but with cosine scores by the directions of their rows; it keeps their item
+    biases, and what is the same for all items of a user does not rank.
 
     Raises:
         ValueError: for sizes below 1, a config of another kind or with numbers out of range, or factors of another
@@ -59,16 +60,26 @@ def init(key: Key, config: Config, *, num_users: int, num_items: int, factors: F
     else:
         check_factors(factors, config, num_users, num_items)
         # Copies, because `fit` gives the buffers of its state away.
-        users, items = jnp.copy(factors.users), jnp.copy(factors.items)
+        users, items = jnp.copy(factors.users), factors.items * jnp.asarray(config.temperature, factors.items.dtype)
         biases = jnp.zeros(num_items, items.dtype) if factors.item_biases is None else jnp.copy(factors.item_biases)
     tables = Tables(users, items, biases if config.biases else None)
     return State(tables, starts(tables, config), jnp.int32(0))
 
 
-def factors(state: State) -> Factors:
-    """Return the model of a state."""
+def factors(state: State, config: Config) -> Factors:
+    """Return the model of a state, whose scalar products are the scores that it was trained by.
+
+    With cosine scores its rows are those of the tables divided by their lengths; items are divided by the temperature.
+
+    Raises:
+        ValueError: for arguments of another kind, or numbers out of range.
+    """
     checks.kind("state", state, State, "pass what ranking.fit or ranking.init returned")
-    return Factors(state.tables.users, state.tables.items, item_biases=state.tables.item_biases)
+    check_config(config)
+    users, items, biases = state.tables
+    if config.score == "cosine":
+        users, items = unit(users), unit(items)
+    return Factors(users, items / jnp.asarray(config.temperature, items.dtype), item_biases=biases)
 
 
 def steps_per_epoch(data: Data, config: Config) -> int:
@@ -96,7 +107,7 @@ def examples(key: Key, state: State, data: Data, config: Config) -> tuple[Array,
     chosen = _ORDERS[config.order](key_positives, step, position, num_positives)
     users, items = data.users[chosen], data.items[chosen]
     words = streams.words(key_negatives, step, batch, data.sampler.width)
-    negatives = data.sampler(words, users, items, partial(_score, state.tables))
+    negatives = data.sampler(words, users, items, partial(_score, state.tables, config))
     checks.shape("sampler: weights", negatives.weights, (batch, None), "return the weights of each example's negatives")
     return users, items, negatives._replace(weights=jnp.where(inside[:, None], negatives.weights, 0.0))
 
@@ -114,8 +125,9 @@ def _permuted(key: Key, step: Array, position: Array, size: int) -> Array:
 _ORDERS: dict[Order, Callable[[Key, Array, Array, int], Array]] = {"replacement": _replaced, "permutation": _permuted}
 
 
-def _score(tables: Tables, users: Array, ids: Array) -> Array:
-    return scores(gather(tables, users, jnp.zeros_like(users), ids))[1]
+def _score(tables: Tables, config: Config, users: Array, ids: Array) -> Array:
+    rows = gather(tables, users, jnp.zeros_like(users), ids)
+    return scores(compared(rows, config.score), jnp.asarray(config.temperature, tables.users.dtype))[1]
 
 
 def step(key: Key, state: State, data: Data, config: Config) -> tuple[State, Info]:
@@ -141,7 +153,8 @@ def step(key: Key, state: State, data: Data, config: Config) -> tuple[State, Inf
     # Of the dtype of the tables, which a scan needs to stay what it is.
     of_tables = partial(jnp.asarray, dtype=state.tables.users.dtype)
     lambdas = Lambdas(*map(of_tables, (config.reg_user, config.reg_positive, config.reg_negative, config.reg_bias)))
-    slopes, loss, auc = gradients(rows, of_tables(negatives.weights), config.loss, lambdas)
+    scoring = Scoring(config.score, of_tables(config.temperature))
+    slopes, loss, auc = gradients(rows, of_tables(negatives.weights), config.loss, lambdas, scoring)
     item_ids = jnp.concatenate([items, negatives.ids.reshape(-1)])
     touched = (
         (users, slopes.user),
@@ -250,7 +263,7 @@ def fit(
         >>> from mfjax.ranking import data
         >>> positives = Ragged(jnp.array([0, 1, 2]), jnp.array([0, 1]), jnp.ones(2), num_columns=2, longest=1)
         >>> state = fit(jax.random.key(0), data(positives), Config(dim=4, batch_size=2), num_epochs=30)
-        >>> model = factors(state)
+        >>> model = factors(state, Config(dim=4, batch_size=2))
         >>> (model.users @ model.items.T > 0).tolist()
         [[True, False], [False, True]]
     """

@@ -15,7 +15,7 @@ from mfjax.histories import Ragged, agreement
 from mfjax.ranking import losses, sampling, sparse_updates
 from mfjax.ranking.complement import check_lists
 from mfjax.ranking.losses import Loss
-from mfjax.ranking.objective import Tables
+from mfjax.ranking.objective import SCORES, Score, Tables
 from mfjax.ranking.sampler import Sampler, check_sampler
 from mfjax.types import Array, Factors, Key
 
@@ -33,6 +33,9 @@ class Config:
         learning_rate: step size of one example; scales the updates of `optimizer` when there is one.
         reg_user, reg_positive, reg_negative, reg_bias: the lambdas of the objective.
         init_scale: the initial factors are N(0, init_scale^2 / dim).
+        temperature: tau, by which scalar products are divided; such as .1 for cosine scores.
+        score: "dot" scores by the scalar product of two rows, "cosine" by that of the rows divided by their lengths
+            (static).
         loss: from `mfjax.ranking.losses`, or any function of that signature (static).
         optimizer: an Optax transformation of unit learning rate, such as `optax.adam(1.0)`; None for plain stochastic
             gradient descent (static).
@@ -44,7 +47,7 @@ class Config:
 
     Raises:
         ValueError: for a static field of another kind or range. Numbers are looked at where they are used, by `init`,
-            `step`, `epoch` and `fit`: finite and at least 0.
+            `step`, `epoch` and `fit`: finite and at least 0, the temperature above 0.
     """
 
     learning_rate: float | Array = 0.05
@@ -53,6 +56,8 @@ class Config:
     reg_negative: float | Array = 0.01
     reg_bias: float | Array = 0.01
     init_scale: float | Array = 0.1
+    temperature: float | Array = 1.0
+    score: Score = field(default="dot", metadata={"static": True})
     loss: Loss = field(default=losses.bpr, metadata={"static": True})
     optimizer: optax.GradientTransformation | None = field(default=None, metadata={"static": True})
     dense_updates: bool = field(default=False, metadata={"static": True})
@@ -70,6 +75,7 @@ class Config:
         kinds = (optax.GradientTransformation, type(None))
         checks.kind("optimizer", self.optimizer, kinds, "pass such as optax.adam(1.0), or None")
         checks.choice("order", self.order, ORDERS)
+        checks.choice("score", self.score, SCORES)
         checks.whole("dim", self.dim, remedy="pass the number of factors")
         checks.whole("batch_size", self.batch_size, remedy="pass the number of examples a step")
         for name in ("dense_updates", "biases"):
@@ -135,6 +141,8 @@ def check_config(config: Config) -> None:
     for name in _NUMBERS:
         checks.number(name, getattr(config, name), least=0, remedy="pass 0 to switch it off")
         checks.shape(name, getattr(config, name), (), "pass one number, or vmap over several")
+    checks.number("temperature", config.temperature, above=0, remedy="pass 1 to leave products as they are")
+    checks.shape("temperature", config.temperature, (), "pass one number, or vmap over several")
 
 
 def check_data(data: Data) -> None:

@@ -139,6 +139,8 @@ def _als(held: Any) -> als.Config:
 
 
 def _ranking(held: Any) -> ranking.Config:
+    # Files of version 0.1 know scalar products alone.
+    held = {"score": "dot", "temperature": 1.0} | held if isinstance(held, dict) else held
     config = _of(held, {field.name for field in fields(ranking.Config)}, "config")
     loss = config["loss"]
     if not isinstance(loss, str) or loss not in losses.LOSSES:

@@ -51,7 +51,7 @@ def ranking_factors(key: Key, setting: Training, data: ranking.Data) -> Factors:
     state = jax.lax.fori_loop(
         0, setting.num_steps, lambda _, state: ranking.epoch(key_examples, state, data, config)[0], start
     )
-    return ranking.factors(state)
+    return ranking.factors(state, config)
 
 
 def _config(setting: Training, wanted: type, name: str) -> Any:

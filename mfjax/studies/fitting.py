@@ -103,7 +103,7 @@ def ranked(
 
     def fit(key: Key, task: Task, parameters: Parameters) -> Factors:
         chosen, data = config(parameters, task), ranking.data(task.seen, sampler(parameters, task.seen))
-        model = ranking.factors(ranking.fit(key, data, chosen, num_epochs=parameters["epochs"]))
+        model = ranking.factors(ranking.fit(key, data, chosen, num_epochs=parameters["epochs"]), chosen)
         return _folded_ranked(key, model, task, chosen)
 
     def path(key: Key, task: Task, parameters: Parameters) -> Iterator[Factors]:
@@ -112,7 +112,7 @@ def ranked(
         for size in _parts(parameters["epochs"]):
             # Each part goes on with the key of the whole.
             state = ranking.fit(jax.random.clone(key), data, chosen, num_epochs=size, state=state)
-            yield _folded_ranked(key, ranking.factors(state), task, chosen)
+            yield _folded_ranked(key, ranking.factors(state, chosen), task, chosen)
 
     return Model(fit=fit, defaults=defaults, folds_in=True, space=space or {}, about=about, path=path, config=config)
 

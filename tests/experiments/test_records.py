@@ -51,7 +51,7 @@ def test_the_manifest_of_ranking_losses_says_what_was_used(folder, tasks, tmp_pa
         data = ranking.data(task.seen, sampling.popularity(task.seen, num=30, beta=used["beta"]))
         config = ranking_config(setting.model, used)
         state = ranking.fit(jax.random.key(1), data, config, num_epochs=used["epochs"])
-        again = task.evaluate(ranking.factors(state), metrics=("ndcg",)).per_user["ndcg@10"]
+        again = task.evaluate(ranking.factors(state, config), metrics=("ndcg",)).per_user["ndcg@10"]
         np.testing.assert_array_equal(studied.results.per_user("ndcg@10")[setting.model][1], again)
 
 

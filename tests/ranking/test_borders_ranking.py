@@ -239,7 +239,7 @@ def test_static_fields(fields):
 CONFIG = ranking.Config(dim=DIM, batch_size=4)
 DATA = ranking.data(POSITIVES)
 STATE = ranking.init(jax.random.key(0), CONFIG, num_users=NUM_USERS, num_items=NUM_ITEMS)
-MODEL = ranking.factors(STATE)
+MODEL = ranking.factors(STATE, CONFIG)
 FIELDS = ("learning_rate", "reg_user", "reg_positive", "reg_negative", "reg_bias", "init_scale")
 examples = jax.jit(ranking.examples)
 tables_after_a_step = jax.jit(lambda state, config: ranking.step(jax.random.key(1), state, DATA, config)[0].tables)
@@ -298,7 +298,7 @@ def other_states():
     yield "an optimizer", start(replace(CONFIG, optimizer=optax.adam(1.0)))
     yield "integers", STATE._replace(tables=jax.tree.map(lambda table: table.astype(jnp.int32), STATE.tables))
     yield "transposed", STATE._replace(tables=STATE.tables._replace(users=STATE.tables.users.T))
-    yield "factors", ranking.factors(STATE)
+    yield "factors", ranking.factors(STATE, CONFIG)
     yield "a step", STATE._replace(step=jnp.int32(-1))
     yield "no state", tuple(STATE)
 

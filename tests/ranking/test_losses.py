@@ -36,6 +36,21 @@ def bpr(positive, negatives, weights):
     return np.mean(terms) if terms else 0.0
 
 
+def hinge(positive, negatives, weights):
+    terms = [max(0.0, 1 - positive + s) for s, w in zip(negatives, weights, strict=True) if w > 0]
+    return np.mean(terms) if terms else 0.0
+
+
+def logistic(positive, negatives, weights):
+    terms = [-np.log(sigmoid(-s)) for s, w in zip(negatives, weights, strict=True) if w > 0]
+    return np.sum(terms) - np.log(sigmoid(positive)) if terms else 0.0
+
+
+def cosine_contrastive(positive, negatives, weights):
+    terms = [max(0.0, s - 0.8) for s, w in zip(negatives, weights, strict=True) if w > 0]
+    return 1 - positive + 150 * np.mean(terms) if terms else 0.0
+
+
 def warp(positive, negatives, weights):
     trials = 0
     for s, w in zip(negatives, weights, strict=True):
@@ -61,6 +76,9 @@ def lambdarank(positive, negatives, weights, k=None):
 
 TRUTH = {
     "bpr": bpr,
+    "hinge": hinge,
+    "logistic": logistic,
+    "cosine_contrastive": cosine_contrastive,
     "warp": warp,
     "softmax": softmax,
     "lambdarank": lambdarank,

@@ -9,9 +9,9 @@ import numpy as np
 import optax
 import pytest
 
-from mfjax import ranking
+from mfjax import ranking, recommend
 from mfjax.histories import Ragged, ragged
-from mfjax.ranking import losses, sampling
+from mfjax.ranking import losses, sampling, training
 from mfjax.types import Factors, Interactions
 
 NUM_USERS, NUM_ITEMS, DIM, BATCH = 12, 20, 3, 16
@@ -24,8 +24,9 @@ SAMPLERS = {
     "several": partial(sampling.popularity, num=3),
     "everything": sampling.everything,
     "in_batch": sampling.in_batch,
+    "shared": partial(sampling.shared, num=6),
 }
-NUMBERS = ("learning_rate", "reg_user", "reg_positive", "reg_negative", "reg_bias", "init_scale")
+NUMBERS = ("learning_rate", "reg_user", "reg_positive", "reg_negative", "reg_bias", "init_scale", "temperature")
 epoch = jax.jit(ranking.epoch)
 examples = jax.jit(ranking.examples)
 
@@ -62,8 +63,10 @@ def plain_objective(tables, users, items, negatives, config):
 
     def example(user, item, ids, weights):
         x, v, rivals = tables.users[user], tables.items[item], tables.items[ids]
+        of_lengths = {"dot": 1.0, "cosine": jnp.linalg.norm(x) * jnp.linalg.norm(jnp.vstack([v, rivals]), axis=1)}
+        scores = jnp.vstack([v, rivals]) @ x / of_lengths[config.score] / config.temperature
         b, rival_biases = tables.item_biases[item], tables.item_biases[ids]
-        loss = config.loss((x @ v + b)[None], (rivals @ x + rival_biases)[None], weights[None])[0]
+        loss = config.loss((scores[0] + b)[None], (scores[1:] + rival_biases)[None], weights[None])[0]
         real = weights > 0
         m = jnp.maximum(real.sum(), 1)
         penalty = config.reg_user * (x @ x) + config.reg_positive * (v @ v) + config.reg_bias * b**2
@@ -75,11 +78,23 @@ def plain_objective(tables, users, items, negatives, config):
     return jnp.sum(jax.vmap(example)(users, items, ids, negatives.weights))
 
 
+COSINE = {"score": "cosine", "temperature": 0.5}
+
+
 @pytest.mark.parametrize(
-    ("sampler", "loss"), [("uniform", "bpr"), ("several", "softmax"), ("everything", "bpr"), ("in_batch", "softmax")]
+    ("sampler", "loss", "options"),
+    [
+        ("uniform", "bpr", {}),
+        ("several", "softmax", {"temperature": 2.0}),
+        ("everything", "bpr", {}),
+        ("in_batch", "softmax", {}),
+        ("shared", "logistic", {}),
+        ("several", "cosine_contrastive", {"score": "cosine"}),
+        ("shared", "softmax", COSINE),
+    ],
 )
-def test_a_step_is_gradient_descent_on_the_objective(key, positives, sampler, loss):
-    config = replace(CONFIG, loss=losses.LOSSES[loss])
+def test_a_step_is_gradient_descent_on_the_objective(key, positives, sampler, loss, options):
+    config = replace(CONFIG, loss=losses.LOSSES[loss], **options)
     key_init, key_steps = jax.random.split(key)
     data, state = ranking.data(positives, SAMPLERS[sampler](positives)), start(key_init, config)
 
@@ -90,6 +105,26 @@ def test_a_step_is_gradient_descent_on_the_objective(key, positives, sampler, lo
         return ranking.step(key, state, data, config)[0].tables, expected
 
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5), *both(key_steps, state))
+
+
+@pytest.mark.parametrize("options", [{}, {"temperature": 0.5}, COSINE])
+def test_the_model_scores_as_training_does(key, positives, options):
+    config, ids = replace(CONFIG, **options), jnp.arange(NUM_ITEMS)
+    state, users = start(key, config), jnp.arange(NUM_USERS)
+    found = recommend.scorer(ranking.factors(state, config))(users)
+    np.testing.assert_allclose(training._score(state.tables, config, users, ids), found, rtol=1e-5, atol=1e-6)
+    again = ranking.init(
+        jax.random.key(1), config, num_users=NUM_USERS, num_items=NUM_ITEMS, factors=ranking.factors(state, config)
+    )
+    np.testing.assert_allclose(recommend.scorer(ranking.factors(again, config))(users), found, rtol=1e-5, atol=1e-6)
+
+
+def test_what_trains_on_cosines_has_rows_of_length_one(key, positives):
+    config = replace(CONFIG, loss=losses.softmax, learning_rate=0.05, **COSINE)
+    data = ranking.data(positives, sampling.shared(positives, num=32))
+    model = ranking.factors(ranking.fit(key, data, config, num_epochs=20), config)
+    np.testing.assert_allclose(jnp.linalg.norm(model.users, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(jnp.linalg.norm(model.items, axis=1) * config.temperature, 1, rtol=1e-5)
 
 
 def test_draws_depend_on_key_and_position_alone(key, positives):
@@ -140,7 +175,7 @@ def test_checker_board_is_learned(key, loss, options):
     positives = as_ragged(checker_board())
     sampler = sampling.hard(sampling.uniform(positives, num=4), num=3)
     state = ranking.fit(key, ranking.data(positives, sampler), config, num_epochs=30)
-    model = ranking.factors(state)
+    model = ranking.factors(state, config)
     scores = np.asarray(model.users @ model.items.T)
     likes = checker_board()
     assert min(scores[likes]) > max(scores[~likes])
@@ -186,7 +221,7 @@ def test_warm_start_begins_at_the_factors_and_keeps_them(positives):
     model = Factors(jnp.ones((NUM_USERS, DIM)), jnp.ones((NUM_ITEMS, DIM)), item_biases=jnp.ones(NUM_ITEMS))
     data = ranking.data(positives)
     state = ranking.fit(jax.random.key(1), data, CONFIG, num_epochs=0, factors=model)
-    jax.tree.map(np.testing.assert_array_equal, ranking.factors(state), model)
+    jax.tree.map(np.testing.assert_array_equal, ranking.factors(state, CONFIG), model)
     ranking.fit(jax.random.key(1), data, CONFIG, num_epochs=1, factors=model)
     assert (model.users == 1).all()
 
@@ -259,7 +294,8 @@ def test_a_disliked_item_is_no_like():
     likes = ragged(signed.select(signed.values > 0))
     # Told of the dislikes, the sampler leaves them alone: they are compared with nothing.
     data = ranking.data(likes, sampling.uniform(ragged(signed)))
-    model = ranking.factors(ranking.fit(jax.random.key(0), data, replace(CONFIG, biases=False), num_epochs=20))
+    config = replace(CONFIG, biases=False)
+    model = ranking.factors(ranking.fit(jax.random.key(0), data, config, num_epochs=20), config)
     scores = np.asarray(model.users @ model.items.T)
     assert (scores[:, 1] < 0.5 * scores[:, 0]).all()
 

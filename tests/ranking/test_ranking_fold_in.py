@@ -56,6 +56,24 @@ def test_the_gradient_is_zero_at_what_is_found(key, positives, model, loss):
         np.testing.assert_allclose(slope(users[user], jnp.int32(user)), 0, atol=2e-4)
 
 
+def test_a_row_for_cosines_has_length_one_and_no_way_down_on_the_sphere(key, positives, model):
+    config = replace(CONFIG, score="cosine", temperature=0.2, loss=losses.softmax)
+    items = model.items / jnp.linalg.norm(model.items, axis=1, keepdims=True) / config.temperature
+    users = solve(key, positives, Factors(model.users, items), config, num_negatives=NUM)
+    assert not users[1].any() and not users[3].any()
+    ids, _, _ = positives.rows(jnp.int32(0)[None])
+    words = jax.random.bits(jax.random.fold_in(key, 0), (positives.longest, NUM), jnp.uint32)
+    drawn = sampling.uniform(positives, num=NUM)(words, jnp.zeros(positives.longest, jnp.int32), ids[0], None)
+
+    def value(x):
+        x = x / jnp.linalg.norm(x)
+        return losses.softmax(items[ids[0, :3]] @ x, (items[drawn.ids] @ x)[:3], drawn.weights[:3]).sum()
+
+    np.testing.assert_allclose(jnp.linalg.norm(users[0]), 1, rtol=1e-5)
+    np.testing.assert_allclose(jax.grad(value)(users[0]), 0, atol=1e-2)
+    assert value(users[0]) < value(items[ids[0, :3]].sum(axis=0)) - 0.1
+
+
 def test_a_new_user_is_ranked_by_its_history(key, positives, model):
     users = solve(key, positives, model._replace(item_biases=None), CONFIG, num_negatives=NUM)
     scores = np.asarray(users[0] @ model.items.T)

@@ -106,7 +106,7 @@ def test_distribution(key, positives, taken, beta):
         assert stats.chisquare(counts, expected * drawn.size).pvalue > 0.01
 
 
-@pytest.mark.parametrize("name", ["uniform", "popularity", "everything", "in_batch"])
+@pytest.mark.parametrize("name", ["uniform", "popularity", "everything", "in_batch", "shared", "mixed"])
 def test_weights_estimate_the_sum_over_unseen_items(key, positives, taken, name):
     values = jnp.cos(jnp.arange(NUM_ITEMS) * 0.7) + 2
     if name == "in_batch":
@@ -117,9 +117,16 @@ def test_weights_estimate_the_sum_over_unseen_items(key, positives, taken, name)
         found = jax.jit(call)(SAMPLERS[name](positives), jnp.zeros((1000, 0), jnp.uint32), users, items)
         reachable = taken.any(axis=0)
     else:
-        sampler = SAMPLERS[name](positives)
-        if name != "everything":
-            sampler = sampling.Unseen(sampler.complement, 4000)
+        some = jnp.arange(1.0, NUM_ITEMS + 1)
+        sampler = {
+            "everything": sampling.everything(positives),
+            "shared": sampling.shared(positives, num=4000, weights=some),
+            "mixed": sampling.mixed(
+                sampling.shared(positives, num=3000, weights=some), sampling.shared(positives, num=1000)
+            ),
+        }.get(name)
+        if sampler is None:
+            sampler = sampling.Unseen(SAMPLERS[name](positives).complement, 4000)
         found = draw(key, sampler, jnp.array([3]))
         reachable = taken.any(axis=0) | (name != "popularity")
     estimate = jnp.sum(found.weights[0] * values[found.ids if found.ids.ndim == 1 else found.ids[0]])
@@ -218,6 +225,16 @@ def test_draws_are_the_same_under_x64(key, positives, batch, name):
         (lambda positives: sampling.weighted(positives, jnp.ones(3)), r"weights: shape \(3,\)"),
         (lambda positives: sampling.uniform(np.eye(3)), "positives: a ndarray .* histories.ragged"),
         (lambda positives: sampling.hard(sampling.uniform), "sampler: .* is no sampler"),
+        (lambda positives: sampling.shared(positives, num=0), "num: 0 is not a whole number"),
+        (lambda positives: sampling.shared(positives, false_negatives="exclude"), "false_negatives: 'exclude'"),
+        (
+            lambda positives: draw_negatives(
+                jax.random.key(0),
+                sampling.mixed(sampling.shared(positives, num=2), sampling.uniform(positives)),
+                jnp.array([0]),
+            ),
+            "second: one sampler shares its negatives",
+        ),
         (
             lambda positives: draw_negatives(jax.random.key(0), sampling.uniform(positives), jnp.array([NUM_USERS])),
             "users: id 40 is outside 0..39",

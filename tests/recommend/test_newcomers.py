@@ -159,7 +159,7 @@ def ranked(loss=losses.bpr, biases: bool = True) -> Model:
     pairs = ratings(0, KNOWN, ITEMS)
     config = ranking.Config(dim=DIM, loss=loss, biases=biases, batch_size=64)
     lists = histories.ragged(pairs)
-    factors = ranking.factors(ranking.fit(jax.random.key(1), ranking.data(lists), config, num_epochs=2))
+    factors = ranking.factors(ranking.fit(jax.random.key(1), ranking.data(lists), config, num_epochs=2), config)
     users, items = pairs.user_vocabulary, pairs.item_vocabulary
     return Model(learned=factors, user_vocabulary=users, item_vocabulary=items, seen=lists, config=config)
 

@@ -120,7 +120,11 @@ def test_ranking_models_sweep_alike():
     found = sweep.run(cell, keys_of(range(2)), settings, (positives, held_out), mode="map")
     state = ranking.fit(jax.random.key(1), positives, settings[1].config, num_epochs=2)
     alone = evaluate(
-        ranking.factors(state), held_out.targets, exclude=held_out.exclude, cutoffs=(5,), metrics=("ndcg",)
+        ranking.factors(state, settings[1].config),
+        held_out.targets,
+        exclude=held_out.exclude,
+        cutoffs=(5,),
+        metrics=("ndcg",),
     ).per_user["ndcg@5"]
     np.testing.assert_allclose(found.per_user[1, 1, 0], alone, atol=1e-6)
     assert np.abs(found.per_user[0] - found.per_user[1]).max() > 0

@@ -1,14 +1,18 @@
 """Every Python block of the documents runs, and prints what the document shows.
 
-The blocks of a section are one program, run by a process of its own in an empty folder. Comments of HTML before a
-block say otherwise: `<!-- after: SECTION -->` adds it to the program of an earlier section, whose names it uses,
-`<!-- after: SECTION; run with A, not B -->` replaces B by A in it, as fewer trials, and `<!-- not run: REASON -->`
-leaves it out. A block without a language after a Python block is what the program prints.
+The blocks of a section are one program, run in an empty folder. Comments of HTML before a block say otherwise:
+`<!-- after: SECTION -->` adds it to the program of an earlier section, whose names it uses,
+`<!-- run with A, not B -->`, also after `after: SECTION; `, replaces B by A in it, as fewer trials, and
+`<!-- not run: REASON -->` leaves it out. A block without a language after a Python block is what the program prints.
+Programs share a process, which saves importing and compiling the same things again, but for those that configure JAX.
+
+The notebooks of docs/gallery are run when the documentation is built, not here.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import json
 import os
@@ -18,6 +22,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,23 +30,36 @@ import pytest
 from mfjax.data.published import sources
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("start", "how_to", "concepts", "results")
+"""The folders of docs/ whose pages are read here."""
 DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
     "paper_repro/README.md",
-    *sorted(f"docs/{f.name}" for f in ROOT.glob("docs/*.md")),
+    *sorted(str(path.relative_to(ROOT)) for folder in PAGES for path in ROOT.glob(f"docs/{folder}/*.md")),
 ]
-QUICK = {("README.md", "A model with your own ids")}
-"""The programs that end within seconds; all others are marked slow."""
 NEEDS_DATA = '"ml-100k"'
+CONFIGURES_JAX = "jax.config.update"
 
 RUNNER = """
-import json, sys
-document, blocks = json.load(sys.stdin)
-names = {"__name__": "__main__"}
-for line, text in blocks:
-    print("\\0", end="", flush=True)
-    exec(compile("\\n" * line + text, document, "exec"), names)
+import contextlib, io, json, os, sys, traceback
+answers = []
+for number, program in enumerate(json.load(sys.stdin)):
+    os.mkdir(str(number))
+    os.chdir(str(number))
+    names, printed, error = {"__name__": "__main__"}, [], ""
+    for document, line, text in program:
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            try:
+                exec(compile("\\n" * line + text, document, "exec"), names)
+            except Exception:
+                error = traceback.format_exc()
+        printed.append(out.getvalue())
+        if error:
+            break
+    answers.append((printed, error))
+    os.chdir("..")
+print(json.dumps(answers))
 """
 
 
@@ -84,12 +102,14 @@ def programs_of(blocks: list[Block]) -> dict[tuple[str, str], list[Block]]:
         order, _, told = block.comment.partition(": ")
         if order == "not run":
             assert told, f"{block.document}:{block.line}: say why the block is not run"
-        elif order == "after":
-            told, _, changed = told.partition("; run with ")
-            if changed:
-                new, _, old = changed.partition(", not ")
-                assert old in block.text, f"{block.document}:{block.line}: has no {old!r}"
-                block = replace(block, text=block.text.replace(old, new))
+            continue
+        _, _, changed = block.comment.partition("run with ")
+        if changed:
+            new, _, old = changed.partition(", not ")
+            assert old in block.text, f"{block.document}:{block.line}: has no {old!r}"
+            block = replace(block, text=block.text.replace(old, new))
+        if order == "after":
+            told = told.partition("; run with ")[0]
             assert (block.document, told) in programs, f"{block.document}:{block.line}: no earlier section {told!r}"
             programs[block.document, told].append(block)
         else:
@@ -101,17 +121,15 @@ BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document, (ROOT
 PROGRAMS = programs_of(BLOCKS)
 
 
-def run(blocks: list[Block], folder: Path, **environment: str) -> list[str]:
-    """Return what each block prints."""
-    # Compiled as users' programs are, not as is quickest for tests.
-    environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "0"
-    told = json.dumps((blocks[0].document, [(block.line, block.text) for block in blocks]))
+def run(programs: list[list[Block]], folder: Path, **environment: str) -> list[tuple[list[str], str]]:
+    """Return what each block of each program prints, and the error that ended the program."""
+    told = [[(block.document, block.line, block.text) for block in blocks] for blocks in programs]
     done = subprocess.run(
         [sys.executable, "-c", RUNNER],
-        input=told, capture_output=True, text=True, cwd=folder, env=os.environ | environment,
+        input=json.dumps(told), capture_output=True, text=True, cwd=folder, env=os.environ | environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return done.stdout.split("\0")[1:]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
@@ -135,17 +153,36 @@ def cache(request, tmp_path_factory) -> Path:
     return cache
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "program",
-    [pytest.param(name, id=" ".join(name), marks=() if name in QUICK else pytest.mark.slow) for name in PROGRAMS],
-)
-def test_the_program_runs_and_prints_what_is_shown(program, tmp_path, request):
-    blocks = PROGRAMS[program]
-    needs_data = any(NEEDS_DATA in block.text for block in blocks)
-    environment = {"MFJAX_CACHE": str(request.getfixturevalue("cache"))} if needs_data else {}
-    for block, printed in zip(blocks, run(blocks, tmp_path, **environment), strict=True):
-        assert block.shown is None or alike(printed, block.shown), f"{block.document}:{block.line} prints\n{printed}"
+def group_of(blocks: list[Block]) -> str:
+    """Return the name of the process that a program is run in."""
+    if any(CONFIGURES_JAX in block.text for block in blocks):
+        return f"{blocks[0].document}, {blocks[0].section}"
+    return "with data" if any(NEEDS_DATA in block.text for block in blocks) else "without data"
+
+
+@pytest.fixture(scope="module")
+def printed(request, tmp_path_factory) -> Any:
+    """A function of a program's name: what its blocks print, and its error."""
+
+    @functools.cache
+    def group(name: str) -> dict[tuple[str, str], tuple[list[str], str]]:
+        chosen = {program: blocks for program, blocks in PROGRAMS.items() if group_of(blocks) == name}
+        needs_data = any(NEEDS_DATA in block.text for blocks in chosen.values() for block in blocks)
+        environment = {"MFJAX_CACHE": str(request.getfixturevalue("cache"))} if needs_data else {}
+        answers = run(list(chosen.values()), tmp_path_factory.mktemp("programs"), **environment)
+        return dict(zip(chosen, answers, strict=True))
+
+    return lambda program: group(group_of(PROGRAMS[program]))[program]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("program", [pytest.param(name, id=" ".join(name)) for name in PROGRAMS])
+def test_the_program_runs_and_prints_what_is_shown(program, printed):
+    texts, error = printed(program)
+    assert not error, error
+    for block, text in zip(PROGRAMS[program], texts, strict=True):
+        assert block.shown is None or alike(text, block.shown), f"{block.document}:{block.line} prints\n{text}"
 
 
 @pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.document}:{block.line}") for block in BLOCKS])
@@ -197,9 +234,10 @@ def test_blocks_are_found_and_wrong_ones_too(tmp_path):
     ]  # fmt: skip
     programs = programs_of(blocks)
     assert [[block.line for block in program] for program in programs.values()] == [[3, 18], [10]]
-    first, second = (run(program, tmp_path) for program in programs.values())
+    (first, _), (second, _) = run(list(programs.values()), tmp_path)
     assert alike(first[1], blocks[2].shown)
     assert alike(second[0], blocks[1].shown)
     assert not alike("two 2.1", "two 2.0") and not alike("one 2.0", "two 2.0")
-    with pytest.raises(AssertionError, match=r"(?s)line 27.*ZeroDivisionError"):
-        run(blocks[3:], tmp_path)
+    (tmp_path / "again").mkdir()
+    [(_, error)] = run([blocks[3:]], tmp_path / "again")
+    assert "line 27" in error and "ZeroDivisionError" in error

@@ -1,4 +1,4 @@
-"""Alternating least squares for every objective with this quadratic, and biases solved jointly.
+"""Alternating least squares for every objective with this quadratic, and biases solved jointly::
 
     state = als.init(key, config, num_users=..., num_items=...)
     state, info = als.step(state, data, config)

@@ -4,8 +4,9 @@ Metrics of ranks return one value per user. `ranking` has those of the order (ND
 AUC), `cutoffs` those of what is among the k first (hits, hit rate, recall, precision); a `Convention` says how they are
 defined. `lists` has metrics of all lists together (coverage, Gini, novelty), `ratings` has errors of predicted ratings.
 
-Metrics of ranks share these arguments:
+Metrics of ranks share these arguments.
 
+Args:
     ranks: int32 [..., R], the 1-based positions of a user's relevant items among the items that can be recommended to
         the user, in any order, with `UNRANKED` for padding and for a relevant item that can not be recommended. As
         `UNRANKED` is beyond any cutoff, `ranks <= k` needs no mask, and a list shorter than k counts misses.

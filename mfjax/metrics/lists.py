@@ -1,7 +1,8 @@
 r"""Metrics of the recommended lists of many users: what is shown, rather than what is found.
 
-Arguments that they share:
+The functions share these arguments.
 
+Args:
     ids: int32 [users, k], recommended items; a list shorter than k ends in padding, which is never counted.
     mask: bool [users, k], True for a recommended item, False for padding (id 0). For a smaller cutoff pass
         `ids[:, :k], mask[:, :k]`.

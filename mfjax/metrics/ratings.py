@@ -1,7 +1,8 @@
 r"""Errors of predicted ratings, over the entries of a mask.
 
-Arguments that they share:
+The functions share these arguments.
 
+Args:
     predictions, ratings: float32 [...], in rating units.
     mask: bool [...], True for a rating that counts, or None for all.
 

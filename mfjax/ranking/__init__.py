@@ -1,9 +1,11 @@
-"""Factors trained on ranking losses: any loss of `losses`, any sampler of `sampling`, any Optax optimizer.
+"""Factors trained on ranking losses: any loss of `losses`, any sampler of `sampling`, any Optax optimiser::
 
-data = ranking.data(histories.ragged(interactions))
-config = ranking.Config(loss=ranking.losses.bpr)
-state = ranking.fit(key, data, config, num_epochs=30)
-model = ranking.factors(state, config)
+    data = ranking.data(histories.ragged(interactions))
+    config = ranking.Config(loss=ranking.losses.bpr)
+    state = ranking.fit(key, data, config, num_epochs=30)
+    model = ranking.factors(state, config)
+
+`step` takes one step, for programs of your own; `fold_in` gives rows to users who were not trained on.
 """
 
 from mfjax.ranking import losses, sampling

@@ -1,6 +1,6 @@
 r"""Ranking losses on scores only.
 
-A loss for training compares one positive with its negatives, for a batch of examples:
+A loss for training compares one positive with its negatives, for a batch of examples::
 
     loss(positive [batch], negatives [batch, m], weights [batch, m]) -> [batch]
 

@@ -1,6 +1,6 @@
 """What a search may draw: numbers from ranges, options from lists, each laid out over the unit interval.
 
-The search space of a published implicit-ALS study on MovieLens-1M:
+The search space of a published implicit-ALS study on MovieLens-1M::
 
     {
         "dim": Choice((32, 64, 96, 128, 192, 256)),

@@ -6,8 +6,9 @@ share one compiled fit, such as `als.fit`, whose numbers are traced. What is tri
 so far, and every score is written down when it is known: a search that was stopped can be resumed, and tries what it
 would have tried uninterrupted.
 
-Arguments that the searches share:
+The functions share these arguments.
 
+Args:
     trials: settings to try, at least one; a file that holds fewer is continued.
     seed: decides the draws, 0 .. 2^63 - 1.
     path: of a JSON file that keeps the trials, or None.

@@ -1,7 +1,8 @@
 """Bootstrap and sign-flip resampling over users: many weighted means as blocks of matrix products.
 
-Arguments that they share:
+The functions share these arguments.
 
+Args:
     key: consumed.
     num_resamples: resamples drawn.
     block_size: resamples in memory at once, block_size * users numbers; changes no bit of what is drawn.

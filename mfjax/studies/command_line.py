@@ -1,6 +1,6 @@
 """Commands: a frozen dataclass of options, read by tyro, with a method `run`; and one check of what options may be.
 
-The type of a field says its kind, `Annotated` its range, the text below it its help:
+The type of a field says its kind, `Annotated` its range, the text below it its help::
 
     @dataclass(frozen=True)
     class Options(Checked):

@@ -28,7 +28,7 @@ jax.devices()
 
 
 LONGEST = (
-    "conformance", "readme", "lowering", "als", "weights", "accelerator", "features_derivatives", "gradients",
+    "conformance", "readme", "site", "lowering", "als", "weights", "accelerator", "features_derivatives", "gradients",
     "standstill", "scale", "fits", "explicit", "ml1m", "borders_ranking", "borders_als", "evaluate", "features",
     "study_command", "sweep", "weights_derivatives",
 )  # fmt: skip

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import inspect
+import io
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +56,11 @@ def is_ours(value: Any) -> bool:
     return isinstance(value, ModuleType) and value.__name__.startswith("mfjax.")
 
 
+def is_described(value: Any) -> bool:
+    """Return whether a value is a function or class of mfjax, with a docstring of its own, and no alias of a type."""
+    return (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__.startswith("mfjax")
+
+
 def names() -> Iterator[tuple[str, str, Any]]:
     """Give (module, name, value) of every public name that is no module."""
     for name, module in modules().items():
@@ -65,7 +74,7 @@ def homes() -> dict[int, str]:
     found: dict[int, str] = {}
     for module, name, value in names():
         full = f"{module}.{name}"
-        if callable(value) and len(full) < len(found.get(id(value), full + " ")):
+        if is_described(value) and len(full) < len(found.get(id(value), full + " ")):
             found[id(value)] = full
     return found
 
@@ -88,11 +97,11 @@ def told(module: ModuleType, name: str) -> str:
 def entry(module: ModuleType, name: str, value: Any, home: str) -> str:
     """Return the directive that describes a public name."""
     full = f"{module.__name__}.{name}"
-    if inspect.isclass(value) and home == full:
+    if home == full and inspect.isclass(value):
         return f".. autoclass:: {full}\n   :members:\n"
-    if inspect.isfunction(value) and home == full:
+    if home == full:
         return f".. autofunction:: {full}\n"
-    shown = repr(value).replace("typing.", "")
+    shown = re.sub(r"(typing|collections\.abc|jaxlib\._jax|mfjax(\.\w+)+)\.", "", repr(value))
     lines = [f".. py:data:: {name}"]
     if home not in ("", full):
         lines += ["", f"Another name of `{home}`."]
@@ -102,16 +111,49 @@ def entry(module: ModuleType, name: str, value: Any, home: str) -> str:
     return "\n".join([lines[0], *(line if line.startswith("   :") else f"   {line}".rstrip() for line in lines[1:])])
 
 
+def summary(module: ModuleType) -> str:
+    """Return the first sentence of a module's docstring."""
+    first = inspect.cleandoc(module.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+    return first.replace("::", ":").rstrip(":.") + "."
+
+
 def page(name: str, module: ModuleType, home: dict[int, str]) -> str:
     """Return the text of the page of a module."""
     found = public(module)
-    inner = [f"   {value.__name__}" for value in found.values() if is_ours(value)]
+    inner = [value for value in found.values() if is_ours(value)]
     parts = [f"{name}\n{'=' * len(name)}\n", f".. automodule:: {name}\n", f".. currentmodule:: {name}\n"]
     if inner:
-        parts.append(".. toctree::\n   :maxdepth: 1\n\n" + "\n".join(inner) + "\n")
+        parts.append("\n".join(f"- :doc:`{one.__name__}`: {summary(one)}" for one in inner) + "\n")
+        parts.append(".. toctree::\n   :hidden:\n\n" + "\n".join(f"   {one.__name__}" for one in inner) + "\n")
     for each, value in found.items():
         if not isinstance(value, ModuleType):
             parts.append(entry(module, each, value, home.get(id(value), "")))
+    return "\n".join(parts)
+
+
+def help_of(name: str) -> str:
+    """Return what a command prints when it is asked for help."""
+    from mfjax.__main__ import COMMANDS
+    from mfjax.studies import command_line
+
+    module, _, options = ("experiments.ml100k.study:Options" if "." in name else COMMANDS[name][0]).partition(":")
+    program = name if "." in name else f"mfjax {name}"
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+        command_line.parse(getattr(importlib.import_module(module), options), ["--help"], program=program)
+    return out.getvalue()
+
+
+def commands() -> str:
+    """Return the page of the commands, each with its help."""
+    from mfjax.__main__ import COMMANDS, usage
+
+    os.environ["COLUMNS"] = "90"
+    helps = {"mfjax": usage()} | {f"mfjax {name}": help_of(name) for name in COMMANDS}
+    helps["python -m experiments.ml100k"] = help_of("experiments.ml100k")
+    parts = ["Commands\n========\n\nWhat each command prints when it is asked for ``--help``.\n"]
+    for name, text in helps.items():
+        block = "\n".join(f"   {line}".rstrip() for line in text.splitlines())
+        parts.append(f"{name}\n{'-' * len(name)}\n\n.. code-block:: text\n\n{block}\n")
     return "\n".join(parts)
 
 
@@ -121,7 +163,10 @@ def write(folder: Path) -> None:
     home, found = homes(), modules()
     texts = {f"{name}.rst": page(name, module, home) for name, module in found.items()}
     rooms = "\n".join(f"   {name}" for name in found if name.count(".") == 1)
-    texts["index.rst"] = f"Reference\n=========\n\n.. automodule:: mfjax\n\n.. toctree::\n   :hidden:\n\n{rooms}\n"
+    texts["index.rst"] = (
+        f"Reference\n=========\n\n.. automodule:: mfjax\n\n.. toctree::\n   :hidden:\n\n{rooms}\n   commands\n"
+    )
+    texts["commands.rst"] = commands()
     for path in folder.glob("*.rst"):
         if path.name not in texts:
             path.unlink()
@@ -147,8 +192,24 @@ def resolve(app: Any, environment: Any, node: Any, content: Any) -> Any:
     return None
 
 
+def without_ways_back(app: Any, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Take the links out of a page of sources that lead back to names under which its functions are not described."""
+    if page.startswith("_modules/"):
+        context["body"] = re.sub(r'<a class="viewcode-back".*?</a>', "", context["body"])
+
+
+def only_ours(app: Any) -> list[Any]:
+    """Leave modules without a source, such as builtins, out of the index of sources."""
+    sources = app.env._viewcode_modules
+    for name in [name for name, found in sources.items() if not found]:
+        del sources[name]
+    return []
+
+
 def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", lambda app: write(Path(app.srcdir) / PAGES))
     app.connect("autodoc-skip-member", skip)
     app.connect("missing-reference", resolve)
+    app.connect("html-page-context", without_ways_back)
+    app.connect("html-collect-pages", only_ours, priority=400)
     return {"parallel_read_safe": True}

@@ -116,7 +116,7 @@ class Options(Checked):
         chosen = [name for name in self.peers if name != "none"]
         missing = [name for name in chosen if importlib.util.find_spec(MODELS[name].needs or "") is None]
         if missing:
-            remedy = 'python -m pip install -e ".[peers]"; docs/features.md has LightFM'
+            remedy = 'python -m pip install -e ".[peers]"; docs/how_to/features.md has LightFM'
             print(f"Left out, as not installed: {', '.join(missing)}. {remedy}.\n")
         return [name for name in MODELS if name not in PEERS or (name in chosen and name not in missing)]
 

@@ -35,27 +35,33 @@ class Options(StudyOptions):
     Positives are ratings of at least --positives. Models are fitted on all positives but the last of every user, rank
     all items that have one except the user's own, and are judged by the rank of the hidden item. --tune judges settings
     by each user's last train positive.
+
+    Example: python -m experiments.ml100k --models als ease --sweep als.reg=0.1,1,10 --seeds 4 --out results
+
+    docs/results/index.md shows the table, docs/how_to/sweeps.md and docs/how_to/tuning.md the options.
     """
 
     program: ClassVar[str] = "experiments.ml100k"
     catalogue_of_models: ClassVar[Mapping[str, Model]] = MODELS
 
-    data_dir: Annotated[Path | None, Place("folder")] = None
+    data_dir: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER"), Place("folder")] = None
     """Folder with the MovieLens files; None looks in the cache, then fetches them."""
     protocol: ProtocolName = "leave-last"
     """What is hidden: each user's last row."""
-    positives: Annotated[float | None, tyro.conf.arg(aliases=("--min-rating",))] = 4.0
+    positives: Annotated[float | None, tyro.conf.arg(aliases=("--min-rating",), metavar="RATING")] = 4.0
     """The least rating that counts as a positive."""
     catalogue: Catalogue = "train"
     """Which items are ranked: all, or those with a train positive."""
-    models: tuple[str, ...] = tuple(name for name in MODELS if name not in SLOW)
-    """Models to fit; warp, softmax, lambdarank and als+lambdarank, which are slow, only where they are named."""
-    seeds: int = 3
+    models: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")] = tuple(
+        name for name in MODELS if name not in SLOW
+    )
+    """Models to fit. warp, softmax, lambdarank and als+lambdarank are slow, and are fitted only where named."""
+    seeds: Annotated[int, tyro.conf.arg(metavar="SEEDS")] = 3
     """Number of seeds; each draws its own start, and its own split with --ties random."""
-    tune_by: str | None = "ndcg@10"
-    """Measure that --tune goes by; None for the first."""
+    tune_by: Annotated[str | None, tyro.conf.arg(metavar="METRIC@K")] = "ndcg@10"
+    """Measure that --tune maximises; None for the first of --metrics."""
     timings: bool = True
-    """Tell the seconds of fits; never with --sweep or --tune."""
+    """Show the seconds of fits in the table; never with --sweep or --tune."""
 
     def load(self) -> Dataset:
         """Return MovieLens-100K."""

@@ -4,8 +4,8 @@
     state, info = als.step(state, data, config)
     state = als.fit(key, data, config, num_steps=16)
 
-`objectives` has what is minimised, `objective` what weights do to it, `features` rows that shrink towards a map of
-their features, `hypergradients` the derivatives by hyperparameters, `footprint` the memory of a fit, foretold.
+`objectives` has the functions that can be minimised, and `features` fits rows that shrink towards a linear map of their
+features. `hypergradients` gives derivatives with respect to hyperparameters. `footprint` estimates the memory of a fit.
 """
 
 from mfjax.als import features, footprint, hypergradients, objectives

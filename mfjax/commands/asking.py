@@ -32,7 +32,7 @@ FileOf = Annotated[Path | None, tyro.conf.arg(metavar="FILE"), Place("file")]
 class File(Checked):
     """The model that is asked. What a command asks it is in a class of the command's own, so that it comes first."""
 
-    model: Annotated[Positional[Path], Place("file")]
+    model: Annotated[Positional[Path], tyro.conf.arg(metavar="MODEL"), Place("file")]
     """File of a model, which mfjax fit wrote, or saving.save."""
 
 
@@ -41,11 +41,12 @@ class Newcomers(Checked):
     """Users who were not fitted, folded in before the model is asked."""
 
     histories: FileOf = None
-    """Users that the model does not know, folded in: pairs of a user and an item, with values as those fitted."""
+    """File of users that the model does not know: pairs of a user and an item, with values like those that were fitted.
+    They are folded in before the model is asked."""
     unknown: UnknownIds = "error"
-    """What becomes of their pairs with an item that the model does not know."""
-    positives: float | None = None
-    """Keep the histories of at least this value, and forget the values; None for what mfjax fit was asked."""
+    """What to do with pairs of --histories whose item the model does not know."""
+    positives: Annotated[float | None, tyro.conf.arg(metavar="VALUE")] = None
+    """Keep the pairs of --histories of at least this value, and give each the value 1; None does as mfjax fit did."""
     reading: Reading = field(default_factory=Reading)
     """How --histories is read; what is not said is found by usual names."""
 

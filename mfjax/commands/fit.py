@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 import jax
 import numpy as np
+import tyro
 
 from mfjax import devices, saving
 from mfjax.commands import making, output
@@ -32,29 +33,32 @@ from mfjax.types import Interactions
 class Fit(Kept, Source):
     """Fit a model on all of the data, and keep it in a file with its raw ids.
 
-    mfjax recommend, similar and explain then ask the file. Which model, and which parameters: mfjax study.
+    The commands mfjax recommend, similar and explain then read the file. mfjax study says which model and which
+    parameters are best.
+
+    Example: mfjax fit shop.csv --model ials --set dim=128 reg=0.01 --out model.mfjax
     """
 
     program: ClassVar[str] = "mfjax fit"
     catalogue_of_models: ClassVar[Mapping[str, Model]] = MODELS
 
-    model: Annotated[str, OneOf(tuple(MODELS))] = "ials"
-    """What to fit: explicit and item-bias predict ratings; popularity, item-knn, ease, ials, als, bpr, warp, softmax
+    model: Annotated[str, tyro.conf.arg(metavar="MODEL"), OneOf(tuple(MODELS))] = "ials"
+    """Model to fit: explicit and item-bias predict ratings; popularity, item-knn, ease, ials, als, bpr, warp, softmax
     and lambdarank rank items."""
-    set: Annotated[tuple[str, ...], Words()] = ()
-    """Value of a parameter in place of its default, such as: --set dim=128 reg=0.01."""
-    part: str | None = None
-    """Part of data that come split to fit, such as train; None for all of the data."""
-    seed: Annotated[int, Within(0, MOST_SEED)] = 0
-    """Of what is drawn: the start, and negatives."""
-    out: Path = Path("model.mfjax")
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PARAMETER=VALUE ..."), Words()] = ()
+    """Value of a parameter to use in place of its default, such as: --set dim=128 reg=0.01."""
+    part: Annotated[str | None, tyro.conf.arg(metavar="PART")] = None
+    """Part to fit of data that come split, such as train; None for all of the data."""
+    seed: Annotated[int, tyro.conf.arg(metavar="SEED"), Within(0, MOST_SEED)] = 0
+    """Seed of the random start, and of negatives."""
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("model.mfjax")
     """File to write."""
     overwrite: bool = False
     """Write over a file that is there."""
-    cores: Annotated[int | None, Within(1, MOST_CORES)] = None
+    cores: Annotated[int | None, tyro.conf.arg(metavar="CORES"), Within(1, MOST_CORES)] = None
     """Number of CPU cores to fit on; None for all."""
     progress: bool = True
-    """Tell what is going on, on stderr."""
+    """Report progress on stderr."""
     compilation_cache: bool = True
     """Keep compiled programs on disk, so that the next fit starts sooner."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import tyro
 
 from mfjax.commands import output
 from mfjax.commands.asking import Asked, File, FileOf, with_titles
@@ -24,19 +25,19 @@ BLOCK = 8192
 class Wanted(File):
     """The lists of items that are wanted."""
 
-    users: Annotated[tuple[str, ...], Words()] = ()
+    users: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ID ..."), Words()] = ()
     """Raw ids of users."""
     users_file: FileOf = None
     """File of users, each listed once: one a line, or a column of a .csv, .tsv or .parquet."""
-    users_column: str | None = None
+    users_column: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None
     """Column of --users-file; None for its only one, or one with a usual name, such as user_id."""
-    k: Annotated[int, Within(1, MOST_LENGTH)] = 10
+    k: Annotated[int, tyro.conf.arg(metavar="K"), Within(1, MOST_LENGTH)] = 10
     """Length of the lists; they are shorter where fewer items can be recommended."""
     exclude: Literal["seen", "none"] = "seen"
-    """Leave out what a user has seen in the data that was fitted, or in --histories; or nothing."""
+    """What to leave out: items that the user has seen in the data that was fitted or in --histories, or nothing."""
     candidates_file: FileOf = None
     """File of the items that can be recommended, as --users-file; None for all."""
-    candidates_column: str | None = None
+    candidates_column: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None
     """Column of --candidates-file."""
 
 
@@ -44,7 +45,9 @@ class Wanted(File):
 class Recommend(Asked, Wanted):
     """Recommend items to users: the k best of each, best first.
 
-    To the users that are named; else to those of --histories; else to every user of the model.
+    Lists are made for the users that are named; else for those of --histories; else for every user of the model.
+
+    Example: mfjax recommend model.mfjax --users ann bob --k 10 --out lists.csv
     """
 
     def run(self) -> None:
@@ -77,19 +80,19 @@ class Recommend(Asked, Wanted):
 class Compared(File):
     """Whose neighbours are wanted."""
 
-    items: Annotated[tuple[str, ...], Words()] = ()
+    items: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ID ..."), Words()] = ()
     """Raw ids of items."""
     items_file: FileOf = None
     """File of items, each listed once: one a line, or a column of a .csv, .tsv or .parquet."""
-    items_column: str | None = None
+    items_column: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None
     """Column of --items-file; None for its only one, or one with a usual name, such as item_id."""
-    users: Annotated[tuple[str, ...], Words()] = ()
+    users: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ID ..."), Words()] = ()
     """Raw ids of users, in place of items."""
     users_file: FileOf = None
     """File of users, in place of items."""
-    users_column: str | None = None
+    users_column: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None
     """Column of --users-file."""
-    k: Annotated[int, Within(1, MOST_LENGTH)] = 10
+    k: Annotated[int, tyro.conf.arg(metavar="K"), Within(1, MOST_LENGTH)] = 10
     """Length of the lists."""
     metric: Similarity | None = None
     """For factors cosine, the default, or dot, which puts popular items first; item weights have one of their own."""

@@ -26,20 +26,22 @@ class Question(File):
 
     user: Annotated[str, tyro.conf.arg(metavar="ID")] = tyro.MISSING
     """Raw id of the user, of the model or of --histories."""
-    items: Annotated[tuple[str, ...], Words()] = ()
-    """Raw ids of items; none for the --k best that the user has not seen."""
-    k: Annotated[int, Within(1, MOST_LENGTH)] = 3
+    items: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ID ..."), Words()] = ()
+    """Raw ids of the items to explain; without any, the --k best that the user has not seen."""
+    k: Annotated[int, tyro.conf.arg(metavar="K"), Within(1, MOST_LENGTH)] = 3
     """Number of the best items that are explained where none are named."""
-    most: Annotated[int, Within(1, MOST_LENGTH)] = 5
-    """Contributions to print of each item, the largest; a file has all."""
+    most: Annotated[int, tyro.conf.arg(metavar="NUMBER"), Within(1, MOST_LENGTH)] = 5
+    """How many of the largest contributions to print for each item; a file has all."""
 
 
 @dataclass(frozen=True)
 class Explain(Asked, Question):
     """Say why items have their scores for a user: what each item of the user's history adds.
 
-    The contributions to an item, with the last line for what no item explains, add up to its score. Models whose
-    scores are no such sums, those of a ranking loss, can not say so.
+    The contributions to an item add up to its score; the last line is what no item explains. Models of a ranking loss
+    have no such sums, and are refused.
+
+    Example: mfjax explain model.mfjax --user ann --items 9780
     """
 
     formats: ClassVar[Mapping[str, Format]] = output.TABLES

@@ -203,9 +203,9 @@ def lambdarank(positive: Array, negatives: Array, weights: Array | None = None, 
 
     Ranks are estimated in the catalogue: the positive's is 1 + sum of w_j over s_j > s^+, a negative's counts the
     weights of the negatives above it, itself as one, and the positive if it is above. Equal scores: the positive
-    first, then the order of the negatives. With one relevant item the ideal DCG is 1, so this is |delta NDCG|; with
-    w = 1 it is `pairwise_logistic` under `ndcg_weight` on the list [positive, negatives]. The lambda weights have no
-    gradient. Cost: one sort of the m negatives.
+    first, then the order of the negatives. With one relevant item the ideal DCG is 1, so this is the change of NDCG;
+    with w = 1 it is `pairwise_logistic` under `ndcg_weight` on the list [positive, negatives]. The lambda weights have
+    no gradient. Cost: one sort of the m negatives.
 
     Args:
         positive, negatives, weights: see `mfjax.ranking.losses`.

@@ -296,6 +296,10 @@ class Study(Options, Source):
 
     Every study can be repeated: --out DIR writes results.json, and --config DIR/results.json runs the same study again.
     A study that was killed can be resumed: run it again with the same --out.
+
+    Example: mfjax study ratings.csv --models ease ials --sweep ease.reg=10,100,1000 --seeds 3 --out results
+
+    docs/how_to/studies.md has a command for each protocol; docs/how_to/read_data.md says how DATA is read.
     """
 
     def load(self) -> Dataset:

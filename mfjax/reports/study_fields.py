@@ -48,65 +48,68 @@ class Fields(Kept):
     meant_for: ClassVar[Mapping[str, Sequence[str]]] = study_options.MEANT_FOR
 
     protocol: ProtocolName = "auto"
-    """What is hidden. auto: the test part of data that come split, else each user's last row where there are times,
-    else rows at random."""
-    test: float | None = None
-    """leave-last: number of rows that are hidden of each user (1). global-time, random: share of all rows (0.2)."""
-    validation: Annotated[float, Within(0)] = 0.0
-    """Rows or share, as for test, that are held out for --tune."""
-    folds: Annotated[int, Within(2, 1000)] = 5
+    """What is hidden from the models. auto: the test part of data that come split; else each user's last row where
+    there are times; else rows at random."""
+    test: Annotated[float | None, tyro.conf.arg(metavar="ROWS|SHARE")] = None
+    """leave-last: number of rows of each user that are hidden; None for 1. global-time, random: share of all rows that
+    is hidden; None for 0.2."""
+    validation: Annotated[float, tyro.conf.arg(metavar="ROWS|SHARE"), Within(0)] = 0.0
+    """Rows or share, as for --test, that are held out for --tune."""
+    folds: Annotated[int, tyro.conf.arg(metavar="PARTS"), Within(2, 1000)] = 5
     """folds: number of parts, each of which is hidden once."""
-    test_users: Annotated[int, Within(0, MOST)] = 0
+    test_users: Annotated[int, tyro.conf.arg(metavar="USERS"), Within(0, MOST)] = 0
     """strong: number of users that are held out of training; 0 for a tenth."""
-    validation_users: Annotated[int, Within(0, MOST)] = 0
+    validation_users: Annotated[int, tyro.conf.arg(metavar="USERS"), Within(0, MOST)] = 0
     """strong: number of further users that are held out for --tune."""
-    targets: Annotated[float, Within(0, 1)] = 0.2
+    targets: Annotated[float, tyro.conf.arg(metavar="SHARE"), Within(0, 1)] = 0.2
     """strong: share of a held-out user's rows that are hidden; the other rows are folded in."""
     ties: Ties = "file-order"
     """Which of several rows of the same time counts as the last."""
     catalogue: Catalogue = "all"
     """Which items are ranked: all, or those with a row in train."""
-    negatives: Annotated[int, Within(0, MOST)] = 0
+    negatives: Annotated[int, tyro.conf.arg(metavar="ITEMS"), Within(0, MOST)] = 0
     """Rank hidden items among this many random items instead of the catalogue; 0 for the catalogue."""
-    split_seed: Annotated[int, Within(0, MOST_SEED)] = 0
+    split_seed: Annotated[int, tyro.conf.arg(metavar="SEED"), Within(0, MOST_SEED)] = 0
     """Seed of the split and of the negatives."""
-    models: tuple[str, ...] = ("popularity", "item-knn", "ease", "ials")
+    models: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")] = ("popularity", "item-knn", "ease", "ials")
     """Models to fit: random, popularity, item-knn, ease, ials, als, bpr, warp, softmax, lambdarank; explicit and
     item-bias predict ratings."""
-    sweep: Annotated[tuple[str, ...], Words()] = ()
+    sweep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL.PARAMETER=VALUE,VALUE ..."), Words()] = ()
     """Values of a parameter to compare, such as ease.reg=10,100,1000; several parameters of a model make a grid."""
-    set: Annotated[tuple[str, ...], Words()] = ()
-    """Value of a parameter in place of its default, such as ials.dim=128."""
-    dim: Annotated[int | None, Within(1, MOST_DIM)] = None
-    """Number of factors of every factor model; None takes each model's own."""
-    tune: Annotated[int, Within(0, MOST)] = 0
-    """Number of settings to try for each model on the validation part; the best joins the default."""
-    tune_method: Annotated[str, OneOf(choosing.METHOD_NAMES)] = "random"
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL.PARAMETER=VALUE ..."), Words()] = ()
+    """Value of a parameter to use in place of its default, such as ials.dim=128."""
+    dim: Annotated[int | None, tyro.conf.arg(metavar="FACTORS"), Within(1, MOST_DIM)] = None
+    """Number of factors of every factor model; None takes the default of each model."""
+    tune: Annotated[int, tyro.conf.arg(metavar="TRIALS"), Within(0, MOST)] = 0
+    """Number of settings to try for each model on the validation part; the best one is added to the table."""
+    tune_method: Annotated[str, tyro.conf.arg(metavar="METHOD"), OneOf(choosing.METHOD_NAMES)] = "random"
     """How --tune searches: random, halving, tpe (extra tune), gradient (least squares)."""
-    tune_by: str | None = None
-    """Measure that --tune goes by, such as ndcg@10; None for the first."""
-    seeds: Annotated[int, Within(1, MOST)] = 1
+    tune_by: Annotated[str | None, tyro.conf.arg(metavar="METRIC@K")] = None
+    """Measure that --tune maximises, such as ndcg@10; None for the first of --metrics."""
+    seeds: Annotated[int, tyro.conf.arg(metavar="SEEDS"), Within(1, MOST)] = 1
     """Number of fits of each random model, which differ by their seed."""
-    first_seed: Annotated[int, Within(0, MOST_SEED)] = 0
+    first_seed: Annotated[int, tyro.conf.arg(metavar="SEED"), Within(0, MOST_SEED)] = 0
     """The first seed; the others follow it."""
-    metrics: tuple[str, ...] = ("recall", "ndcg")
-    """recall, ndcg, precision, map, mrr, hit_rate, auc; rmse and mae for ratings."""
-    k: Annotated[tuple[int, ...], Within(1, MOST_LENGTH)] = (10,)
-    """Lengths of the list of recommendations."""
-    convention: Annotated[str, OneOf(tuple(PRESETS))] = "default"
+    metrics: Annotated[tuple[str, ...], tyro.conf.arg(metavar="METRIC ...")] = ("recall", "ndcg")
+    """Measures: recall, ndcg, precision, map, mrr, hit_rate, auc; rmse and mae for ratings."""
+    k: Annotated[tuple[int, ...], tyro.conf.arg(metavar="K ..."), Within(1, MOST_LENGTH)] = (10,)
+    """Cutoffs of the metrics: lengths of the list of recommendations."""
+    convention: Annotated[str, tyro.conf.arg(metavar="PRESET"), OneOf(tuple(PRESETS))] = "default"
     """Definitions of the metrics: default, trec, sklearn, rax, implicit, ranx, rectools, strong-generalisation."""
     clip: bool = True
     """Move predicted ratings into the range of the train ratings."""
-    compare: tuple[str, ...] = ("all",)
-    """Models whose settings are tested in pairs, p values adjusted by Holm's method; all, or none."""
+    compare: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")] = ("all",)
+    """Models whose settings are tested in pairs, with p values adjusted by Holm's method; or all, or none."""
     timings: bool = False
-    """Tell the seconds of fits; never with --sweep or --tune."""
-    out: Annotated[Path | None, Place("output", ("results.json", "report.html"))] = None
+    """Show the seconds of fits in the table; never with --sweep or --tune."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER"), Place("output", ("results.json", "report.html"))] = (
+        None
+    )
     """Folder for results.json, report.html, per_user.parquet and the finished fits; None writes no file."""
-    cores: Annotated[int | None, Within(1, MOST_CORES)] = None
+    cores: Annotated[int | None, tyro.conf.arg(metavar="CORES"), Within(1, MOST_CORES)] = None
     """Number of CPU cores to fit on; None for all."""
     progress: bool = True
-    """Tell of every fit that has ended, on stderr."""
+    """Report every fit that has ended, on stderr."""
     compilation_cache: bool = True
     """Keep compiled programs on disk, so that the next study starts sooner."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE"), Place("file")] = None

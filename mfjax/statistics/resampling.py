@@ -114,7 +114,7 @@ def sign_flip(key: Key, differences: Array, *, num_resamples: int = 10_000, bloc
     .. math:: p = \frac{1 + \sum_{b=1}^{B} \big[\, |\sum_u s_{bu} d_u| \ge |\sum_u d_u| \,\big]}{1 + B}, \qquad
         s_{bu} = \pm 1 \text{ with equal probability}
 
-    Sums that differ by less than 1e-5 of |sum d| count as equal. Every row meets the same signs.
+    Sums that differ by less than 1e-5 of the absolute sum count as equal. Every row meets the same signs.
 
     Args:
         key, block_size: see `mfjax.statistics.resampling`.

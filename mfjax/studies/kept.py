@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+import tyro
+
 from mfjax.studies import protocols
 from mfjax.studies.command_line import MOST, Checked, Within
 from mfjax.types import Interactions
@@ -14,11 +16,11 @@ from mfjax.types import Interactions
 class Kept(Checked):
     """Which interactions a command is about."""
 
-    positives: float | None = None
-    """Keep the interactions of at least this value, and forget the values; None keeps all, with their values."""
-    users_core: Annotated[int, Within(0, MOST)] = 0
+    positives: Annotated[float | None, tyro.conf.arg(metavar="VALUE")] = None
+    """Keep the interactions of at least this value, and give each the value 1; None keeps all, with their values."""
+    users_core: Annotated[int, tyro.conf.arg(metavar="ROWS"), Within(0, MOST)] = 0
     """Keep users with at least this many rows; users and items are dropped until all that are left have enough."""
-    items_core: Annotated[int, Within(0, MOST)] = 0
+    items_core: Annotated[int, tyro.conf.arg(metavar="ROWS"), Within(0, MOST)] = 0
     """Keep items with at least this many rows."""
 
     def kept(self, pairs: Interactions) -> Interactions:

@@ -14,7 +14,10 @@ _SHOWN = 24
 class Data(Source):
     """Say what is in a file, a folder or a zip archive of interactions, and how data.read reads it.
 
-    Columns are named, or counted from 0. What is not said is found, or guessed and said so.
+    Columns are given by name, or by position from 0. What you do not give is found in the file; a guess is reported as
+    such.
+
+    Example: mfjax data ratings.csv
     """
 
     def run(self) -> None:

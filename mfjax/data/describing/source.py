@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from mfjax.data.published.datasets import Dataset, load
 from mfjax.data.reading.ids import IdKind
@@ -14,43 +14,46 @@ from mfjax.data.reading.reader import FileLayout
 from mfjax.data.reading.repeats import Duplicates
 from mfjax.types import TimeUnit
 
+Column = Annotated[str | None, arg(metavar="COLUMN")]
+"""The name of a column, or its position from 0; None finds it by usual names."""
+
 
 @dataclass(frozen=True)
 class Where:
     """Where interactions are: the path of a file, a folder or a zip archive, or the name of a published set."""
 
-    path: Positional[str]
-    """File, folder or zip archive, or a published set such as ml-1m."""
-    name: str | None = None
-    """Published set that it is, where its files do not tell, such as amazon-2014."""
+    path: Annotated[Positional[str], arg(metavar="DATA")]
+    """File, folder or zip archive, or the name of a published set such as ml-1m."""
+    name: Annotated[str | None, arg(metavar="SET")] = None
+    """Name of the published set that DATA is, such as amazon-2014, where its files do not tell."""
 
 
 @dataclass(frozen=True)
 class Reading:
     """How interactions are read: all of `data.read` that a command line can say."""
 
-    user: str | None = None
-    """Column of users, by name, or by position from 0."""
-    item: str | None = None
+    user: Column = None
+    """Column of users, by its name or its position from 0."""
+    item: Column = None
     """Column of items."""
-    value: str | None = None
+    value: Column = None
     """Column of ratings, counts or events."""
-    timestamp: str | None = None
+    timestamp: Column = None
     """Column of times."""
-    weight: str | None = None
+    weight: Column = None
     """Column of how sure each value is."""
-    values: dict[str, float] | None = None
-    """What each event is worth, such as: --values view 1 purchase 5."""
+    values: Annotated[dict[str, float] | None, arg(metavar="EVENT NUMBER ...")] = None
+    """Value of each event, such as: --values view 1 purchase 5."""
     duplicates: Duplicates | None = None
-    """What a repeated pair becomes; None refuses it, or takes what the set's recipe says."""
+    """What several rows of one user and item become. None refuses them, unless the published set has a rule."""
     ids: IdKind | None = None
-    """What ids in a text file are; None for integers where all are."""
+    """What ids in a text file are; None reads integers where all ids of a column are integers."""
     time_unit: TimeUnit | None = None
-    """Of times that are numbers; None finds it."""
-    time_format: str | None = None
-    """Of times in text that is not ISO 8601, as strptime has it."""
+    """Unit of times that are numbers; None finds it."""
+    time_format: Annotated[str | None, arg(metavar="FORMAT")] = None
+    """Format of times in text that is not ISO 8601, such as %d/%m/%Y."""
     layout: FileLayout = "table"
-    """Of lines: a table, lists of a user and its items, or judgements of TREC."""
+    """What a line is: a row of a table, a user and all its items (lists), or a judgement of TREC (qrels)."""
     text: OmitArgPrefixes[Text] = field(default_factory=Text)
 
     def said(self) -> dict[str, Any]:

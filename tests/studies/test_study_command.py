@@ -268,7 +268,7 @@ def test_help_names_every_model_and_convention(capsys):
 
 def commands() -> list[str]:
     """Return the commands of the document that say all of their options."""
-    document = Path(__file__).parents[2] / "docs" / "studies.md"
+    document = Path(__file__).parents[2] / "docs" / "how_to" / "studies.md"
     lines = document.read_text().replace("\\\n", " ").splitlines()
     return [line for line in lines if line.startswith("mfjax study") and "--config" not in line]
 

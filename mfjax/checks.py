@@ -1,4 +1,4 @@
-"""What arguments must be: refusals at a border, so that all of them name the argument, the value and the remedy.
+"""Checks of arguments at a border: each refusal names the argument, the value and the remedy.
 
 While JAX traces a program its values can not be seen: then only kinds, dtypes and shapes are looked at.
 """

@@ -1,4 +1,4 @@
-r"""Memory of ALS on each device, known before anything is allocated.
+r"""An estimate of the memory that ALS needs on each device, made before anything is allocated.
 
 .. math::
     \underbrace{4 d \left(2 (U + I) + 3 \max(U, I)\right)}_{\text{tables: start, present, one side in the making}}

@@ -1,4 +1,4 @@
-"""Rating predictors without factors: `Factors` of dim 0, so that `recommend.score` and all else works on them."""
+"""Rating predictors without factors, as `Factors` of dim 0: whatever takes factors takes these too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command on a fitted model can be asked: the model, newcomers, titles, where to; and these, loaded."""
+"""The options that commands on a fitted model share (model, newcomers, titles, output), and reading them."""
 
 from __future__ import annotations
 

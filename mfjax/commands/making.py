@@ -1,4 +1,4 @@
-"""What was fitted, and the interactions it was fitted on -> a model that a file keeps."""
+"""Makes the model that a file keeps, from what was fitted and the interactions that it was fitted on."""
 
 from __future__ import annotations
 

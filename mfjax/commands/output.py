@@ -1,4 +1,4 @@
-"""Tables, a block at a time -> the terminal, or a file of the format that its suffix names; and how far that is."""
+"""Writes tables in blocks to the terminal, or to a file in the format of its suffix, and reports progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Raw ids, and titles, from the words of a command line and from files -> what a model has them as."""
+"""Reads raw ids and titles from a command line or from files, in the type that the model has them in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A proof that a split leaks nothing from test to train."""
+"""A check that nothing of the test part can be learned from the train part."""
 
 from __future__ import annotations
 

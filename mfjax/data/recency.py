@@ -1,4 +1,4 @@
-"""How recent an interaction is among its user's: weights that let a model look at a user's latest items first."""
+"""Weights by how recent an interaction is among its user's, so that a model attends to a user's latest items."""
 
 from __future__ import annotations
 

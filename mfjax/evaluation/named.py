@@ -1,4 +1,4 @@
-"""Metrics by name: "recall", "recall@5", "mrr@all" -> a function of what a block of users was ranked to."""
+"""Metrics by name ("recall", "recall@5", "mrr@all"), as functions of the ranks of a block of users."""
 
 from __future__ import annotations
 

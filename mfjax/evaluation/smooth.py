@@ -1,4 +1,4 @@
-"""Ranking metrics with a slope, for derivatives with respect to a model or to its hyperparameters."""
+"""Differentiable ranking metrics, for derivatives with respect to a model or to its hyperparameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histories of interactions that stay on disk: two passes over batches, in memory of the size of the result."""
+"""Histories of interactions that stay on disk: two passes over batches, in memory the size of the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The items that can be recommended, in any of three forms that the type tells apart.
+"""The items that can be recommended: a mask, ids, or a list for each user; the type says which it is.
 
 A mask bool [num_items], or distinct ids int [n], both for every user; or a `Ragged` with a list for each user.
 """

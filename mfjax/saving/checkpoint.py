@@ -1,4 +1,4 @@
-"""Long fits that survive being killed: the state in a file, every few steps, and the same bits in the end.
+"""Long fits that can be resumed after a crash: the state in a file, and a result that is bit-identical.
 
 Example:
     >>> import tempfile

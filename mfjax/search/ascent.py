@@ -1,4 +1,4 @@
-"""Search up the gradient of the validation score, a fit and its derivatives a step."""
+"""Search along the gradient of the validation score: one fit and its derivatives a step."""
 
 from __future__ import annotations
 

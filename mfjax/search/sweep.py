@@ -1,4 +1,4 @@
-"""Sweeps: one pure function over settings x keys, compiled once per shape, each cell written down when it ends.
+"""Sweeps of a pure function over settings and keys: compiled once a shape, each result written when it is there.
 
 A cell is `(key, setting, data) -> result`. A setting is any pytree, such as an `als.Config` and a number of steps: its
 leaves are traced, so settings that differ in numbers share a program; those that differ in static fields or shapes

@@ -1,4 +1,4 @@
-"""Settings chosen by validation: searches over the space of each model, judged on the validation tasks alone."""
+"""Choosing settings on validation tasks: searches over the space of each model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs that a command compiled once: kept in the cache folder, so that the second run of a command begins at once.
+"""Programs that a command compiled, kept in the cache folder, so that the command's next run begins at once.
 
 The results are the same to the bit: what is loaded is what was compiled. Folders are apart by the version of JAX, whose
 own key tells programs, compiler options and processors apart.

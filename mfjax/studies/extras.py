@@ -1,4 +1,4 @@
-"""What only some commands need, imported when it is used; what is missing is named with the line that installs it."""
+"""Imports of optional dependencies; a missing one is reported with the line that installs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study found: every measure of every setting, seed and user, and what is asked of it."""
+"""What a study found: every measure for every setting, seed and user, with tables, comparisons and exports."""
 
 from __future__ import annotations
 

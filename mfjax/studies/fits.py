@@ -1,4 +1,4 @@
-"""Fits on disk: the measurements of each, written when it ends, so that a study that was stopped goes on."""
+"""Finished fits on disk: each is written when it ends, so that a study that was stopped can be resumed."""
 
 from __future__ import annotations
 

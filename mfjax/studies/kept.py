@@ -1,4 +1,4 @@
-"""The options that say which interactions a command is about, and those interactions."""
+"""The options that choose which interactions a command uses, and the interactions that they choose."""
 
 from __future__ import annotations
 

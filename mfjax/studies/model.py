@@ -1,4 +1,4 @@
-"""A model of a study: a fit with parameters by name. What a study does with one it does with all, a user's own too."""
+"""A model of a study: a fit with parameters by name. A model of your own is treated like any other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Algorithm -> algorithm: keep the best state, trace, average, schedule."""
+"""Transforms of algorithms: stop early and keep the best state, trace, average, schedule."""
 
 from __future__ import annotations
 

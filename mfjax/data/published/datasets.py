@@ -1,4 +1,4 @@
-"""Published sets by name, and any set by its path: interactions, how they come split, what their items are called."""
+"""Published data sets by name, and any data set by its path: interactions, parts, titles of items."""
 
 from __future__ import annotations
 

@@ -181,6 +181,20 @@ def skip(app: Any, what: str, name: str, value: Any, skipped: bool, options: Any
     return True if type(value).__name__ == "_tuplegetter" else None
 
 
+def shared(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Set the arguments that the functions of a module share as a list: fields are for single functions."""
+    if what != "module":
+        return
+    inside = False
+    for at, line in enumerate(lines):
+        if found := re.match(r":param ([^:]+): ?(.*)", line):
+            lines[at], inside = f"- **{found[1]}**: {found[2]}", True
+        elif inside and line.startswith(" "):
+            lines[at] = f"  {line.strip()}"
+        else:
+            inside = False
+
+
 def resolve(app: Any, environment: Any, node: Any, content: Any) -> Any:
     """Find what a docstring calls by its room, such as `als.fit`."""
     if node.get("refdomain") != "py" or node["reftarget"].startswith("mfjax."):
@@ -209,6 +223,7 @@ def only_ours(app: Any) -> list[Any]:
 def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", lambda app: write(Path(app.srcdir) / PAGES))
     app.connect("autodoc-skip-member", skip)
+    app.connect("autodoc-process-docstring", shared, priority=900)  # after napoleon
     app.connect("missing-reference", resolve)
     app.connect("html-page-context", without_ways_back)
     app.connect("html-collect-pages", only_ours, priority=400)

@@ -36,7 +36,7 @@ DERIVATIVES: tuple[Derivative, ...] = get_args(Derivative)
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What a model is. Numbers are traced data; what changes shapes or code is static.
+    """What an ALS model minimises, and how. Numbers are traced data; what changes shapes or code is static.
 
     Attributes:
         objective: the quadratic to minimise, from `mfjax.als.objectives`.

@@ -100,6 +100,7 @@ def _of(side: Side) -> Array | Ragged:
 
 
 def num_features(features: Array | Ragged) -> int:
+    """Return the number of features, of arrays or of lists."""
     return features.num_columns if isinstance(features, Ragged) else features.shape[1]
 
 

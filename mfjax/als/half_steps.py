@@ -227,7 +227,7 @@ IN_STORAGE = ", with the storage of by_rows.place where they are stored by rows"
 
 
 def map_on_one_device(solve: Callable, shared: Shared, chunks: Chunk) -> tuple[Array, Array]:
-    """Return `solve(shared, chunks)`."""
+    """Solve all chunks on one device: return `solve(shared, chunks)`."""
     return solve(shared, chunks)
 
 

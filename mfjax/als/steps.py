@@ -27,7 +27,7 @@ RELAXATION_RAMP = 0.15
 
 
 class State(NamedTuple):
-    """What the next step needs.
+    """The state between two steps: the factors of both sides.
 
     Attributes:
         users: float32 [num_users, width], width = dim, or dim + 2 with biases; float64 under `jax_enable_x64`.
@@ -216,7 +216,7 @@ def algorithm(data: Histories, config: Config) -> Algorithm:
 
 
 def loss(state: State, data: Histories, config: Config) -> Array:
-    """Return L(U, V) of `mfjax.als.objectives`, a scalar; every half-step of an exact solver lowers it or leaves it."""
+    """Return L(U, V) of `mfjax.als.objectives`, a scalar; a half-step of an exact solver never raises it."""
     check(config)
     check_data(data)
     state = checked_state(state, config, data)

@@ -24,7 +24,7 @@ Tables = TypeVar("Tables")
 
 @runtime_checkable
 class Storage(Protocol):
-    """Where rows are. A pytree: arrays that a storage needs are arguments of the compiled programs.
+    """Where rows are stored. A pytree: arrays that a storage needs are arguments of the compiled programs.
 
     `by` is the side whose rows a table holds, and `number` counts the blocks of that side's histories.
     """

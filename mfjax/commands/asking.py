@@ -30,7 +30,7 @@ FileOf = Annotated[Path | None, tyro.conf.arg(metavar="FILE"), Place("file")]
 
 @dataclass(frozen=True)
 class File(Checked):
-    """The model that is asked. What a command asks it is in a class of the command's own, so that it comes first."""
+    """The model that a command reads; what it is asked is in a class of the command."""
 
     model: Annotated[Positional[Path], tyro.conf.arg(metavar="MODEL"), Place("file")]
     """File of a model, which mfjax fit wrote, or saving.save."""
@@ -108,7 +108,7 @@ def _in_words(told: str) -> str:
 
 @dataclass(frozen=True)
 class Answer(Checked):
-    """Where what is found goes."""
+    """Where the answer of a command is written."""
 
     formats: ClassVar[Mapping[str, Format]] = output.RUNS
 
@@ -130,7 +130,7 @@ class Answer(Checked):
 
 @dataclass(frozen=True)
 class Asked(Answer, Newcomers, File):
-    """A model with its newcomers, and where its answer goes."""
+    """A model with its newcomers, and where the answer is written."""
 
     def loaded(self) -> tuple[Model, np.ndarray | None]:
         """Return the model of the file with the newcomers, and their raw ids; None where there are none.

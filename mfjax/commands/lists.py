@@ -23,7 +23,7 @@ BLOCK = 8192
 
 @dataclass(frozen=True)
 class Wanted(File):
-    """The lists of items that are wanted."""
+    """Which lists of items a command makes."""
 
     users: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ID ..."), Words()] = ()
     """Raw ids of users."""
@@ -78,7 +78,7 @@ class Recommend(Asked, Wanted):
 
 @dataclass(frozen=True)
 class Compared(File):
-    """Whose neighbours are wanted."""
+    """Which items or users a command finds the neighbours of."""
 
     items: Annotated[tuple[str, ...], tyro.conf.arg(metavar="ID ..."), Words()] = ()
     """Raw ids of items."""

@@ -115,7 +115,7 @@ def _cells(column: pa.ChunkedArray) -> list[str]:
 
 
 def blocks(raw: np.ndarray, size: int, *, what: str, tell: bool) -> Iterator[np.ndarray]:
-    """Yield raw ids in blocks, and tell on stderr how far that is, where it is long.
+    """Yield raw ids in blocks, and report progress on stderr where there are many.
 
     Example:
         >>> [block.tolist() for block in blocks(np.arange(5), 2, what="users", tell=False)]

@@ -126,7 +126,7 @@ def leave_last_out(
     ties: Ties = "file-order",
     key: Key | None = None,
 ) -> Split:
-    """Split off every user's last `k` rows for test and the `validation` rows before them, even if none is left.
+    """Split off every user's last `k` rows for test and the `validation` rows before them, even if train gets none.
 
     The same as `temporal`, but no user is spared: one with k rows or fewer is all test and has no row in train.
     """

@@ -20,7 +20,7 @@ from mfjax.types import Interactions, Key
 
 
 def use_cores(cores: int | None = None) -> None:
-    """Make as many CPU cores devices, or all that this process may run on; before JAX first computes.
+    """Make CPU cores devices, as many as asked or all that this process may use; call it before JAX first computes.
 
     Where there is a GPU or a TPU, it stays the default, and nothing changes. Nor does it where JAX has begun.
 
@@ -63,7 +63,7 @@ def start_on_all(key: Key, config: Config, data: Histories) -> als.State:
 
 
 def fit_on_all(key: Key, placed: tuple[Histories, MapChunks], config: Config, *, num_steps: int = 16) -> als.State:
-    """Return what `als.fit` finds on all devices, on the first one alone: what is done with it next runs there.
+    """Fit on all devices as `als.fit` does, and return the state on the first device, where later work runs.
 
     Args:
         key: draws the start.

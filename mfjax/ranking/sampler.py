@@ -45,7 +45,7 @@ class Negatives(NamedTuple):
 
 
 class Sampler(Protocol):
-    """What training needs of a sampler: the number of random words of an example, and the call described above."""
+    """What training needs of a sampler: the number of random words of an example, and the call of the module's text."""
 
     @property
     def width(self) -> int: ...

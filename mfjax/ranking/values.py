@@ -101,7 +101,7 @@ class Data:
 
 
 class State(NamedTuple):
-    """What the next step needs.
+    """The state between two steps: what is learned, and the state of the optimiser.
 
     Attributes:
         tables: what is learned.

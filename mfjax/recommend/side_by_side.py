@@ -33,7 +33,7 @@ def top_k_on_all(
     exclude: Ragged | None = None,
     candidates: Candidates | None = None,
 ) -> Found:
-    """Return what `top_k` does, on the host, the users shared out to all devices: `devices.use_cores` makes cores such.
+    """Return what `top_k` does, on the host, with users shared out over all devices (`devices.use_cores`).
 
     Args:
         model, users, k, exclude, candidates: as in `top_k`.

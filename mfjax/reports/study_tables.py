@@ -74,7 +74,7 @@ def lists(results: Results) -> list[Section]:
 
 
 def differences(results: Results, measures: Sequence[str] | None = None) -> list[Section]:
-    """Return a numbered line a setting, and the numbers that it differs from, all measures in one Holm family.
+    """Return a numbered line for each setting, with the numbers of the settings that it differs from.
 
     Nothing for a single setting, or a single user.
     """

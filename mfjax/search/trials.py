@@ -21,7 +21,7 @@ Status = Literal["running", "stopped", "finished"]
 
 @dataclass
 class Trial:
-    """One setting and what is known of it.
+    """One setting that a search tries, and its scores so far.
 
     Attributes:
         number: from 0, in the order of the draws.

@@ -89,7 +89,7 @@ def successive_halving(
     made_of: Any = None,
     on_trial: OnTrial = silent,
 ) -> list[Trial]:
-    r"""Train `trials` random settings for one score each, the best of them for eta scores, and so on; one to its end.
+    r"""Train `trials` random settings for one score each, the best for eta scores, and so on; the last to its end.
 
     .. math:: n_r = \lceil n / \eta^r \rceil \text{ settings reach } \eta^r \text{ scores}, \qquad r = 0, 1, \dots
 

@@ -189,7 +189,7 @@ def compare(
     level: float = 0.95,
     num_resamples: int = 10_000,
 ) -> list[Comparison]:
-    """Compare every pair of models on every metric; one Holm family.
+    """Compare every pair of models on every metric, with p values adjusted by Holm for all of them.
 
     Args:
         key: consumed, by the resampling.

@@ -47,7 +47,7 @@ class Within(NamedTuple):
 
 
 class OneOf(NamedTuple):
-    """The texts that there are."""
+    """The texts that an option may be."""
 
     choices: tuple[str, ...]
 

@@ -34,7 +34,7 @@ _bootstrap = compilation.jit(bootstrap_means, static_argnames="num_resamples")
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The measurements of a study, [setting, seed, measure, user]. A measure of some users is a ratio of sums.
+    """The measurements of a study, [setting, seed, measure, user]. The mean over users is a ratio of sums.
 
     Attributes:
         settings: what was run, in order.

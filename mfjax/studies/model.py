@@ -21,7 +21,7 @@ Fit = Callable[[Key, Task, Parameters], Scorer | Factors]
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A way to fit, with its parameters.
+    """A model of a study: how it is fitted, and its parameters by name.
 
     Attributes:
         fit: a pure function; it looks at `task.train`, and at `task.history` for what users are scored by.

@@ -52,7 +52,7 @@ class Progress(NamedTuple):
 
 
 def silent(progress: Progress) -> None:
-    """Tell nothing."""
+    """Report nothing."""
 
 
 def run(

@@ -35,9 +35,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """The folder of the site, built from nothing, where a warning is an error."""
+    """The folder of the site, built from nothing, notebooks run again, where a warning is an error."""
     folder = tmp_path_factory.mktemp("site") / "html"
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", str(folder.parent / "trees")]
+    command += ["-D", "nb_execution_mode=force"]
     built = subprocess.run([*command, "docs", str(folder)], cwd=ROOT, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     return folder

@@ -76,7 +76,7 @@ class Block:
 
 
 PIECE = re.compile(
-    r"^#+ (?P<section>[^\n]+)$|^<!-- (?P<comment>.+?) -->\n+(?=```python)|^```python\n(?P<text>.*?)^```$"
+    r"^#+ (?P<section>[^\n]+)$|^<!-- (?P<comment>[^\n]+?) -->\n+(?=```python)|^```python\n(?P<text>.*?)^```$"
     r"(\n+```(text)?\n(?P<shown>.*?)^```$)?|^```.*?^```$",
     re.MULTILINE | re.DOTALL,
 )

@@ -32,8 +32,8 @@ FileOf = Annotated[Path | None, tyro.conf.arg(metavar="FILE"), Place("file")]
 class File(Checked):
     """The model that a command reads; what it is asked is in a class of the command."""
 
-    model: Annotated[Positional[Path], tyro.conf.arg(metavar="MODEL"), Place("file")]
-    """File of a model, which mfjax fit wrote, or saving.save."""
+    model: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE"), Place("file")]
+    """File of a model, written by mfjax fit or by saving.save."""
 
 
 @dataclass(frozen=True)

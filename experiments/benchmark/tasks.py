@@ -247,7 +247,9 @@ def top_and_evaluation(case: Case) -> list[Timing]:
         calls["implicit"] = peers.implicit_top(matrices[0], *tables, k=k, threads=case.threads)
         calls["irspack"] = peers.irspack_evaluation(*matrices, *tables, k=k, threads=case.threads)
     seconds = timing.in_turns(calls, case.repeats)
-    others = {name: {name: seconds[name].warm} if name in seconds else {} for name in ("implicit", "irspack")}
+    others: dict[str, dict[str, float]] = {
+        name: {name: seconds[name].warm} if name in seconds else {} for name in ("implicit", "irspack")
+    }
     of_top = {f"mfjax top-{k}": seconds["top"].warm}
     return [
         _line(f"top-{k}", case, "exact", seconds["top"], others["implicit"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import optax
 
@@ -88,6 +89,42 @@ def _ranked(loss: str, num: int, about: str) -> Model:
     return ranked(config, sampler, _RANKED, space=_RANKED_SPACE, about=about)
 
 
+def _softmax_cosine() -> Model:
+    """Return the model of a softmax of cosines, by Adam on whole tables, against negatives that a batch shares."""
+
+    def config(parameters: Parameters, task: Task) -> ranking.Config:
+        return ranking.Config(
+            loss=LOSSES["softmax"],
+            score="cosine",
+            temperature=parameters["temperature"],
+            optimizer=_ADAM,
+            dense_updates=True,
+            order="permutation",
+            learning_rate=parameters["learning_rate"],
+            # A cosine does not see the lengths of rows, which are what a penalty is on.
+            reg_user=0.0,
+            reg_positive=0.0,
+            reg_negative=0.0,
+            biases=False,
+            dim=parameters["dim"],
+            batch_size=min(parameters["batch"], len(task.train)),
+        )
+
+    def sampler(parameters: Parameters, positives: Ragged) -> Sampler:
+        # Among the items of a sparse set hardly a draw is one that the user has taken: nobody looks.
+        share = positives.ids.shape[0] / (positives.num_rows * positives.num_columns)
+        rule: Literal["skip", "keep"] = "skip" if share > SPARSE else "keep"
+        return sampling.shared(positives, num=parameters["negatives"], false_negatives=rule)
+
+    defaults = {"temperature": 0.1, "learning_rate": 0.002, "dim": 64, "negatives": 1024, "epochs": 25, "batch": 2048}
+    space: Space = {"temperature": Uniform(0.05, 0.3, log=True), "learning_rate": Uniform(3e-4, 1e-2, log=True)}
+    about = "softmax of cosines, negatives shared by a batch; for sparse data"
+    return ranked(config, sampler, defaults, space=space, about=about)
+
+
+SPARSE = 0.01
+"""The share of all pairs that are taken up to which the softmax of cosines takes any item for a negative."""
+
 _LEAST_SQUARES = {"reg_exponent": 1.0, "dim": 64, "steps": 16}
 _REG = {"reg": Uniform(1e-4, 1e-1, log=True)}
 _RANKED = {"learning_rate": 0.005, "reg": 0.05, "dim": 64, "epochs": 20, "batch": 1024}
@@ -147,6 +184,7 @@ MODELS: dict[str, Model] = {
     "bpr": _ranked("bpr", 1, "pairs of a positive and a negative"),
     "warp": _ranked("warp", 16, "the first negative that ranks above"),
     "softmax": _ranked("softmax", 16, "sampled softmax, 16 negatives"),
+    "softmax-cosine": _softmax_cosine(),
     "lambdarank": _ranked("lambdarank", 16, "pairs weighted by what they do to NDCG"),
 }
 """Models by name. "explicit" and "item-bias" predict ratings, the others rank."""

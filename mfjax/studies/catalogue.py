@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Literal
 
@@ -21,6 +22,12 @@ from mfjax.types import Key, Scorer
 
 _ADAM = optax.adam(1.0)
 """One object for all models: a transformation is static, and another one would compile again."""
+
+
+@functools.cache
+def _falling_adam(steps: int) -> optax.GradientTransformation:
+    """Return Adam whose rate falls along a cosine to a fiftieth at the last of `steps`; one object for a number."""
+    return optax.adam(optax.cosine_decay_schedule(1.0, steps, alpha=0.02))
 
 
 def _random(key: Key, task: Task, parameters: Parameters) -> Scorer:
@@ -90,14 +97,15 @@ def _ranked(loss: str, num: int, about: str) -> Model:
 
 
 def _softmax_cosine() -> Model:
-    """Return the model of a softmax of cosines, by Adam on whole tables, against negatives that a batch shares."""
+    """Return the model of a softmax of cosines, by Adam with a falling rate, against negatives that a batch shares."""
 
     def config(parameters: Parameters, task: Task) -> ranking.Config:
+        batch = min(parameters["batch"], len(task.train))
         return ranking.Config(
             loss=LOSSES["softmax"],
             score="cosine",
             temperature=parameters["temperature"],
-            optimizer=_ADAM,
+            optimizer=_falling_adam(parameters["epochs"] * -(-len(task.train) // batch)),
             dense_updates=True,
             order="permutation",
             learning_rate=parameters["learning_rate"],
@@ -107,7 +115,7 @@ def _softmax_cosine() -> Model:
             reg_negative=0.0,
             biases=False,
             dim=parameters["dim"],
-            batch_size=min(parameters["batch"], len(task.train)),
+            batch_size=batch,
         )
 
     def sampler(parameters: Parameters, positives: Ragged) -> Sampler:

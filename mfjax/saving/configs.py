@@ -139,7 +139,7 @@ def _als(held: Any) -> als.Config:
 
 
 def _ranking(held: Any) -> ranking.Config:
-    # Files of version 0.1 know scalar products alone.
+    # Files that were written before there were other scores than scalar products have neither.
     held = {"score": "dot", "temperature": 1.0} | held if isinstance(held, dict) else held
     config = _of(held, {field.name for field in fields(ranking.Config)}, "config")
     loss = config["loss"]

@@ -36,6 +36,7 @@ CONFIGS = [
     *(als.Config(dim=3, objective=objective, reg=jnp.float32(0.1)) for objective in OBJECTIVES),
     als.Config(dim=3, solver="cholesky", cg_tolerance=0.1, reg=1e-7, relaxation=1.5),
     *(ranking.Config(dim=3, biases=False, loss=loss, learning_rate=1 / 3) for loss in losses.LOSSES.values()),
+    ranking.Config(dim=3, biases=False, score="cosine", temperature=jnp.float32(0.1)),
 ]
 
 
@@ -48,6 +49,12 @@ def test_a_config_comes_back_with_its_functions_and_bits(tmp_path, config):
         assert np.asarray(old).dtype == np.asarray(new).dtype
         assert np.asarray(old).tobytes() == np.asarray(new).tobytes()
         assert isinstance(old, (int, float)) == isinstance(new, (int, float))
+
+
+def test_a_config_that_was_written_before_there_were_scores_has_scalar_products():
+    kind, held = configs.written(ranking.Config(dim=3, learning_rate=0.25))
+    older = {name: value for name, value in held.items() if name not in ("score", "temperature")}
+    assert configs.read(kind, older) == configs.read(kind, held)
 
 
 def test_counts_and_weights_come_back(tmp_path):

@@ -72,8 +72,8 @@ class Fields(Kept):
     split_seed: Annotated[int, tyro.conf.arg(metavar="SEED"), Within(0, MOST_SEED)] = 0
     """Seed of the split and of the negatives."""
     models: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")] = ("popularity", "item-knn", "ease", "ials")
-    """Models to fit: random, popularity, item-knn, ease, ials, als, bpr, warp, softmax, lambdarank; explicit and
-    item-bias predict ratings."""
+    """Models to fit: random, popularity, item-knn, ease, ials, als, bpr, warp, softmax, softmax-cosine, lambdarank;
+    explicit and item-bias predict ratings."""
     sweep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL.PARAMETER=VALUE,VALUE ..."), Words()] = ()
     """Values of a parameter to compare, such as ease.reg=10,100,1000; several parameters of a model make a grid."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL.PARAMETER=VALUE ..."), Words()] = ()

@@ -35,8 +35,8 @@ def fold_in(
     .. math:: x_u = \arg\min_x \sum_{i \in H_u} \Big( \ell(s_{i}, s_{j}, w_j) + \frac{\lambda_u}{2} \|x\|^2 \Big),
         \qquad s_i = \langle x, v_i \rangle + b_i
 
-    and with cosine scores x / |x| in place of x: rows then have the length 1, and steps start from the mean of the
-    history's items.
+    and with cosine scores x divided by its length in place of x: rows then have the length 1, and steps start from the
+    mean of the history's items.
 
     with uniform negatives j drawn once for each entry. Newton steps by conjugate gradient, each as long as the best of
     1, 1/2, .., 1/128 of itself, or nothing when none of them is an improvement: the value never rises. The losses

@@ -83,7 +83,8 @@ def kind(hint: Any) -> Kind | None:
     rules: tuple[Any, ...] = ()
     if typing.get_origin(hint) is typing.Annotated:
         hint, *found = typing.get_args(hint)
-        rules = tuple(found)
+        # What else stands there is for tyro, such as a metavar.
+        rules = tuple(rule for rule in found if isinstance(rule, (Within, OneOf, Words, Place)))
     members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     optional = type(None) in members
     hint, *more = [member for member in members if member is not type(None)]

@@ -63,6 +63,9 @@ class Place(NamedTuple):
     writes: tuple[str, ...] = ()
 
 
+RULES = Within, OneOf, Words, Place
+
+
 class Kind(NamedTuple):
     """What a type says of an option: one of KINDS, whether a tuple of them, whether None too, the choices if any."""
 
@@ -83,8 +86,7 @@ def kind(hint: Any) -> Kind | None:
     rules: tuple[Any, ...] = ()
     if typing.get_origin(hint) is typing.Annotated:
         hint, *found = typing.get_args(hint)
-        # What else stands there is for tyro, such as a metavar.
-        rules = tuple(rule for rule in found if isinstance(rule, (Within, OneOf, Words, Place)))
+        rules = tuple(found)
     members = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     optional = type(None) in members
     hint, *more = [member for member in members if member is not type(None)]
@@ -105,8 +107,10 @@ def kinds(options: Any) -> dict[str, Kind | None]:
         hints = typing.get_type_hints(base, include_extras=True)
         for name in inspect.get_annotations(base):
             said, before = kind(hints[name]), found.get(name)
-            if said is not None and before is not None and not said.rules:
-                said = said._replace(rules=before.rules, choices=before.choices)
+            # What else stands beside a type is for tyro, such as a metavar.
+            if said is not None and before is not None and not any(isinstance(rule, RULES) for rule in said.rules):
+                ranges = tuple(rule for rule in before.rules if isinstance(rule, RULES))
+                said = said._replace(rules=said.rules + ranges, choices=before.choices)
             found[name] = said
     return found
 

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from experiments.benchmark import against, peers
 from experiments.benchmark.tasks import TASKS, Case, Timing
@@ -76,11 +76,11 @@ class Options(Checked):
         if self.beside_peers and not peers.available():
             print('No peers: python -m pip install -e ".[peers]" for implicit and irspack.\n')
         taken, splits, lines = self._datasets(), {}, []
+        for dataset in taken if "top-k" in self.tasks else []:
+            check_no_leak(split := self._case(dataset, self.dims[0]).split)
+            splits[f"top-k {dataset.name}"] = split.checksum()
         for dataset, dim in itertools.product(taken, self.dims):
             case = self._case(dataset, dim)
-            if "top-k" in self.tasks:
-                check_no_leak(case.split)
-                splits[f"top-k {dataset.name}"] = case.split.checksum()
             for task in self.tasks:
                 found = TASKS[task](case)
                 print(table(found), "\n", flush=True)
@@ -109,9 +109,16 @@ class Options(Checked):
         return found
 
     def _case(self, dataset: Dataset, dim: int) -> Case:
-        train = dataset.parts.get("train", dataset.interactions)
-        settings: dict[str, Any] = {"k": self.k, "beside_peers": self.beside_peers, "test": dataset.parts.get("test")}
-        return Case(dataset.name, train, dim, self.repeats, self.memory, **settings)
+        return Case(
+            name=dataset.name,
+            interactions=dataset.parts.get("train", dataset.interactions),
+            dim=dim,
+            repeats=self.repeats,
+            memory=self.memory,
+            k=self.k,
+            beside_peers=self.beside_peers,
+            test=dataset.parts.get("test"),
+        )
 
     def _datasets(self) -> list[Dataset]:
         if self.interactions is None:

@@ -1,4 +1,4 @@
-"""Samplers made of samplers: the hardest of what one draws, and two side by side."""
+"""Samplers made of samplers: what one draws without the positives, the hardest of it, and two side by side."""
 
 from __future__ import annotations
 
@@ -9,9 +9,33 @@ import jax.numpy as jnp
 from jax import lax
 
 from mfjax import checks
-from mfjax.ranking import streams
+from mfjax.histories import Ragged
+from mfjax.ranking import complement, streams
 from mfjax.ranking.sampler import Negatives, Sampler, Score, check_sampler
 from mfjax.types import Array
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Checked:
+    """Gives the draws of `sampler` that are positives of the user the weight 0: one binary search for each example and
+    draw."""
+
+    sampler: Sampler
+    positives: Ragged
+
+    @property
+    def width(self) -> int:
+        return self.sampler.width
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        return self.positives.num_rows, self.positives.num_columns
+
+    def __call__(self, words: Array, users: Array, items: Array, score: Score) -> Negatives:
+        ids, weights, _ = self.sampler(words, users, items, score)
+        taken = complement.contains(self.positives, users, jnp.broadcast_to(ids, weights.shape))
+        return Negatives(ids, jnp.where(taken, 0.0, weights), jnp.mean(taken, axis=1, dtype=jnp.float32))
 
 
 @jax.tree_util.register_dataclass

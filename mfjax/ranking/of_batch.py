@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from mfjax import checks
 from mfjax.histories import Ragged
 from mfjax.ranking import complement
+from mfjax.ranking.combined import Checked
 from mfjax.ranking.complement import check_lists
 from mfjax.ranking.sampler import Negatives, Sampler, Score
 from mfjax.ranking.unseen import Unseen, check_call, item_counts, keeping
@@ -23,7 +24,6 @@ class Shared:
     """Draws `num` (static) items for a whole batch; see `shared`."""
 
     sampler: Unseen
-    positives: Ragged | None
     num: int = field(metadata={"static": True})
 
     @property
@@ -35,16 +35,12 @@ class Shared:
         return self.sampler.sizes
 
     def __call__(self, words: Array, users: Array, items: Array, score: Score) -> Negatives:
-        users, items = check_call(self.sizes, words, self.width, users, items)
+        check_call(self.sizes, words, self.width, users, items)
         # The words of the first example alone: those of the others are never worked out.
         nobody = jnp.zeros(1, jnp.int32)
         drawn = self.sampler(words[:1], nobody, nobody, score)
-        ids = drawn.ids[0]  # [num]
-        weights = jnp.broadcast_to(drawn.weights, words.shape)
-        if self.positives is None:
-            return Negatives(ids, weights, jnp.zeros(users.shape[0], jnp.float32))
-        taken = complement.contains(self.positives, users, jnp.broadcast_to(ids, words.shape))
-        return Negatives(ids, jnp.where(taken, 0.0, weights), jnp.mean(taken, axis=1, dtype=jnp.float32))
+        rejected = jnp.zeros(words.shape[0], jnp.float32)
+        return Negatives(drawn.ids[0], jnp.broadcast_to(drawn.weights, words.shape), rejected)
 
 
 def shared(
@@ -84,17 +80,15 @@ def shared(
     check_lists("positives", positives)
     checks.whole("num", num, remedy="pass the number of negatives a batch")
     checks.choice("false_negatives", false_negatives, ("skip", "keep"))
-    looked_at = positives if false_negatives == "skip" else None
-    return Shared(keeping(positives, weights, num), looked_at, num)
+    sampler = Shared(keeping(positives, weights, num), num)
+    return Checked(sampler, positives) if false_negatives == "skip" else sampler
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class InBatch:
-    """Takes the positives of the other examples of the batch; see `in_batch`."""
+class _OfLists:
+    """What needs no random words, and was made for these lists."""
 
     positives: Ragged
-    popularity: Array  # float32 [num_items], q
 
     @property
     def width(self) -> int:
@@ -103,6 +97,14 @@ class InBatch:
     @property
     def sizes(self) -> tuple[int, int]:
         return self.positives.num_rows, self.positives.num_columns
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class InBatch(_OfLists):
+    """Takes the positives of the other examples of the batch; see `in_batch`."""
+
+    popularity: Array  # float32 [num_items], q
 
     def __call__(self, words: Array, users: Array, items: Array, score: Score) -> Negatives:
         users, items = check_call(self.sizes, words, self.width, users, items)
@@ -141,18 +143,8 @@ def in_batch(positives: Ragged) -> InBatch:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Everything:
+class Everything(_OfLists):
     """Every unseen item is a negative, once: no randomness, batch * num_items scores. For small catalogues."""
-
-    positives: Ragged
-
-    @property
-    def width(self) -> int:
-        return 0
-
-    @property
-    def sizes(self) -> tuple[int, int]:
-        return self.positives.num_rows, self.positives.num_columns
 
     def __call__(self, words: Array, users: Array, items: Array, score: Score) -> Negatives:
         users, _ = check_call(self.sizes, words, self.width, users, items)

@@ -11,20 +11,18 @@ do not fit it; while a program is traced only their dtypes and shapes are looked
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mfjax import checks
 from mfjax.histories import Ragged
 from mfjax.ranking import complement
-from mfjax.ranking.combined import Hard, Mixed, hard, mixed
+from mfjax.ranking.combined import Checked, Hard, Mixed, hard, mixed
 from mfjax.ranking.complement import check_lists
 from mfjax.ranking.of_batch import Everything, InBatch, Shared, everything, in_batch, shared
-from mfjax.ranking.sampler import Negatives, Sampler, Score
+from mfjax.ranking.sampler import Sampler
 from mfjax.ranking.unseen import Unseen, item_counts, keeping
 from mfjax.types import Array
 
@@ -126,28 +124,6 @@ _RULES: dict[FalseNegatives, Callable[[Ragged, Array | None, int], Sampler]] = {
     "skip": _skipped,
     "keep": keeping,
 }
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Checked:
-    """Gives the draws of `sampler` that are positives of the user the weight 0; one binary search a draw."""
-
-    sampler: Unseen
-    positives: Ragged
-
-    @property
-    def width(self) -> int:
-        return self.sampler.width
-
-    @property
-    def sizes(self) -> tuple[int, int]:
-        return self.sampler.sizes
-
-    def __call__(self, words: Array, users: Array, items: Array, score: Score) -> Negatives:
-        ids, weights, _ = self.sampler(words, users, items, score)
-        taken = complement.contains(self.positives, users, ids)
-        return Negatives(ids, jnp.where(taken, 0.0, weights), jnp.mean(taken, axis=1, dtype=jnp.float32))
 
 
 SAMPLERS: dict[str, Callable[[Ragged], Sampler]] = {

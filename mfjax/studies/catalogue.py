@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import optax
@@ -72,23 +73,27 @@ def _als(
     return least_squares(config, defaults, space=space, predicts_ratings=biases, about=about)
 
 
+def _by_adam(loss: str, parameters: Parameters, task: Task, *, reg: float) -> ranking.Config:
+    """Return the configuration of a ranking loss that Adam lowers, on whole tables."""
+    return ranking.Config(
+        loss=LOSSES[loss],
+        optimizer=_ADAM,
+        dense_updates=True,
+        learning_rate=parameters["learning_rate"],
+        reg_user=reg,
+        reg_positive=reg,
+        reg_negative=reg,
+        reg_bias=reg,
+        dim=parameters["dim"],
+        batch_size=min(parameters["batch"], len(task.train)),
+    )
+
+
 def _ranked(loss: str, num: int, about: str) -> Model:
     """Return the model of a ranking loss by Adam on whole tables, with `num` negatives an example."""
 
     def config(parameters: Parameters, task: Task) -> ranking.Config:
-        reg = parameters["reg"]
-        return ranking.Config(
-            loss=LOSSES[loss],
-            optimizer=_ADAM,
-            dense_updates=True,
-            learning_rate=parameters["learning_rate"],
-            reg_user=reg,
-            reg_positive=reg,
-            reg_negative=reg,
-            reg_bias=reg,
-            dim=parameters["dim"],
-            batch_size=min(parameters["batch"], len(task.train)),
-        )
+        return _by_adam(loss, parameters, task, reg=parameters["reg"])
 
     def sampler(parameters: Parameters, positives: Ragged) -> Sampler:
         return sampling.popularity(positives, num=num, beta=0.5)
@@ -100,22 +105,15 @@ def _softmax_cosine() -> Model:
     """Return the model of a softmax of cosines, by Adam with a falling rate, against negatives that a batch shares."""
 
     def config(parameters: Parameters, task: Task) -> ranking.Config:
-        batch = min(parameters["batch"], len(task.train))
-        return ranking.Config(
-            loss=LOSSES["softmax"],
+        # A cosine does not see the lengths of rows, which are what a penalty is on.
+        plain = _by_adam("softmax", parameters, task, reg=0.0)
+        return replace(
+            plain,
             score="cosine",
             temperature=parameters["temperature"],
-            optimizer=_falling_adam(parameters["epochs"] * -(-len(task.train) // batch)),
-            dense_updates=True,
+            optimizer=_falling_adam(parameters["epochs"] * -(-len(task.train) // plain.batch_size)),
             order="permutation",
-            learning_rate=parameters["learning_rate"],
-            # A cosine does not see the lengths of rows, which are what a penalty is on.
-            reg_user=0.0,
-            reg_positive=0.0,
-            reg_negative=0.0,
             biases=False,
-            dim=parameters["dim"],
-            batch_size=batch,
         )
 
     def sampler(parameters: Parameters, positives: Ragged) -> Sampler:

@@ -28,9 +28,9 @@ from mfjax.reports.command import Studied
 from mfjax.reports.sections import Section
 from mfjax.statistics import bootstrap
 from mfjax.studies import Model, command_line
-from mfjax.studies.command_line import MOST, Within
 from mfjax.studies.fitting import ranked
 from mfjax.studies.model import Parameters
+from mfjax.studies.options import MOST, Within
 from mfjax.studies.protocols import Tasks
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 from mfjax.files import atomic_path
 from mfjax.studies import command_line
-from mfjax.studies.command_line import MOST, Checked, Place, Within
+from mfjax.studies.options import MOST, Checked, Place, Within
 from mfjax.studies.tables import align
 
 

@@ -18,7 +18,7 @@ import jax
 from experiments.accelerator import correctness, limits, peers, programs, sweeps
 from experiments.accelerator.ledger import Ledger, Line, table
 from mfjax.studies import command_line, manifests
-from mfjax.studies.command_line import Checked, OneOf, Place, Within
+from mfjax.studies.options import Checked, OneOf, Place, Within
 
 SECTIONS: dict[str, tuple[Callable[..., None], float]] = {
     "correct": (correctness.measure, 0.2),

@@ -21,7 +21,7 @@ from experiments.benchmark.tasks import Case, ours
 from mfjax import devices
 from mfjax.data import datasets
 from mfjax.studies import command_line
-from mfjax.studies.command_line import MOST, MOST_DIM, Checked, Place, Within
+from mfjax.studies.options import MOST, MOST_DIM, Checked, Place, Within
 from mfjax.studies.tables import align
 
 

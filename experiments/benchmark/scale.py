@@ -20,7 +20,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 from mfjax.studies import command_line, manifests
-from mfjax.studies.command_line import MOST, MOST_CORES, MOST_DIM, Checked, OneOf, Place, Within
+from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, Checked, OneOf, Place, Within
 from mfjax.studies.tables import align
 
 PARTS = ("devices", "interactions", "rows")

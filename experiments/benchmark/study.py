@@ -22,7 +22,7 @@ from mfjax.data.published import sources
 from mfjax.data.published.datasets import Dataset
 from mfjax.data.published.recipes import SETS
 from mfjax.studies import command_line, manifests
-from mfjax.studies.command_line import MOST, MOST_CORES, MOST_DIM, Checked, OneOf, Place, Within
+from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, Checked, OneOf, Place, Within
 from mfjax.studies.tables import align
 from mfjax.types import Interactions
 

@@ -27,7 +27,7 @@ from mfjax.data.splits import host_rng
 from mfjax.histories.parts import Whole
 from mfjax.statistics import bootstrap
 from mfjax.studies import command_line, manifests
-from mfjax.studies.command_line import MOST, MOST_DIM, Checked, OneOf, Place, Within
+from mfjax.studies.options import MOST, MOST_DIM, Checked, OneOf, Place, Within
 from mfjax.studies.tables import align
 
 PEERS = tuple(name for name, model in MODELS.items() if model.needs)

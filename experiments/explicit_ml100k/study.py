@@ -24,9 +24,9 @@ from mfjax.reports.sections import Section
 from mfjax.reports.study_fields import ProtocolName
 from mfjax.reports.study_options import MEANT_FOR
 from mfjax.studies import Model, Task, Tasks, command_line, extras, fits, tables
-from mfjax.studies.command_line import Place, Within
 from mfjax.studies.findings import Results
 from mfjax.studies.judging import TRAIN_ERROR
+from mfjax.studies.options import Place, Within
 from mfjax.types import Key
 
 KEYS = (

@@ -18,7 +18,7 @@ from mfjax.data.published.datasets import Dataset
 from mfjax.reports import study_options
 from mfjax.search import Trial
 from mfjax.studies import Model, command_line
-from mfjax.studies.command_line import MOST, Within
+from mfjax.studies.options import MOST, Within
 from mfjax.studies.protocols import Tasks
 from mfjax.types import Key
 

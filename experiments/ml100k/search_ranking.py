@@ -16,7 +16,7 @@ from experiments.ml100k import search_als
 from experiments.ml100k.models import TUNED
 from mfjax.search import Choice
 from mfjax.studies import Model, command_line
-from mfjax.studies.command_line import MOST, Within
+from mfjax.studies.options import MOST, Within
 
 EPOCHS = (4, 8, 12, 16, 20, 24)
 _SEARCHED = {loss: replace(model, space=model.space | {"epochs": Choice(EPOCHS)}) for loss, model in TUNED.items()}

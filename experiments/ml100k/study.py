@@ -16,7 +16,7 @@ from mfjax.data.published.datasets import Dataset
 from mfjax.reports.command import Options as StudyOptions
 from mfjax.reports.study_fields import ProtocolName
 from mfjax.studies import Model, command_line, protocols
-from mfjax.studies.command_line import Place
+from mfjax.studies.options import Place
 from mfjax.studies.protocols import Catalogue, Tasks
 from mfjax.types import Key
 

@@ -21,8 +21,8 @@ from mfjax.reports.inspection import Inspected
 from mfjax.reports.sections import Section
 from mfjax.search import Trial
 from mfjax.studies import Model, command_line, extras, manifests, protocols, running
-from mfjax.studies.command_line import MOST, OneOf, Within
 from mfjax.studies.findings import Results
+from mfjax.studies.options import MOST, OneOf, Within
 from mfjax.studies.protocols import Tasks
 from mfjax.studies.settings import Setting
 from mfjax.types import Factors, Interactions, Key

@@ -20,8 +20,8 @@ from mfjax.metrics import DEFAULT
 from mfjax.recommend import two_stage
 from mfjax.statistics import bootstrap
 from mfjax.studies import command_line, extras, manifests, running
-from mfjax.studies.command_line import MOST, MOST_LENGTH, Checked, Place, Within
 from mfjax.studies.judging import judge
+from mfjax.studies.options import MOST, MOST_LENGTH, Checked, Place, Within
 from mfjax.studies.settings import settings_of
 from mfjax.studies.tables import align
 from mfjax.studies.task import Task

@@ -21,7 +21,7 @@ from mfjax.recommend import Model
 from mfjax.recommend.asked import UnknownIds
 from mfjax.recommend.parts import Side
 from mfjax.studies import protocols
-from mfjax.studies.command_line import Checked, Place
+from mfjax.studies.options import Checked, Place
 from mfjax.types import Interactions
 
 FileOf = Annotated[Path | None, tyro.conf.arg(metavar="FILE"), Place("file")]

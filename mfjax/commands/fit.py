@@ -21,9 +21,9 @@ from mfjax.data.describing.source import Source
 from mfjax.data.published.datasets import Dataset
 from mfjax.reports import study_options
 from mfjax.studies import MODELS, manifests, running
-from mfjax.studies.command_line import MOST_CORES, MOST_SEED, OneOf, Within, Words
 from mfjax.studies.kept import Kept
 from mfjax.studies.model import Model
+from mfjax.studies.options import MOST_CORES, MOST_SEED, OneOf, Within, Words
 from mfjax.studies.settings import Setting, settings_of, shown
 from mfjax.studies.task import Task
 from mfjax.types import Interactions

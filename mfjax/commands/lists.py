@@ -15,7 +15,7 @@ from mfjax.commands.asking import Asked, File, FileOf, with_titles
 from mfjax.recommend import Model
 from mfjax.recommend.lists import Similarity
 from mfjax.recommend.parts import Side
-from mfjax.studies.command_line import MOST_LENGTH, Within, Words
+from mfjax.studies.options import MOST_LENGTH, Within, Words
 
 BLOCK = 8192
 """Lists that are in memory at once."""

@@ -14,7 +14,7 @@ import tyro
 from mfjax.commands import output, raw
 from mfjax.commands.asking import Asked, File
 from mfjax.data.writing.formats import Format
-from mfjax.studies.command_line import MOST_LENGTH, Within, Words
+from mfjax.studies.options import MOST_LENGTH, Within, Words
 
 REST = "(no item)"
 """What the last line is called: the offset, the item's bias, and with biases the background's share."""

@@ -13,39 +13,30 @@ from mfjax.data.splits import Ties
 from mfjax.metrics.conventions import PRESETS
 from mfjax.reports import study_options
 from mfjax.studies import MODELS, choosing
-from mfjax.studies.command_line import (
+from mfjax.studies.kept import Kept
+from mfjax.studies.model import Model
+from mfjax.studies.options import (
     MOST,
     MOST_CORES,
     MOST_DIM,
     MOST_LENGTH,
     MOST_SEED,
+    Checked,
     OneOf,
     Place,
     Within,
     Words,
 )
-from mfjax.studies.kept import Kept
-from mfjax.studies.model import Model
 from mfjax.studies.protocols import Catalogue
 
 ProtocolName = Literal["auto", "leave-last", "global-time", "random", "folds", "strong", "given"]
 
 
 @dataclass(frozen=True)
-class Fields(Kept):
-    """The options of a study.
+class Split(Checked):
+    """What is hidden from the models."""
 
-    Attributes of the class:
-        program: the command that it is, for manifests.
-        catalogue_of_models: the models that can be named.
-        keeps_models: whether the fitted models of the first seed are handed on.
-        meant_for: option -> the protocols that it says something to.
-    """
-
-    program: ClassVar[str] = "mfjax study"
-    catalogue_of_models: ClassVar[Mapping[str, Model]] = MODELS
-    keeps_models: ClassVar[bool] = False
-    meant_for: ClassVar[Mapping[str, Sequence[str]]] = study_options.MEANT_FOR
+    group: ClassVar[str] = "split"
 
     protocol: ProtocolName = "auto"
     """What is hidden from the models. auto: the test part of data that come split; else each user's last row where
@@ -71,6 +62,14 @@ class Fields(Kept):
     """Rank hidden items among this many random items instead of the catalogue; 0 for the catalogue."""
     split_seed: Annotated[int, tyro.conf.arg(metavar="SEED"), Within(0, MOST_SEED)] = 0
     """Seed of the split and of the negatives."""
+
+
+@dataclass(frozen=True)
+class Fitted(Checked):
+    """What is fitted."""
+
+    group: ClassVar[str] = "model"
+
     models: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")] = ("popularity", "item-knn", "ease", "ials")
     """Models to fit: random, popularity, item-knn, ease, ials, als, bpr, warp, softmax, softmax-cosine, lambdarank;
     explicit and item-bias predict ratings."""
@@ -80,16 +79,32 @@ class Fields(Kept):
     """Value of a parameter to use in place of its default, such as ials.dim=128."""
     dim: Annotated[int | None, tyro.conf.arg(metavar="FACTORS"), Within(1, MOST_DIM)] = None
     """Number of factors of every factor model; None takes the default of each model."""
+    seeds: Annotated[int, tyro.conf.arg(metavar="SEEDS"), Within(1, MOST)] = 1
+    """Number of fits of each random model, which differ by their seed."""
+    first_seed: Annotated[int, tyro.conf.arg(metavar="SEED"), Within(0, MOST_SEED)] = 0
+    """The first seed; the others follow it."""
+
+
+@dataclass(frozen=True)
+class Tuned(Checked):
+    """How settings are chosen."""
+
+    group: ClassVar[str] = "tuning"
+
     tune: Annotated[int, tyro.conf.arg(metavar="TRIALS"), Within(0, MOST)] = 0
     """Number of settings to try for each model on the validation part; the best one is added to the table."""
     tune_method: Annotated[str, tyro.conf.arg(metavar="METHOD"), OneOf(choosing.METHOD_NAMES)] = "random"
     """How --tune searches: random, halving, tpe (extra tune), gradient (least squares)."""
     tune_by: Annotated[str | None, tyro.conf.arg(metavar="METRIC@K")] = None
     """Measure that --tune maximises, such as ndcg@10; None for the first of --metrics."""
-    seeds: Annotated[int, tyro.conf.arg(metavar="SEEDS"), Within(1, MOST)] = 1
-    """Number of fits of each random model, which differ by their seed."""
-    first_seed: Annotated[int, tyro.conf.arg(metavar="SEED"), Within(0, MOST_SEED)] = 0
-    """The first seed; the others follow it."""
+
+
+@dataclass(frozen=True)
+class Measured(Checked):
+    """What is measured of the models."""
+
+    group: ClassVar[str] = "measure"
+
     metrics: Annotated[tuple[str, ...], tyro.conf.arg(metavar="METRIC ...")] = ("recall", "ndcg")
     """Measures: recall, ndcg, precision, map, mrr, hit_rate, auc; rmse and mae for ratings."""
     k: Annotated[tuple[int, ...], tyro.conf.arg(metavar="K ..."), Within(1, MOST_LENGTH)] = (10,)
@@ -102,6 +117,14 @@ class Fields(Kept):
     """Models whose settings are tested in pairs, with p values adjusted by Holm's method; or all, or none."""
     timings: bool = False
     """Show the seconds of fits in the table; never with --sweep or --tune."""
+
+
+@dataclass(frozen=True)
+class Run(Checked):
+    """How a study is run, and what it writes."""
+
+    group: ClassVar[str] = "run"
+
     out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER"), Place("output", ("results.json", "report.html"))] = (
         None
     )
@@ -114,3 +137,20 @@ class Fields(Kept):
     """Keep compiled programs on disk, so that the next study starts sooner."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="FILE"), Place("file")] = None
     """TOML file of options, or results.json of an earlier study; options of the command line take precedence."""
+
+
+@dataclass(frozen=True)
+class Fields(Run, Measured, Tuned, Fitted, Split, Kept):
+    """The options of a study, those of its last base first.
+
+    Attributes of the class:
+        program: the command that it is, for manifests.
+        catalogue_of_models: the models that can be named.
+        keeps_models: whether the fitted models of the first seed are handed on.
+        meant_for: option -> the protocols that it says something to.
+    """
+
+    program: ClassVar[str] = "mfjax study"
+    catalogue_of_models: ClassVar[Mapping[str, Model]] = MODELS
+    keeps_models: ClassVar[bool] = False
+    meant_for: ClassVar[Mapping[str, Sequence[str]]] = study_options.MEANT_FOR

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
 from mfjax.studies import protocols
-from mfjax.studies.command_line import MOST, Checked, Within
+from mfjax.studies.options import MOST, Checked, Within
 from mfjax.types import Interactions
 
 
 @dataclass(frozen=True)
 class Kept(Checked):
     """Which interactions a command is about."""
+
+    group: ClassVar[str] = "rows"
 
     positives: Annotated[float | None, tyro.conf.arg(metavar="VALUE")] = None
     """Keep the interactions of at least this value, and give each the value 1; None keeps all, with their values."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from mfjax import checks
 from mfjax.search import Space, spaces
-from mfjax.studies.command_line import MOST, MOST_DIM
+from mfjax.studies.options import MOST, MOST_DIM
 from mfjax.studies.task import Task
 from mfjax.types import Factors, Interactions, Key, Scorer
 

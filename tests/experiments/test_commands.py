@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mfjax.studies import command_line
-from mfjax.studies.command_line import Checked, Place, Within, kinds
+from mfjax.studies.options import Checked, Place, Within, kinds
 
 MODULES = {
     "experiments.ml100k": "experiments.ml100k.study",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mfjax import files
 from mfjax.studies import command_line
-from mfjax.studies.command_line import MOST, Checked, OneOf, Place, Within, Words, kinds
+from mfjax.studies.options import MOST, Checked, OneOf, Place, Within, Words, kinds
 
 PROGRAM = "made.up"
 

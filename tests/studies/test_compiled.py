@@ -13,7 +13,8 @@ PROGRAM = """
 from dataclasses import dataclass
 import jax.numpy as jnp
 from mfjax import compilation
-from mfjax.studies.command_line import Checked, main
+from mfjax.studies.command_line import main
+from mfjax.studies.options import Checked
 
 @dataclass(frozen=True)
 class Options(Checked):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
@@ -30,7 +30,9 @@ class Where:
 
 @dataclass(frozen=True)
 class Reading:
-    """How interactions are read: all of `data.read` that a command line can say."""
+    """How interactions are read; what is not said is found from the file."""
+
+    group: ClassVar[str] = "reading"
 
     user: Column = None
     """Column of users, by its name or its position from 0."""

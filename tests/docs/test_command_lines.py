@@ -1,0 +1,62 @@
+"""Every command line in the documents is one that its command takes, whatever the files hold."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mfjax.__main__ import COMMANDS
+from mfjax.studies import command_line, options
+from tests.experiments.test_commands import MODULES
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "paper_repro" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMMAND = re.compile(rf"mfjax (?:{'|'.join(COMMANDS)}) \S|python -m (?:experiments|paper_repro)")
+"""The name of a subcommand alone is no command line."""
+
+
+def lines(text: str) -> list[str]:
+    """Return the command lines of a page: those of its blocks, and those between backticks."""
+    parts = re.split(r"^```.*\n", text.replace("\\\n", " "), flags=re.MULTILINE)  # text and blocks in turn
+    rest = "\n".join(parts[::2])
+    indented = re.findall(r"^ {4}(.*)", rest, re.MULTILINE)
+    of_blocks = [line for block in parts[1::2] for line in block.splitlines()]
+    in_text = [" ".join(each.split()) for each in re.findall(r"`([^`]+)`", rest)]
+    found = [part.strip() for line in [*of_blocks, *indented] for part in line.split("&&")] + in_text
+    return [line for line in found if COMMAND.match(line)]
+
+
+FOUND = [
+    pytest.param(line, id=f"{page.relative_to(ROOT)}:{line[:60]}")
+    for page in PAGES
+    if "reference" not in page.parts
+    for line in lines(page.read_text())
+]
+
+
+@pytest.mark.parametrize("line", FOUND)
+def test_a_documented_command_line_is_taken(line, monkeypatch):
+    words = shlex.split(line, comments=True)
+    if words[0] == "mfjax":
+        program, rest = " ".join(words[:2]), words[2:]
+        module, _, name = COMMANDS[words[1]][0].partition(":")
+    else:
+        program, rest, name = words[2], words[3:], "Options"
+        module = MODULES["paper_repro" if program.startswith("paper_repro") else program]
+    # The files of an example are the reader's own.
+    monkeypatch.setattr(options, "_check_place", lambda *_: None)
+    if "--config" in rest:
+        at = rest.index("--config")
+        rest = rest[:at] + rest[at + 2 :]
+        rest = ["DATA", *rest] if words[0] == "mfjax" else rest
+    read = command_line.parse(getattr(importlib.import_module(module), name), rest, program=program)
+    if name in ("Options", "Study") and hasattr(read, "models"):
+        assert set(read.models) <= set(read.catalogue_of_models)
+
+
+def test_there_are_such_lines():
+    assert len(FOUND) > 40

@@ -31,7 +31,7 @@ from mfjax.studies import Model, command_line
 from mfjax.studies.fitting import ranked
 from mfjax.studies.model import Parameters
 from mfjax.studies.options import MOST, Within
-from mfjax.studies.protocols import Tasks
+from mfjax.studies.tasks import Tasks
 
 
 def _all_draws(parameters: Parameters, positives: Ragged) -> Sampler:

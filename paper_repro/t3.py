@@ -38,8 +38,8 @@ from mfjax.histories.parts import Whole
 from mfjax.metrics.ratings import inverse_popularity, sign_accuracy, weighted_rmse
 from mfjax.studies import extras
 from mfjax.studies.judging import predict
-from mfjax.studies.protocols import part_task
 from mfjax.studies.task import Task
+from mfjax.studies.tasks import part_task
 from mfjax.types import Factors, Interactions
 from paper_repro.verdict import Check, Options, main, near
 

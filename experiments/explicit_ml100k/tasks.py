@@ -8,8 +8,8 @@ from mfjax.data import splits
 from mfjax.data.leaks import check_no_leak
 from mfjax.data.splits import Split, Ties
 from mfjax.histories.parts import Whole
-from mfjax.studies.protocols import part_task
 from mfjax.studies.task import Task
+from mfjax.studies.tasks import part_task
 from mfjax.types import Interactions, Key
 
 LEAST = 10

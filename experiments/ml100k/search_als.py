@@ -19,7 +19,7 @@ from mfjax.reports import study_options
 from mfjax.search import Trial
 from mfjax.studies import Model, command_line
 from mfjax.studies.options import MOST, Within
-from mfjax.studies.protocols import Tasks
+from mfjax.studies.tasks import Tasks
 from mfjax.types import Key
 
 

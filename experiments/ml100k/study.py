@@ -17,7 +17,7 @@ from mfjax.reports.command import Options as StudyOptions
 from mfjax.reports.study_fields import ProtocolName
 from mfjax.studies import Model, command_line, protocols
 from mfjax.studies.options import Place
-from mfjax.studies.protocols import Catalogue, Tasks
+from mfjax.studies.tasks import Catalogue, Tasks
 from mfjax.types import Key
 
 NUM_SPLITS = 3

@@ -23,8 +23,8 @@ from mfjax.search import Trial
 from mfjax.studies import Model, command_line, extras, manifests, protocols, running
 from mfjax.studies.findings import Results
 from mfjax.studies.options import MOST, OneOf, Within
-from mfjax.studies.protocols import Tasks
 from mfjax.studies.settings import Setting
+from mfjax.studies.tasks import Tasks
 from mfjax.types import Factors, Interactions, Key
 
 MOVIES = {"ml-1m": 3883}

@@ -26,9 +26,9 @@ from mfjax.studies import choosing, manifests, protocols
 from mfjax.studies.findings import Results
 from mfjax.studies.manifests import Recorded
 from mfjax.studies.model import Model
-from mfjax.studies.protocols import Tasks
 from mfjax.studies.running import Progress, fit, run
 from mfjax.studies.sentences import about, sampled_warning
+from mfjax.studies.tasks import Tasks
 from mfjax.types import Factors, Interactions, Key, Scorer
 
 NUM_SHOWN = 5
@@ -173,7 +173,8 @@ class Options(Fields):
         name = self.protocol_of(dataset)
         if name == "given":
             parts = {part: self.kept(pairs) for part, pairs in dataset.parts.items()}
-            tasks = protocols.given(parts, lists=protocols.listed(dataset), catalogue=self.catalogue)
+            lists = protocols.listed(dataset)
+            tasks = protocols.given(parts, key, validation=self.validation, lists=lists, catalogue=self.catalogue)
         else:
             pairs = self.kept(dataset.interactions)
             tasks = protocols.PROTOCOLS[name](pairs, key, **self.choices(name, pairs))

@@ -27,7 +27,7 @@ from mfjax.studies.options import (
     Within,
     Words,
 )
-from mfjax.studies.protocols import Catalogue
+from mfjax.studies.tasks import Catalogue
 
 ProtocolName = Literal["auto", "leave-last", "global-time", "random", "folds", "strong", "given"]
 
@@ -45,7 +45,8 @@ class Split(Checked):
     """leave-last: number of rows of each user that are hidden; None for 1. global-time, random: share of all rows that
     is hidden; None for 0.2."""
     validation: Annotated[float, tyro.conf.arg(metavar="ROWS|SHARE"), Within(0)] = 0.0
-    """Rows or share, as for --test, that are held out for --tune."""
+    """Rows or share, as for --test, that are held out for --tune. Of data that come split: of their train part, which
+    is fitted whole in the end."""
     folds: Annotated[int, tyro.conf.arg(metavar="PARTS"), Within(2, 1000)] = 5
     """folds: number of parts, each of which is hidden once."""
     test_users: Annotated[int, tyro.conf.arg(metavar="USERS"), Within(0, MOST)] = 0

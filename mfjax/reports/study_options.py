@@ -22,7 +22,7 @@ MEANT_FOR = {
     "users_core": ("leave-last", "global-time", "random", "folds", "strong"),
     "items_core": ("leave-last", "global-time", "random", "folds", "strong"),
     "test": ("leave-last", "global-time", "random"),
-    "validation": ("leave-last", "global-time", "random"),
+    "validation": ("leave-last", "global-time", "random", "given"),
     "folds": ("folds",),
     "test_users": ("strong",),
     "validation_users": ("strong",),
@@ -36,7 +36,7 @@ FOR_VALIDATION = {
     "global-time": "pass --validation 0.1",
     "random": "pass --validation 0.1",
     "strong": "pass --validation-users NUMBER",
-    "given": "the data need a part named validation",
+    "given": "pass --validation 0.1, or data with a part named validation",
 }
 """Protocol -> how rows are held out for tuning; folds always do."""
 

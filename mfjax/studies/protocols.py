@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -21,28 +20,10 @@ from mfjax.data.published.datasets import Dataset
 from mfjax.data.splits import HeldOut, Split, Ties
 from mfjax.evaluation import sampled as sampling
 from mfjax.histories import Ragged, ragged
-from mfjax.histories.parts import Part, Whole
+from mfjax.histories.parts import Whole
 from mfjax.studies.task import Task
+from mfjax.studies.tasks import Catalogue, Tasks, check_catalogue, of_splits
 from mfjax.types import Interactions, Key
-
-Catalogue = Literal["all", "train"]
-"""Which items are ranked: all, or those with a row in train."""
-
-
-@dataclass(frozen=True, eq=False)
-class Tasks:
-    """What a protocol makes of a set of interactions.
-
-    Attributes:
-        test: the tasks that models are judged by in the end.
-        validation: the tasks that settings are chosen by; none where the protocol holds nothing out for it.
-        checksum: sha256 of the parts, which names the split in a manifest.
-    """
-
-    test: tuple[Task, ...]
-    validation: tuple[Task, ...]
-    checksum: str
-
 
 Protocol = Callable[..., Tasks]
 
@@ -114,7 +95,7 @@ def leave_last(
         ties=ties,
         key=key if ties == "random" else None,
     )
-    return _of_splits([split], catalogue)
+    return of_splits([split], catalogue)
 
 
 def global_time(
@@ -140,7 +121,7 @@ def global_time(
     split = splits.global_time_cut(
         interactions, train, validation=num_validation, ties=ties, key=key if ties == "random" else None
     )
-    return _of_splits([split], catalogue)
+    return of_splits([split], catalogue)
 
 
 def random(
@@ -152,7 +133,7 @@ def random(
     catalogue: Catalogue = "all",
 ) -> Tasks:
     """Hide shares of the rows at random; see `splits.random_split`."""
-    return _of_splits([splits.random_split(key, interactions, test=test, validation=validation)], catalogue)
+    return of_splits([splits.random_split(key, interactions, test=test, validation=validation)], catalogue)
 
 
 def folds(interactions: Interactions, key: Key, *, k: int = 5, catalogue: Catalogue = "all") -> Tasks:
@@ -163,9 +144,9 @@ def folds(interactions: Interactions, key: Key, *, k: int = 5, catalogue: Catalo
     """
     whole = Whole(interactions) if len(interactions) < _MOST_NUMBERED and interactions.weights is None else None
     found = splits.k_folds(key, interactions if whole is None else whole.numbered, k)
-    tasks = _of_splits(found, catalogue, whole)
+    tasks = of_splits(found, catalogue, whole)
     inner = splits.random_split(jax.random.fold_in(key, 1), found[0].train, test=1 / k)
-    return replace(tasks, validation=_of_splits([inner], catalogue, whole).test if len(inner.test) else ())
+    return replace(tasks, validation=of_splits([inner], catalogue, whole).test if len(inner.test) else ())
 
 
 def strong(
@@ -192,7 +173,7 @@ def strong(
         whole = catalogue == "all"
         return (Task(split.train, held.targets, held.fold_in, fold_in=held.fold_in, whole_catalogue=whole),)
 
-    _check_catalogue(catalogue)
+    check_catalogue(catalogue)
     return Tasks(task(split.test), task(split.validation), split.checksum())
 
 
@@ -200,6 +181,7 @@ def given(
     parts: Mapping[str, Interactions],
     key: Key | None = None,
     *,
+    validation: float = 0.0,
     lists: Ragged | None = None,
     catalogue: Catalogue = "all",
 ) -> Tasks:
@@ -207,12 +189,25 @@ def given(
 
     Args:
         parts: such as `data.load(...).parts`, or of `data.read_split`.
-        key: none is needed.
-        lists: the items among which those of "test" are ranked, a row per user; None for the catalogue.
+        key: draws what `validation` leaves to chance; None where it leaves nothing.
+        validation: what of train is hidden while settings are chosen, where the parts say nothing of it: below 1 a
+            share of its rows, drawn at random, from 1 on the last rows of each user by time. In the end models are
+            fitted on all of train, as published results on such parts are. 0 hides nothing.
+        lists: the items among which those of "test" are ranked, a row per user; None for the catalogue. Those of
+            `validation` are then ranked among as many items, drawn from those that the user has not taken.
         catalogue: which items are ranked where there are no lists.
 
     Raises:
-        ValueError: where a part is missing, or has another id space.
+        ValueError: where a part is missing, or has another id space, for a part "validation" and a share of train too,
+            and for a share without a key.
+
+    Example:
+        >>> from mfjax.data import synthetic
+        >>> parts = random(synthetic.power_law(0, num_users=30, num_items=20, num_interactions=200), jax.random.key(0))
+        >>> whole = {"train": parts.test[0].train, "test": parts.test[0].hidden}
+        >>> tasks = given(whole, jax.random.key(1), validation=0.1)
+        >>> len(tasks.test[0].train), len(tasks.validation[0].train), len(tasks.validation[0].hidden)
+        (160, 144, 16)
     """
     checks.kind("parts", parts, Mapping, 'pass such as {"train": ..., "test": ...}')
     if missing := {"train", "test"} - set(parts):
@@ -220,10 +215,37 @@ def given(
     sizes = {(part.num_users, part.num_items) for part in parts.values()}
     if len(sizes) > 1:
         raise ValueError(f"parts: have {sorted(sizes)} users and items; read them together (data.read_split)")
+    checks.number("validation", validation, least=0)
+    if validation and "validation" in parts:
+        raise ValueError(f"validation: {validation:g} of train, but there is a part for it; leave one of them out")
     train, test = parts["train"], parts["test"]
-    validation = parts.get("validation", test.select(slice(0, 0)))
-    tasks = _of_splits([Split(train, validation, test)], catalogue)
-    return replace(tasks, test=tuple(replace(task, lists=lists) for task in tasks.test))
+    tasks = of_splits([Split(train, parts.get("validation", test.select(slice(0, 0))), test)], catalogue)
+    tasks = replace(tasks, test=tuple(replace(task, lists=lists) for task in tasks.test))
+    if not validation:
+        return tasks
+    return replace(tasks, validation=(_within(train, key, validation, lists, catalogue),))
+
+
+def _within(
+    train: Interactions, key: Key | None, validation: float, lists: Ragged | None, catalogue: Catalogue
+) -> Task:
+    """Return the task of finding a part of train, as in `given`."""
+    if key is None and (validation < 1 or lists is not None):
+        raise ValueError("key: None, but what is held out of train is drawn by it; pass a key")
+    if validation < 1:
+        assert key is not None
+        split = splits.random_split(key, train, test=validation)
+    else:
+        if validation != int(validation):
+            raise ValueError(f"validation: {validation:g} is no share, and no number of rows; pass such as 0.1 or 1")
+        split = splits.temporal(train, test=int(validation), validation=0)
+    (task,) = of_splits([split], catalogue).test
+    if lists is None:
+        return task
+    assert key is not None
+    num = int(lists.longest) - 1
+    drawn = sampling.candidates(jax.random.fold_in(key, 1), task.targets, exclude=task.exclude, num=max(num, 1))
+    return replace(task, lists=drawn)
 
 
 def listed(dataset: Dataset) -> Ragged | None:
@@ -284,34 +306,3 @@ PROTOCOLS: dict[str, Protocol] = {
     "strong": strong,
 }
 """Protocols of one set of interactions, by name; `given` takes parts."""
-
-
-def part_task(whole: Whole, train: Interactions, hidden: Interactions, **options: Any) -> Task:
-    """Return the task of two parts of `whole.numbered`, whose histories have the shape of the whole; see `Task`."""
-    rows = whole.part(train).rows, whole.part(hidden).rows
-    found = [whole.interactions.select(of_part) for of_part in rows]
-    return Task(found[0], found[1], found[0], part=Part(whole, rows[0]), **options)
-
-
-def _of_splits(found: Any, catalogue: Catalogue, whole: Whole | None = None) -> Tasks:
-    _check_catalogue(catalogue)
-    for split in found:
-        check_no_leak(split)
-        if not len(split.test):
-            raise ValueError("interactions: nobody has enough rows to hide any; hide fewer, or read more")
-
-    def task(train: Interactions, hidden: Interactions) -> Task:
-        options: dict[str, Any] = {"whole_catalogue": catalogue == "all"}
-        if whole is None:
-            return Task(train, hidden, train, **options)
-        return part_task(whole, train, hidden, **options)
-
-    test = tuple(task(split.train, split.test) for split in found)
-    validation = tuple(task(split.train, split.validation) for split in found if len(split.validation))
-    checksums = [split.checksum() for split in found]
-    total = checksums[0] if len(found) == 1 else hashlib.sha256(" ".join(checksums).encode()).hexdigest()
-    return Tasks(test, validation, total)
-
-
-def _check_catalogue(catalogue: str) -> None:
-    checks.choice("catalogue", catalogue, get_args(Catalogue))

@@ -6,7 +6,7 @@ import numpy as np
 
 from mfjax.data.published.datasets import Dataset
 from mfjax.studies.findings import Results
-from mfjax.studies.protocols import Tasks
+from mfjax.studies.tasks import Tasks
 
 
 def about(dataset: Dataset, tasks: Tasks, protocol: str) -> str:

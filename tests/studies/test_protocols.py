@@ -120,6 +120,43 @@ def test_parts_that_are_given_are_taken_as_they_come(tmp_path):
     assert protocols.given(parts).validation == ()
 
 
+@pytest.mark.parametrize("validation", [0.25, 2])
+def test_a_part_of_train_is_held_out_of_parts_that_are_given(validation):
+    split = protocols.leave_last(pairs()).test[0]
+    parts = {"train": split.train, "test": split.hidden}
+    found = protocols.given(parts, key(), validation=validation)
+    (test,), (inner,) = found.test, found.validation
+    assert test.train is split.train and test.hidden is split.hidden  # models are fitted on all of train in the end
+    assert pairs_of(inner.train) | pairs_of(inner.hidden) == pairs_of(split.train)
+    assert not pairs_of(inner.train) & pairs_of(inner.hidden)
+    if validation < 1:
+        assert len(inner.hidden) == int(len(split.train) * validation)
+        assert len(protocols.given(parts, key(1), validation=validation).validation[0].hidden) == len(inner.hidden)
+    else:
+        assert set(inner.hidden.user_counts().tolist()) <= {0, validation}
+    with pytest.raises(ValueError, match="there is a part for it"):
+        protocols.given(parts | {"validation": inner.hidden}, key(), validation=validation)
+
+
+def test_what_is_held_out_of_train_is_ranked_among_as_many_items_as_the_source_lists():
+    split = protocols.leave_last(pairs(users=6, items=40, count=60)).test[0]
+    parts = {"train": split.train, "test": split.hidden}
+    ids = np.tile(np.array([1, 2, 3], np.int32), (len(split.hidden), 1))
+    lists = protocols.listed(a_dataset(parts, Candidates(ids, np.ones_like(ids, bool))))
+    inner = protocols.given(parts, key(), lists=lists, validation=1).validation[0]
+    lengths = np.diff(np.asarray(inner.lists.offsets))
+    assert set(lengths[inner.hidden.users].tolist()) == {lists.longest}
+    with pytest.raises(ValueError, match="key: None"):
+        protocols.given(parts, lists=lists, validation=1)
+
+
+@pytest.mark.parametrize("validation", [-1, float("nan"), 1.5])
+def test_what_is_held_out_of_train_is_a_share_or_a_number_of_rows(validation):
+    split = protocols.leave_last(pairs()).test[0]
+    with pytest.raises(ValueError, match=r"^validation: "):
+        protocols.given({"train": split.train, "test": split.hidden}, key(), validation=validation)
+
+
 def a_dataset(parts: dict[str, Interactions], candidates: Candidates | None) -> Dataset:
     return Dataset("made-up", parts["test"], None, None, None, "0", "nowhere", parts, candidates)
 

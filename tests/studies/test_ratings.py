@@ -17,7 +17,7 @@ from mfjax.histories.parts import Whole
 from mfjax.recommend import model
 from mfjax.studies import MODELS, protocols, run
 from mfjax.studies.judging import predict
-from mfjax.studies.protocols import part_task
+from mfjax.studies.tasks import part_task
 from mfjax.types import Factors, Interactions
 from tests.studies.made_up import ratings
 

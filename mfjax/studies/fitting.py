@@ -13,13 +13,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mfjax import als, compilation, devices, histories, ranking
 from mfjax.histories import Ragged, ragged
 from mfjax.ranking import Sampler
-from mfjax.recommend import diversity, two_stage
-from mfjax.search import Space
-from mfjax.studies.model import Model, Parameters
+from mfjax.recommend import blending, diversity, two_stage
+from mfjax.search import Space, Uniform
+from mfjax.studies.model import Model, Parameters, check_models
 from mfjax.studies.task import Task
 from mfjax.types import Array, Factors, Interactions, Key, Scorer
 
@@ -143,6 +144,51 @@ def two_stages(retriever: Model, reranker: Model, *, candidates: int = 100, abou
         defaults={"candidates": candidates} | _named("retriever", retriever) | _named("reranker", reranker),
         random=retriever.random or reranker.random,
         folds_in=retriever.folds_in and reranker.folds_in,
+        about=about,
+    )
+
+
+def blended(models: Mapping[str, Model], *, weights: Mapping[str, float] | None = None, about: str = "") -> Model:
+    """Return the model that adds up the standardised scores of several models; see `recommend.blending`.
+
+    Its parameters are `weight_NAME` for each model, and those of each model as `NAME_PARAMETER`.
+
+    Args:
+        models: name -> model, two or more.
+        weights: name -> the default of its weight; None for equal ones.
+        about: as in `Model`.
+
+    Raises:
+        ValueError: for fewer than two models, and for weights of other names.
+
+    Example:
+        >>> from mfjax.studies import MODELS
+        >>> both = blended({"ease": MODELS["ease"], "ials": MODELS["ials"]}, weights={"ease": 0.4, "ials": 0.6})
+        >>> both.parameters({"weight_ease": 0.5})["ials_dim"], both.parameters({})["weight_ials"]
+        (64, 0.6)
+    """
+    check_models(models)
+    if len(models) < 2:
+        raise ValueError(f"models: {len(models)} can not be blended; pass two or more")
+    shares = dict.fromkeys(models, 1 / len(models)) if weights is None else dict(weights)
+    if set(shares) != set(models):
+        raise ValueError(f"weights: are for {', '.join(shares)}, not for {', '.join(models)}; name each model once")
+
+    def fit(key: Key, task: Task, parameters: Parameters) -> Scorer:
+        keys = jax.random.split(key, len(models))
+        found = [
+            model.fit(one, task, _of_stage(name, parameters))
+            for (name, model), one in zip(models.items(), keys, strict=True)
+        ]
+        return blending.scorer(found, np.array([parameters[f"weight_{name}"] for name in models]))
+
+    return Model(
+        fit=fit,
+        defaults={f"weight_{name}": float(shares[name]) for name in models}
+        | {named: value for name, model in models.items() for named, value in _named(name, model).items()},
+        random=any(model.random for model in models.values()),
+        folds_in=all(model.folds_in for model in models.values()),
+        space={f"weight_{name}": Uniform(0.0, 1.0) for name in models},
         about=about,
     )
 

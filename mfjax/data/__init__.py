@@ -1,12 +1,12 @@
 """Reading, filtering and splitting interactions on the host.
 
 `reading` takes any source, `published` the published sets, `describing` says what is in a file, `writing` gives frames
-and files back. `splits` holds out by time or at random and says which rules for equal times there are, `leaks` proves
-that nothing leaks, `filters` keeps users and items with enough rows, `recency` weighs a user's latest items,
-`synthetic` makes interactions up.
+and files back. `splits` holds out by time or at random and says which rules for equal times there are, `liang` holds
+out users by the draws that published tables are on, `leaks` proves that nothing leaks, `filters` keeps users and items
+with enough rows, `recency` weighs a user's latest items, `synthetic` makes interactions up.
 """
 
-from mfjax.data import leaks, recency, splits, synthetic
+from mfjax.data import leaks, liang, recency, splits, synthetic
 from mfjax.data.describing.description import Description, describe
 from mfjax.data.filters import compact, k_core
 from mfjax.data.leaks import check_no_leak
@@ -51,6 +51,7 @@ __all__ = [
     "k_folds",
     "leaks",
     "leave_last_out",
+    "liang",
     "load",
     "random_split",
     "read",

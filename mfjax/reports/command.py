@@ -162,7 +162,8 @@ class Options(Fields):
         """Return whether a protocol holds something out that settings are chosen by; whether data that come split do,
         the data tell."""
         always = protocol in ("folds", "given")
-        return always or bool(self.validation_users if protocol == "strong" else self.validation)
+        by_users = protocol in ("strong", "liang")
+        return always or bool(self.validation_users if by_users else self.validation)
 
     def about(self, dataset: Dataset, tasks: Tasks) -> str:
         """Return the sizes of the study in words."""

@@ -29,7 +29,7 @@ from mfjax.studies.options import (
 )
 from mfjax.studies.tasks import Catalogue
 
-ProtocolName = Literal["auto", "leave-last", "global-time", "random", "folds", "strong", "given"]
+ProtocolName = Literal["auto", "leave-last", "global-time", "random", "folds", "strong", "liang", "given"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Split(Checked):
 
     protocol: ProtocolName = "auto"
     """What is hidden from the models. auto: the test part of data that come split; else each user's last row where
-    there are times; else rows at random."""
+    there are times; else rows at random. liang: strong, with the users and rows of published tables."""
     test: Annotated[float | None, tyro.conf.arg(metavar="ROWS|SHARE")] = None
     """leave-last: number of rows of each user that are hidden; None for 1. global-time, random: share of all rows that
     is hidden; None for 0.2."""
@@ -50,11 +50,11 @@ class Split(Checked):
     folds: Annotated[int, tyro.conf.arg(metavar="PARTS"), Within(2, 1000)] = 5
     """folds: number of parts, each of which is hidden once."""
     test_users: Annotated[int, tyro.conf.arg(metavar="USERS"), Within(0, MOST)] = 0
-    """strong: number of users that are held out of training; 0 for a tenth."""
+    """strong, liang: number of users that are held out of training; 0 for a tenth."""
     validation_users: Annotated[int, tyro.conf.arg(metavar="USERS"), Within(0, MOST)] = 0
-    """strong: number of further users that are held out for --tune."""
+    """strong, liang: number of further users that are held out for --tune."""
     targets: Annotated[float, tyro.conf.arg(metavar="SHARE"), Within(0, 1)] = 0.2
-    """strong: share of a held-out user's rows that are hidden; the other rows are folded in."""
+    """strong, liang: share of a held-out user's rows that are hidden; the other rows are folded in."""
     ties: Ties = "file-order"
     """Which of several rows of the same time counts as the last."""
     catalogue: Catalogue = "all"

@@ -19,14 +19,14 @@ from mfjax.studies.settings import settings_of
 from mfjax.types import Interactions
 
 MEANT_FOR = {
-    "users_core": ("leave-last", "global-time", "random", "folds", "strong"),
-    "items_core": ("leave-last", "global-time", "random", "folds", "strong"),
+    "users_core": ("leave-last", "global-time", "random", "folds", "strong", "liang"),
+    "items_core": ("leave-last", "global-time", "random", "folds", "strong", "liang"),
     "test": ("leave-last", "global-time", "random"),
     "validation": ("leave-last", "global-time", "random", "given"),
     "folds": ("folds",),
-    "test_users": ("strong",),
-    "validation_users": ("strong",),
-    "targets": ("strong",),
+    "test_users": ("strong", "liang"),
+    "validation_users": ("strong", "liang"),
+    "targets": ("strong", "liang"),
     "ties": ("leave-last", "global-time"),
 }
 """Option -> the protocols that it says something to."""
@@ -36,6 +36,7 @@ FOR_VALIDATION = {
     "global-time": "pass --validation 0.1",
     "random": "pass --validation 0.1",
     "strong": "pass --validation-users NUMBER",
+    "liang": "pass --validation-users NUMBER",
     "given": "pass --validation 0.1, or data with a part named validation",
 }
 """Protocol -> how rows are held out for tuning; folds always do."""
@@ -102,7 +103,7 @@ def choices(study: Any, protocol: str, pairs: Interactions) -> dict[str, Any]:
         return chosen | {part: _whole(part, count) for part, count in rows.items()} | {"ties": study.ties}
     if protocol == "folds":
         return chosen | {"k": study.folds}
-    if protocol == "strong":
+    if protocol in ("strong", "liang"):
         active = int(np.count_nonzero(pairs.user_counts()))
         return chosen | {
             "test_users": study.test_users or max(active // 10, 1),

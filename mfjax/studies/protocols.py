@@ -14,10 +14,10 @@ import jax
 import numpy as np
 
 from mfjax import checks
-from mfjax.data import filters, splits
+from mfjax.data import filters, liang, splits
 from mfjax.data.leaks import check_no_leak
 from mfjax.data.published.datasets import Dataset
-from mfjax.data.splits import HeldOut, Split, Ties
+from mfjax.data.splits import HeldOut, Split, StrongSplit, Ties
 from mfjax.evaluation import sampled as sampling
 from mfjax.histories import Ragged, ragged
 from mfjax.histories.parts import Whole
@@ -165,6 +165,25 @@ def strong(
     split = splits.strong_generalisation(
         key, interactions, validation_users=validation_users, test_users=test_users, targets=targets
     )
+    return _of_users(split, catalogue)
+
+
+def of_liang(
+    interactions: Interactions,
+    key: Key | None = None,
+    *,
+    validation_users: int = 0,
+    test_users: int,
+    targets: float = 0.2,
+    catalogue: Catalogue = "all",
+) -> Tasks:
+    """Hold out whole users by the draws of Liang et al. (2018), which need no key; see `data.liang.split`."""
+    found = liang.split(interactions, validation_users=validation_users, test_users=test_users, targets=targets)
+    return _of_users(found, catalogue)
+
+
+def _of_users(split: StrongSplit, catalogue: Catalogue) -> Tasks:
+    check_catalogue(catalogue)
     check_no_leak(split)
 
     def task(held: HeldOut) -> tuple[Task, ...]:
@@ -173,7 +192,6 @@ def strong(
         whole = catalogue == "all"
         return (Task(split.train, held.targets, held.fold_in, fold_in=held.fold_in, whole_catalogue=whole),)
 
-    check_catalogue(catalogue)
     return Tasks(task(split.test), task(split.validation), split.checksum())
 
 
@@ -304,5 +322,6 @@ PROTOCOLS: dict[str, Protocol] = {
     "random": random,
     "folds": folds,
     "strong": strong,
+    "liang": of_liang,
 }
 """Protocols of one set of interactions, by name; `given` takes parts."""

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from mfjax.data import liang
 from mfjax.data.leaks import check_no_leak
 from mfjax.data.published.candidates import Candidates
 from mfjax.data.published.datasets import Dataset, load
@@ -96,6 +97,9 @@ def test_held_out_users_are_folded_in():
         assert task.history is task.fold_in
         assert task.excluded is task.fold_in
         assert (task.train.item_counts()[task.hidden.items] > 0).all()
+    published = protocols.of_liang(given, test_users=6, validation_users=4)
+    assert published.test[0].history is published.test[0].fold_in
+    assert published.checksum == liang.split(given, test_users=6, validation_users=4).checksum() != found.checksum
     test, validation = (set(tasks[0].fold_in.users.tolist()) for tasks in (found.test, found.validation))
     assert not test & validation
     assert protocols.strong(given, key(), test_users=6).validation == ()

@@ -73,7 +73,7 @@ def test_parts_are_taken_as_they_come(study, tmp_path):
     code, _, told = study(tmp_path, "--models", "popularity", "--users-core", "3")
     assert (code, told) == (
         2, "mfjax: users_core: 3 says nothing to the protocol given, only to leave-last, global-time, random, folds, "
-        "strong; leave it out\n",
+        "strong, liang; leave it out\n",
     )  # fmt: skip
     code, _, told = study(tmp_path, "--models", "ease", "--tune", "2")
     assert (code, "nothing is held out for validation" in told) == (2, True)

@@ -66,14 +66,18 @@ def line_of(name: str, x: Sequence[float], rows: Sequence[Any], drawn: Drawn = "
 
 
 def sweeps(results: Results, rows: Sequence[Row]) -> list[Plot]:
-    """Return the first measure over the settings of every sweep: a line for one parameter, heat maps for more."""
+    """Return the first measure over the settings of every sweep: a line for one parameter, heat maps for more.
+
+    Settings of several parameters that make no grid, such as the default and the best of a search, have no plot here.
+    """
     by_name = {row.model: row for row in rows if row.metric == results.measures[0]}
     plots = []
     for model in dict.fromkeys(setting.model for setting in results.settings if setting.swept):
         found = [(setting, by_name[str(setting)]) for setting in results.settings if setting.model == model]
         names = found[0][0].swept
         points = {tuple(dict(setting.parameters)[name] for name in names): row for setting, row in found}
-        if len(points) > 1:
+        values = [set(of_name) for of_name in zip(*points, strict=True)]
+        if 1 < len(points) == math.prod(map(len, values)):
             plots.append((_line if len(names) == 1 else _heat_maps)(model, names, points))
     return plots
 

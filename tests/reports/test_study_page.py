@@ -146,6 +146,13 @@ def test_a_sweep_of_one_value_is_no_plot():
     assert plots_settings.sweeps(results, results.rows(resamples=50)) == []
 
 
+def test_settings_that_make_no_grid_are_no_plot():
+    """As the default and the best of a search over two parameters."""
+    points = ({"reg": 0.003, "weight": 0.1}, {"reg": 0.02, "weight": 0.9})
+    results = made(*[Setting("m", tuple(point.items()), tuple(point)) for point in points])
+    assert plots_settings.sweeps(results, results.rows(resamples=50)) == []
+
+
 def test_a_model_of_any_name_has_files(tmp_path):
     settings = [Setting("../a b", (("reg", value),), ("reg",)) for value in (1.0, 2.0)]
     page_of(tmp_path / "out", made(*settings))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 from mfjax.files import atomic_path
 from mfjax.studies import command_line
 from mfjax.studies.options import MOST, Checked, Place, Within
 from mfjax.studies.tables import align
+
+
+Verdict = Literal["agrees", "published is wrong", "ours only", "MISS"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,15 @@ class Check:
     @property
     def passed(self) -> bool:
         return self.low <= self.measured <= self.high
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is to be said of the figure: a published one that does not pass where ours does is wrong."""
+        if not self.passed:
+            return "MISS"
+        if self.published is None:
+            return "ours only"
+        return "agrees" if self.low <= self.published <= self.high else "published is wrong"
 
 
 def near(table: str, quantity: str, published: float, measured: float, *, tolerance: float, note: str = "") -> Check:
@@ -85,12 +98,20 @@ def report(checks: Sequence[Check]) -> str:
                 _number(check.measured),
                 spread,
                 f"{_number(check.low)} .. {_number(check.high)}",
-                "ok" if check.passed else "MISS",
+                check.verdict,
             ]
         )
     notes = [f"- {check.quantity}: {check.note}" for check in checks if check.note]
-    missed = sum(not check.passed for check in checks)
-    return "\n".join([align(lines, left=2), "", *notes, "", f"{len(checks) - missed} of {len(checks)} figures agree"])
+    return "\n".join([align(lines, left=2), "", *notes, "", counted(checks)])
+
+
+def counted(checks: Sequence[Check]) -> str:
+    """Return how many figures there are of each verdict."""
+    counts = Counter(check.verdict for check in checks)
+    return (
+        f"{len(checks)} figures: {counts['agrees']} agree with the published ones, {counts['published is wrong']} are "
+        f"published wrongly, {counts['ours only']} are ours only, {counts['MISS']} miss"
+    )
 
 
 def _number(value: float) -> str:
@@ -103,7 +124,7 @@ def finish(checks: Sequence[Check], options: Options) -> None:
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
         with atomic_path(options.out / "paper_repro.json") as path:
-            path.write_text(json.dumps([asdict(check) | {"passed": check.passed} for check in checks], indent=1) + "\n")
+            path.write_text(json.dumps([asdict(check) | {"passed": check.passed, "verdict": check.verdict} for check in checks], indent=1) + "\n")
     if not all(check.passed for check in checks):
         raise SystemExit(1)
 

@@ -14,10 +14,11 @@ def test_worked_example_agrees_and_the_printed_dcg_is_marked():
     checks = t2.worked_example()
     assert all(check.passed for check in checks)
     assert "13.35 is the ideal DCG" in report(checks)
+    assert [check.verdict for check in checks] == ["published is wrong", "agrees", "agrees", "agrees"]
 
 
 def test_toy_matrix_agrees():
-    assert all(check.passed for check in t2.toy_matrix(3))
+    assert all(check.verdict == "ours only" for check in t2.toy_matrix(3))
 
 
 def test_a_miss_is_printed_written_and_exits_with_one(tmp_path, capsys):
@@ -27,7 +28,7 @@ def test_a_miss_is_printed_written_and_exits_with_one(tmp_path, capsys):
     assert stop.value.code == 1
     printed = capsys.readouterr().out
     assert "MISS" in printed
-    assert "1 of 2 figures agree" in printed
+    assert "2 figures: 1 agree with the published ones, 0 are published wrongly, 0 are ours only, 1 miss" in printed
     assert [entry["passed"] for entry in json.loads((tmp_path / "paper_repro.json").read_text())] == [True, False]
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.scipy.sparse.linalg import cg
 
-from mfjax import checks
+from mfjax import checks, compilation
 from mfjax.histories import Ragged
 from mfjax.ranking import sampling
 from mfjax.ranking.objective import Lambdas, Rows, objective, unit
-from mfjax.ranking.sampler import no_scores
+from mfjax.ranking.sampler import Sampler, no_scores
 from mfjax.ranking.values import Config, check_config, check_likes
 from mfjax.types import Array, Factors, Key
 
+SHORT = 16
+"""Histories up to this length are one group."""
 _HALVINGS = 8
 
 
@@ -50,7 +54,8 @@ def fold_in(
         config: what it was trained with: its loss, and lambda_u, which is `reg_user`.
         num_negatives: draws for each entry (static).
         num_steps: Newton steps (static).
-        block_size: users solved at once; memory is block_size * longest * num_negatives * dim numbers.
+        block_size: users solved at once; memory is block_size * longest * num_negatives * dim numbers. Users are solved
+            in groups of histories of similar length, but within `jit`, where lengths can not be seen.
 
     Returns:
         Rows of the dtype of the model's items.
@@ -81,12 +86,43 @@ def fold_in(
     checks.whole("num_negatives", num_negatives, remedy="pass the number of negatives an entry")
     checks.whole("num_steps", num_steps, remedy="pass the number of Newton steps")
     checks.whole("block_size", block_size, remedy="pass the number of users solved at once")
+    how = {"num_negatives": num_negatives, "num_steps": num_steps, "block_size": block_size}
     sampler = sampling.uniform(positives, num=num_negatives)
-    dtype = model.items.dtype
+    lengths = checks.seen(positives.lengths())
+    if lengths is None:
+        users = jnp.arange(positives.num_rows, dtype=jnp.int32)
+        return _solved(key, users, positives, sampler, model, config, **how)
+    found = jnp.zeros((positives.num_rows, config.dim), model.items.dtype)
+    for longest, users in _by_length(lengths):
+        lists = replace(positives, longest=longest)
+        found = found.at[users].set(_compiled(key, users, lists, sampler, model, config, **how))
+    return found
+
+
+def _by_length(lengths: np.ndarray) -> Iterator[tuple[int, Array]]:
+    """Return the users with a history in groups, each with a power of two that none of its histories exceeds."""
+    longest = 1 << np.ceil(np.log2(np.maximum(lengths, SHORT))).astype(np.int64)
+    for size in np.unique(longest[lengths > 0]).tolist():
+        yield size, jnp.asarray(np.flatnonzero((longest == size) & (lengths > 0)), jnp.int32)
+
+
+def _solved(
+    key: Key,
+    users: Array,
+    positives: Ragged,
+    sampler: Sampler,
+    model: Factors,
+    config: Config,
+    *,
+    num_negatives: int,
+    num_steps: int,
+    block_size: int,
+) -> Array:
+    """Return the rows of some users, [users, dim], whose histories are no longer than `positives.longest`."""
+    dtype, (num_items, dim) = model.items.dtype, model.items.shape
     lambdas = Lambdas(config.reg_user, 0.0, 0.0, 0.0)
     biases = jnp.zeros(num_items, dtype) if model.item_biases is None else model.item_biases
-
-    dim, is_cosine = model.items.shape[1], config.score == "cosine"
+    is_cosine = config.score == "cosine"
     embed = unit if is_cosine else _as_it_is
 
     def solve(user: Array) -> Array:
@@ -99,14 +135,17 @@ def fold_in(
         )
 
         def value(x: Array) -> Array:
-            users = jnp.broadcast_to(x[None, :], rows.positive.shape)
-            return objective(rows._replace(user=users), weights, config.loss, lambdas)
+            of_user = jnp.broadcast_to(x[None, :], rows.positive.shape)
+            return objective(rows._replace(user=of_user), weights, config.loss, lambdas)
 
         counts = jnp.any(weights > 0, axis=1).astype(dtype)  # [longest]
         start = embed(jnp.matmul(counts, rows.positive, precision="highest")) if is_cosine else jnp.zeros(dim, dtype)
         return embed(lax.fori_loop(0, num_steps, lambda _, x: _newton(value, embed, x), start))
 
-    return lax.map(solve, jnp.arange(positives.num_rows, dtype=jnp.int32), batch_size=block_size)
+    return lax.map(solve, users, batch_size=block_size)
+
+
+_compiled = compilation.jit(_solved, static_argnames=("num_negatives", "num_steps", "block_size"))
 
 
 def _as_it_is(x: Array) -> Array:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 import optax
 
@@ -15,6 +14,7 @@ from mfjax.als.objectives import Objective
 from mfjax.histories import Ragged, ragged
 from mfjax.ranking import Sampler, sampling
 from mfjax.ranking.losses import LOSSES
+from mfjax.ranking.unseen import item_counts
 from mfjax.search import Choice, Space, Uniform
 from mfjax.studies.fitting import least_squares, ranked
 from mfjax.studies.model import Model, Parameters
@@ -113,23 +113,21 @@ def _softmax_cosine() -> Model:
             temperature=parameters["temperature"],
             optimizer=_falling_adam(parameters["epochs"] * -(-len(task.train) // plain.batch_size)),
             order="permutation",
-            biases=False,
         )
 
     def sampler(parameters: Parameters, positives: Ragged) -> Sampler:
-        # Among the items of a sparse set hardly a draw is one that the user has taken: nobody looks.
-        share = positives.ids.shape[0] / (positives.num_rows * positives.num_columns)
-        rule: Literal["skip", "keep"] = "skip" if share > SPARSE else "keep"
-        return sampling.shared(positives, num=parameters["negatives"], false_negatives=rule)
+        # An item that nobody has taken has to be drawn too, or its score would stay above those that are pushed down.
+        weights = (item_counts(positives) + 1) ** parameters["beta"]
+        # As in the softmax over the catalogue, an item that the user has taken is an alternative like any other.
+        return sampling.shared(positives, num=parameters["negatives"], weights=weights, false_negatives="keep")
 
-    defaults = {"temperature": 0.1, "learning_rate": 0.002, "dim": 64, "negatives": 1024, "epochs": 25, "batch": 2048}
+    defaults = {
+        "temperature": 0.1, "learning_rate": 0.003, "beta": 0.7, "dim": 64, "negatives": 1024, "epochs": 25,
+        "batch": 1024,
+    }  # fmt: skip
     space: Space = {"temperature": Uniform(0.05, 0.3, log=True), "learning_rate": Uniform(3e-4, 1e-2, log=True)}
-    about = "softmax of cosines, negatives shared by a batch; for sparse data"
-    return ranked(config, sampler, defaults, space=space, about=about)
+    return ranked(config, sampler, defaults, space=space, about="softmax of cosines, negatives shared by a batch")
 
-
-SPARSE = 0.01
-"""The share of all pairs that are taken up to which the softmax of cosines takes any item for a negative."""
 
 _LEAST_SQUARES = {"reg_exponent": 1.0, "dim": 64, "steps": 16}
 _REG = {"reg": Uniform(1e-4, 1e-1, log=True)}

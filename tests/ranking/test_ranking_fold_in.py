@@ -100,3 +100,16 @@ def test_what_is_no_like_is_refused(key, positives, model, value, what):
 def test_items_beyond_the_model_are_refused(key, positives, model):
     with pytest.raises(ValueError, match=r"model: items: shape \(14, 4\) is not \(15, 4\)"):
         fold_in(key, positives, model._replace(items=model.items[:-1]), CONFIG)
+
+
+def test_users_in_groups_by_length_are_solved_as_all_at_once(key):
+    rng = np.random.default_rng(1)
+    lengths = [0, 3, 17, 40, 16, 1, 33]
+    users = np.repeat(np.arange(len(lengths)), lengths)
+    items = np.concatenate([rng.choice(60, length, replace=False) for length in lengths])
+    lists = ragged(Interactions(users.astype(np.int32), items.astype(np.int32), np.ones(len(users), np.float32), 7, 60))
+    wide = Factors(jnp.zeros((1, DIM)), jnp.asarray(rng.normal(size=(60, DIM)), jnp.float32))
+    together = solve(jax.random.clone(key), lists, wide, CONFIG, num_negatives=NUM)
+    found = fold_in(key, lists, wide, CONFIG, num_negatives=NUM)
+    assert not found[0].any()
+    np.testing.assert_allclose(found, together, atol=2e-4)

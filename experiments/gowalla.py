@@ -1,0 +1,79 @@
+"""`python -m experiments.gowalla`: check-ins of Gowalla, in the split that graph models publish on.
+
+He et al. (2020), LightGCN, and its successors: 29,858 users, 40,981 items, 810,128 train and 217,242 test pairs; all
+items that a user has not in train are ranked; Recall@20 and NDCG@20. Settings were chosen by Recall@20 on a tenth of the
+train part, drawn at random (`--tune`); models are then fitted on all of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from mfjax.data import datasets
+from mfjax.data.published.datasets import Dataset
+from mfjax.reports.command import Options as StudyOptions
+from mfjax.studies import MODELS as GENERAL
+from mfjax.studies import Model, command_line
+from mfjax.studies.options import Place
+
+
+def _with(name: str, about: str, **defaults: Any) -> Model:
+    return replace(GENERAL[name], defaults={**GENERAL[name].defaults, **defaults}, about=about)
+
+
+_IALS: dict[str, Any] = {"unobserved_weight": 0.01, "reg": 0.003}
+_SOFTMAX = GENERAL["softmax-cosine"]
+
+MODELS: dict[str, Model] = {
+    "popularity": GENERAL["popularity"],
+    "item-knn": GENERAL["item-knn"],
+    "ease": GENERAL["ease"],
+    "ials-64": _with("ials", "iALS, 64 factors", **_IALS),
+    "ials-256": _with("ials", "iALS, 256 factors", **_IALS, dim=256),
+    "softmax-cosine": _SOFTMAX,
+}
+SLOW = ("ease",)
+"""Models that take more than ten minutes, fitted only where they are named."""
+
+
+@dataclass(frozen=True)
+class Options(StudyOptions):
+    """Compare recommenders on Gowalla, in the split of LightGCN.
+
+    Example: python -m experiments.gowalla --data-dir gowalla --models ials-64 softmax-cosine --seeds 1
+
+    docs/results/benchmarks.md shows the table.
+    """
+
+    program: ClassVar[str] = "experiments.gowalla"
+    catalogue_of_models: ClassVar[Mapping[str, Model]] = MODELS
+
+    data_dir: Annotated[Path | None, Place("folder")] = None
+    """Folder with train.txt and test.txt; None looks in the cache."""
+    validation: float = 0.1
+    """Share of the train part that --tune judges settings by."""
+    models: tuple[str, ...] = tuple(name for name in MODELS if name not in SLOW)
+    """Models to fit. ease takes more than ten minutes, and is fitted only where it is named."""
+    seeds: int = 3
+    """Number of seeds; each draws its own start and its own negatives."""
+    k: tuple[int, ...] = (20,)
+    """Cutoffs of the metrics."""
+    timings: bool = True
+    """Show the seconds of fits in the table; never with --sweep or --tune."""
+
+    def load(self) -> Dataset:
+        """Return Gowalla."""
+        return datasets.load("gowalla", self.data_dir)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line."""
+    return command_line.main(Options, arguments, program=Options.program)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,7 +15,6 @@ from mfjax.studies import command_line
 from mfjax.studies.options import MOST, Checked, Place, Within
 from mfjax.studies.tables import align
 
-
 Verdict = Literal["agrees", "published is wrong", "ours only", "MISS"]
 
 
@@ -124,7 +123,12 @@ def finish(checks: Sequence[Check], options: Options) -> None:
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
         with atomic_path(options.out / "paper_repro.json") as path:
-            path.write_text(json.dumps([asdict(check) | {"passed": check.passed, "verdict": check.verdict} for check in checks], indent=1) + "\n")
+            path.write_text(
+                json.dumps(
+                    [asdict(check) | {"passed": check.passed, "verdict": check.verdict} for check in checks], indent=1
+                )
+                + "\n"
+            )
     if not all(check.passed for check in checks):
         raise SystemExit(1)
 

@@ -22,6 +22,8 @@ from mfjax.types import Array, Factors, Key
 SHORT = 16
 """Histories up to this length are one group."""
 _HALVINGS = 8
+_MOST_CG = 8
+"""Steps of conjugate gradient in a Newton step: the next one goes on, and more of them were no better."""
 
 
 def fold_in(
@@ -42,10 +44,10 @@ def fold_in(
     and with cosine scores x divided by its length in place of x: rows then have the length 1, and steps start from the
     mean of the history's items.
 
-    with uniform negatives j drawn once for each entry. Newton steps by conjugate gradient, each as long as the best of
-    1, 1/2, .., 1/128 of itself, or nothing when none of them is an improvement: the value never rises. The losses
-    `bpr` and `softmax` are convex in x and converge in a few steps; others go downhill as far as it goes. A user
-    without history, or who has seen every item, gets zeros.
+    with uniform negatives j drawn once for each entry. Newton steps, each by at most eight steps of conjugate gradient
+    and as long as the best of 1, 1/2, .., 1/128 of itself, or nothing when none of them is an improvement: the value
+    never rises. The losses `bpr` and `softmax` are convex in x and converge in a few steps; others go downhill as far
+    as it goes. A user without history, or who has seen every item, gets zeros.
 
     Args:
         key: draws the negatives; a user's depend on the key and the row alone.
@@ -158,7 +160,8 @@ def _newton(value: Callable[[Array], Array], embed: Callable[[Array], Array], x:
     at, forward = jax.linearize(embed, x)
     back = jax.linear_transpose(forward, x)
     slope, curvature = jax.linearize(jax.grad(value), at)
-    direction, _ = cg(lambda step: back(curvature(forward(step)))[0], -back(slope)[0], maxiter=x.shape[0])
+    hessian = lambda step: back(curvature(forward(step)))[0]  # noqa: E731
+    direction, _ = cg(hessian, -back(slope)[0], maxiter=min(x.shape[0], _MOST_CG))
     sizes = jnp.concatenate([jnp.zeros(1, x.dtype), (0.5 ** jnp.arange(_HALVINGS)).astype(x.dtype)])
     points = x[None, :] + sizes[:, None] * direction[None, :]
     values = lax.map(lambda point: value(embed(point)), points)

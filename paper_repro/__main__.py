@@ -1,9 +1,9 @@
 """`python -m paper_repro`: every table, one summary."""
 
-from paper_repro import t1, t2, t3, t4, t6
+from paper_repro import t1, t2, t3, t4, t5, t6, t7, t8, t9
 from paper_repro.verdict import Check, Options, main
 
-TABLES = {"T1": t1.measure, "T2": t2.measure, "T3": t3.measure, "T4": t4.measure, "T6": t6.measure}
+TABLES = {f"T{number}": table.measure for number, table in enumerate((t1, t2, t3, t4, t5, t6, t7, t8, t9), start=1)}
 
 
 def measure(options: Options) -> list[Check]:

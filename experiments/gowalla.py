@@ -18,6 +18,7 @@ from mfjax.data.published.datasets import Dataset
 from mfjax.reports.command import Options as StudyOptions
 from mfjax.studies import MODELS as GENERAL
 from mfjax.studies import Model, command_line
+from mfjax.studies.fitting import blended
 from mfjax.studies.options import Place
 
 
@@ -25,19 +26,24 @@ def _with(name: str, about: str, **defaults: Any) -> Model:
     return replace(GENERAL[name], defaults={**GENERAL[name].defaults, **defaults}, about=about)
 
 
-_IALS: dict[str, Any] = {"unobserved_weight": 0.01, "reg": 0.003}
-_SOFTMAX = GENERAL["softmax-cosine"]
+_IALS = _with("ials", "iALS, 512 factors", unobserved_weight=0.01, reg=0.006, dim=512)
 
 MODELS: dict[str, Model] = {
     "popularity": GENERAL["popularity"],
     "item-knn": GENERAL["item-knn"],
     "ease": GENERAL["ease"],
-    "ials-64": _with("ials", "iALS, 64 factors", **_IALS),
-    "ials-256": _with("ials", "iALS, 256 factors", **_IALS, dim=256),
-    "softmax-cosine": _SOFTMAX,
+    "ials-64": _with("ials", "iALS, 64 factors", unobserved_weight=0.01, reg=0.003),
+    "ials-256": _with("ials", "iALS, 256 factors", unobserved_weight=0.01, reg=0.003, dim=256),
+    "ials-512": _IALS,
+    "softmax-cosine": GENERAL["softmax-cosine"],
+    "softmax+ials": blended(
+        {"softmax": GENERAL["softmax-cosine"], "ials": _IALS},
+        weights={"softmax": 0.6, "ials": 0.4},
+        about="scores of softmax-cosine and ials-512, added up",
+    ),
 }
-SLOW = ("ease",)
-"""Models that take more than ten minutes, fitted only where they are named."""
+SLOW = ("ease", "softmax+ials")
+"""Models that take more than five minutes, fitted only where they are named."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Options(StudyOptions):
     validation: float = 0.1
     """Share of the train part that --tune judges settings by."""
     models: tuple[str, ...] = tuple(name for name in MODELS if name not in SLOW)
-    """Models to fit. ease takes more than ten minutes, and is fitted only where it is named."""
+    """Models to fit. ease and softmax+ials are slow, and are fitted only where they are named."""
     seeds: int = 3
     """Number of seeds; each draws its own start and its own negatives."""
     k: tuple[int, ...] = (20,)

@@ -35,7 +35,13 @@ MODELS: dict[str, Model] = {
     "ials-64": _with("ials", "iALS, 64 factors", **_IALS),
     "ials-192": _with("ials", "iALS, 192 factors", **_IALS, dim=192),
     "softmax-cosine": _with(
-        "softmax-cosine", "softmax of cosines, 192 factors", temperature=0.15, dim=192, negatives=512, batch=2048
+        "softmax-cosine",
+        "softmax of cosines, 192 factors",
+        temperature=0.15,
+        beta=0.7,
+        dim=192,
+        negatives=512,
+        batch=2048,
     ),
 }
 

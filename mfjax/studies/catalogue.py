@@ -122,7 +122,7 @@ def _softmax_cosine() -> Model:
         return sampling.shared(positives, num=parameters["negatives"], weights=weights, false_negatives="keep")
 
     defaults = {
-        "temperature": 0.1, "learning_rate": 0.003, "beta": 0.7, "dim": 64, "negatives": 1024, "epochs": 25,
+        "temperature": 0.1, "learning_rate": 0.003, "beta": 0.5, "dim": 64, "negatives": 1024, "epochs": 25,
         "batch": 1024,
     }  # fmt: skip
     space: Space = {"temperature": Uniform(0.05, 0.3, log=True), "learning_rate": Uniform(3e-4, 1e-2, log=True)}

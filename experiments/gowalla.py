@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from mfjax.data import datasets
 from mfjax.data.published.datasets import Dataset
@@ -21,19 +21,14 @@ from mfjax.studies import Model, command_line
 from mfjax.studies.fitting import blended
 from mfjax.studies.options import Place
 
-
-def _with(name: str, about: str, **defaults: Any) -> Model:
-    return replace(GENERAL[name], defaults={**GENERAL[name].defaults, **defaults}, about=about)
-
-
-_IALS = _with("ials", "iALS, 512 factors", unobserved_weight=0.01, reg=0.006, dim=512)
+_IALS = GENERAL["ials"].with_defaults("iALS, 512 factors", unobserved_weight=0.01, reg=0.006, dim=512)
 
 MODELS: dict[str, Model] = {
     "popularity": GENERAL["popularity"],
     "item-knn": GENERAL["item-knn"],
     "ease": GENERAL["ease"],
-    "ials-64": _with("ials", "iALS, 64 factors", unobserved_weight=0.01, reg=0.003),
-    "ials-256": _with("ials", "iALS, 256 factors", unobserved_weight=0.01, reg=0.003, dim=256),
+    "ials-64": GENERAL["ials"].with_defaults("iALS, 64 factors", unobserved_weight=0.01, reg=0.003),
+    "ials-256": GENERAL["ials"].with_defaults("iALS, 256 factors", unobserved_weight=0.01, reg=0.003, dim=256),
     "ials-512": _IALS,
     "softmax-cosine": GENERAL["softmax-cosine"],
     "softmax+ials": blended(

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from mfjax.data import datasets
 from mfjax.data.published.datasets import Dataset
@@ -21,21 +21,15 @@ from mfjax.studies import MODELS as GENERAL
 from mfjax.studies import Model, command_line
 from mfjax.studies.options import Place
 
-
-def _with(name: str, about: str, **defaults: Any) -> Model:
-    return replace(GENERAL[name], defaults={**GENERAL[name].defaults, **defaults}, about=about)
-
-
-_IALS: dict[str, Any] = {"unobserved_weight": 0.3, "reg": 0.007, "steps": 12}
+_IALS = GENERAL["ials"].with_defaults("iALS, 64 factors", unobserved_weight=0.3, reg=0.007, steps=12)
 
 MODELS: dict[str, Model] = {
     "popularity": GENERAL["popularity"],
     "item-knn": GENERAL["item-knn"],
     "ease": GENERAL["ease"],
-    "ials-64": _with("ials", "iALS, 64 factors", **_IALS),
-    "ials-192": _with("ials", "iALS, 192 factors", **_IALS, dim=192),
-    "softmax-cosine": _with(
-        "softmax-cosine",
+    "ials-64": _IALS,
+    "ials-192": _IALS.with_defaults("iALS, 192 factors", dim=192),
+    "softmax-cosine": GENERAL["softmax-cosine"].with_defaults(
         "softmax of cosines, 192 factors",
         temperature=0.15,
         beta=0.7,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -31,22 +31,16 @@ Name = Literal["ml-1m", "ml-20m", "msd"]
 HELD_OUT: dict[Name, int] = {"ml-1m": 600, "ml-20m": 10_000, "msd": 50_000}
 """Users for validation, and as many for test."""
 
-
-def _with(name: str, about: str, **defaults: Any) -> Model:
-    return replace(GENERAL[name], defaults={**GENERAL[name].defaults, **defaults}, about=about)
-
-
-_EASE = _with("ease", "linear item-item model", reg=500.0)
-_IALS = _with(
-    "ials", "iALS, 256 factors, background by popularity",
-    dim=256, unobserved_weight=0.15, popularity_exponent=0.15, reg=0.008,
-)  # fmt: skip
+_EASE = GENERAL["ease"].with_defaults("linear item-item model", reg=500.0)
+_IALS = GENERAL["ials"].with_defaults(
+    "iALS, 256 factors, background by popularity", dim=256, unobserved_weight=0.15, popularity_exponent=0.15, reg=0.008
+)
 
 MODELS: dict[str, Model] = {
     "popularity": GENERAL["popularity"],
     "item-knn": GENERAL["item-knn"],
-    "ease": replace(_EASE, defaults={"reg": 300.0}),
-    "ials-128": _with("ials", "iALS, 128 factors", dim=128, unobserved_weight=0.1, reg=0.01),
+    "ease": _EASE.with_defaults(reg=300.0),
+    "ials-128": GENERAL["ials"].with_defaults("iALS, 128 factors", dim=128, unobserved_weight=0.1, reg=0.01),
     "ials-256": _IALS,
     "ease+ials": blended(
         {"ease": _EASE, "ials": _IALS}, weights={"ease": 0.2, "ials": 0.8}, about="scores of both, added up"
@@ -62,7 +56,7 @@ class Options(StudyOptions):
     ml-1m: ratings of at least 4, users with at least 5 of them, 600 users each for validation and test. ml-20m and msd:
     the users and rows of the published tables.
 
-    Example: python -m experiments.strong --dataset ml-20m --data-dir ml-20m --models ease ials
+    Example: python -m experiments.strong --dataset ml-20m --data-dir ml-20m --models ease ials-256
 
     docs/results/benchmarks.md shows the table.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mfjax import checks
@@ -71,6 +71,19 @@ class Model:
             spaces.check(self.space)
         if strange := sorted(set(self.space) - set(self.defaults)):
             raise ValueError(f"space: {strange[0]!r} is no parameter; give it a default")
+
+    def with_defaults(self, about: str | None = None, **defaults: float) -> Model:
+        """Return the model with other defaults, and other words about it unless None.
+
+        Raises:
+            ValueError: as `parameters`.
+
+        Example:
+            >>> from mfjax.studies import MODELS
+            >>> MODELS["ials"].with_defaults("iALS, 256 factors", dim=256).defaults["dim"]
+            256
+        """
+        return replace(self, defaults=self.parameters(defaults), about=self.about if about is None else about)
 
     def parameters(self, chosen: Parameters) -> dict[str, Any]:
         """Return the defaults with those chosen.

@@ -38,23 +38,34 @@ FOUND = [
 ]
 
 
+def options_of(program: str) -> type:
+    """Return the class of options of a command."""
+    if program.startswith("mfjax"):
+        module, _, name = COMMANDS[program.split()[1]][0].partition(":")
+    else:
+        module, name = MODULES["paper_repro" if program.startswith("paper_repro") else program], "Options"
+    return getattr(importlib.import_module(module), name)
+
+
+# What --help gives as an example.
+for program in [*MODULES, *(f"mfjax {name}" for name in COMMANDS)]:
+    for told in re.findall(r"Example: (.*)", options_of(program).__doc__ or ""):
+        FOUND.append(pytest.param(told, id=f"{program} --help"))
+
+
 @pytest.mark.parametrize("line", FOUND)
 def test_a_documented_command_line_is_taken(line, monkeypatch):
     words = shlex.split(line, comments=True)
-    if words[0] == "mfjax":
-        program, rest = " ".join(words[:2]), words[2:]
-        module, _, name = COMMANDS[words[1]][0].partition(":")
-    else:
-        program, rest, name = words[2], words[3:], "Options"
-        module = MODULES["paper_repro" if program.startswith("paper_repro") else program]
+    start = 2 if words[0] == "mfjax" else 3
+    program, rest = " ".join(words[:2]) if words[0] == "mfjax" else words[2], words[start:]
     # The files of an example are the reader's own.
     monkeypatch.setattr(options, "_check_place", lambda *_: None)
     if "--config" in rest:
         at = rest.index("--config")
         rest = rest[:at] + rest[at + 2 :]
         rest = ["DATA", *rest] if words[0] == "mfjax" else rest
-    read = command_line.parse(getattr(importlib.import_module(module), name), rest, program=program)
-    if name in ("Options", "Study") and hasattr(read, "models"):
+    read = command_line.parse(options_of(program), rest, program=program)
+    if hasattr(read, "models") and hasattr(read, "catalogue_of_models"):
         assert set(read.models) <= set(read.catalogue_of_models)
 
 

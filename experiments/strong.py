@@ -82,8 +82,8 @@ class Options(StudyOptions):
     """Models to fit."""
     seeds: int = 3
     """Number of seeds; each draws its own start, and with it its own negatives."""
-    k: tuple[int, ...] = (20, 50, 100)
-    """Cutoffs of the metrics."""
+    metrics: tuple[str, ...] = ("recall@20", "recall@50", "ndcg@100")
+    """Measures."""
     convention: str = "strong-generalisation"
     """Definitions of the metrics."""
     tune_by: str | None = "ndcg@100"

@@ -45,6 +45,7 @@ COMPILED = {
     "mfjax.evaluation.measuring": ["_scores", "block_of_users", "measure", "pooled_of"],
     "mfjax.evaluation.sampled": ["_draw"],
     "mfjax.evaluation.side_by_side": ["_measure"],
+    "mfjax.ranking.folding": ["_solved"],
     "mfjax.ranking.training": ["epoch"],
     "mfjax.recommend.kinds": ["lists.similar_items", "scores.masked_scores"],
     "mfjax.recommend.reasons": ["als.explain"],

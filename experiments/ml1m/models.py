@@ -21,7 +21,9 @@ from mfjax.types import Interactions, Key, Scorer
 
 
 def _item_knn(key: Key, task: Task, parameters: Parameters) -> Scorer:
-    similar = baselines.cosine_neighbours(baselines.co_occurrence(task.train), parameters["neighbours"], ties="higher")
+    similar = baselines.cosine_neighbours(
+        baselines.co_occurrence(task.train), parameters["neighbours"], shrink=parameters["shrink"], ties="higher"
+    )
     return baselines.linear(similar, ragged(task.history))
 
 

@@ -41,7 +41,9 @@ def _popularity(key: Key, task: Task, parameters: Parameters) -> Scorer:
 
 def _item_knn(key: Key, task: Task, parameters: Parameters) -> Scorer:
     neighbours = min(parameters["neighbours"], task.train.num_items - 1)
-    return baselines.item_knn(task.train, num_neighbours=neighbours, history=ragged(task.history))
+    return baselines.item_knn(
+        task.train, num_neighbours=neighbours, shrink=parameters["shrink"], history=ragged(task.history)
+    )
 
 
 def _ease(key: Key, task: Task, parameters: Parameters) -> Scorer:
@@ -140,10 +142,10 @@ MODELS: dict[str, Model] = {
     "popularity": Model(fit=_popularity, random=False, folds_in=True, about="number of train interactions"),
     "item-knn": Model(
         fit=_item_knn,
-        defaults={"neighbours": 200},
+        defaults={"neighbours": 200, "shrink": 0.0},
         random=False,
         folds_in=True,
-        space={"neighbours": Choice((20, 50, 100, 200, 400))},
+        space={"neighbours": Choice((20, 50, 100, 200, 400)), "shrink": Choice((0.0, 5.0, 20.0, 100.0))},
         about="cosine of co-occurrence",
     ),
     "ease": Model(

@@ -60,11 +60,12 @@ def test_co_occurrence_sums_repeated_pairs(pairs, matrix):
     np.testing.assert_array_equal(baselines.co_occurrence(twice), 4 * matrix.T @ matrix)
 
 
+@pytest.mark.parametrize("shrink", [0.0, 2.5])
 @pytest.mark.parametrize("ties", ["lower", "higher"])
 @pytest.mark.parametrize("num_neighbours", [3, 200])
-def test_item_knn_keeps_the_nearest_and_never_itself(pairs, matrix, num_neighbours, ties):
+def test_item_knn_keeps_the_nearest_and_never_itself(pairs, matrix, num_neighbours, ties, shrink):
     norms = np.linalg.norm(matrix, axis=0)
-    cosine = (matrix.T @ matrix) / np.maximum(norms[:, None] * norms[None, :], 1e-9)
+    cosine = (matrix.T @ matrix) / np.maximum(norms[:, None] * norms[None, :] + shrink, 1e-9)
     # Rounded so that ties, which are exact in the counts, are exact here as well.
     weights = np.zeros_like(cosine)
     for item, row in enumerate(np.round(cosine, 6)):
@@ -73,7 +74,7 @@ def test_item_knn_keeps_the_nearest_and_never_itself(pairs, matrix, num_neighbou
             key=lambda other: (-row[other], other if ties == "lower" else -other),
         )[:num_neighbours]
         weights[item, order] = cosine[item, order]
-    scorer = baselines.item_knn(pairs, num_neighbours=num_neighbours, ties=ties)
+    scorer = baselines.item_knn(pairs, num_neighbours=num_neighbours, shrink=shrink, ties=ties)
     np.testing.assert_allclose(scorer(jnp.arange(NUM_USERS)), matrix @ weights, atol=1e-5)
 
 

@@ -23,13 +23,19 @@ def drawn(seed: int, num_items: int) -> Interactions:
 
 
 @settings(deadline=None, derandomize=True, database=None, max_examples=25)
-@given(st.integers(0, 10**6), st.sampled_from([3, 7]), st.sampled_from([1, 2, 5]), st.sampled_from(["lower", "higher"]))
-def test_neighbours_are_those_of_the_table(seed, num_items, k, ties):
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([3, 7]),
+    st.sampled_from([1, 2, 5]),
+    st.sampled_from(["lower", "higher"]),
+    st.sampled_from([0.0, 3.0]),
+)
+def test_neighbours_are_those_of_the_table(seed, num_items, k, ties, shrink):
     pairs = drawn(seed, num_items)
     if len(pairs) == 0:
         return
-    table = np.asarray(baselines.cosine_neighbours(baselines.co_occurrence(pairs), k, ties=ties))
-    lists = baselines.linear(baselines.nearest_items(pairs, k, ties=ties), ragged(pairs))
+    table = np.asarray(baselines.cosine_neighbours(baselines.co_occurrence(pairs), k, shrink=shrink, ties=ties))
+    lists = baselines.linear(baselines.nearest_items(pairs, k, shrink=shrink, ties=ties), ragged(pairs))
     found = lists.rows(np.arange(num_items))
     # Cosines that are equal in one rounding may differ in another: their sum is the same.
     np.testing.assert_allclose(found.sum(axis=1), table.sum(axis=1), rtol=1e-5, atol=1e-6)
@@ -67,6 +73,8 @@ def test_ease_on_the_host(monkeypatch):
         (lambda: baselines.ease_weights_on_host(PAIRS, 0.0), "reg: "),
         (lambda: baselines.nearest_items(PAIRS, 0), "num_neighbours: "),
         (lambda: baselines.nearest_items(PAIRS, 1, ties="none"), "ties: "),
+        (lambda: baselines.nearest_items(PAIRS, 1, shrink=-1.0), "shrink: "),
+        (lambda: baselines.item_knn(PAIRS, shrink=np.nan), "shrink: "),
         (lambda: baselines.linear(baselines.nearest_items(drawn(0, 7), 2), ragged(PAIRS)), "weights: has 7 users and"),
     ],
 )

@@ -72,7 +72,7 @@ def test_every_split_is_checked_for_leaks(folder, monkeypatch):
     def leaks(split):
         raise ValueError("split: leaks")
 
-    monkeypatch.setattr(protocols, "check_no_leak", leaks)
+    monkeypatch.setattr("mfjax.studies.tasks.check_no_leak", leaks)
     monkeypatch.setattr(benchmark, "check_no_leak", leaks)
     stages = two_stage.Options(data_dir=folder)
     for options in (losses(folder), stages, benchmark.Options(data=("600",), tasks=("top-k",))):

@@ -25,7 +25,7 @@ _IALS = GENERAL["ials"].with_defaults("iALS, 512 factors", unobserved_weight=0.0
 
 MODELS: dict[str, Model] = {
     "popularity": GENERAL["popularity"],
-    "item-knn": GENERAL["item-knn"],
+    "item-knn": GENERAL["item-knn"].with_defaults(neighbours=400, shrink=20),
     "ease": GENERAL["ease"],
     "ials-64": GENERAL["ials"].with_defaults("iALS, 64 factors", unobserved_weight=0.01, reg=0.003),
     "ials-256": GENERAL["ials"].with_defaults("iALS, 256 factors", unobserved_weight=0.01, reg=0.003, dim=256),

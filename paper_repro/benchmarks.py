@@ -55,16 +55,18 @@ def measured(study: Any, models: Sequence[str], *, seeds: int, progress: bool) -
 def check(table: str, figure: Figure, measure: str, found: Measured) -> Check:
     """Return the check of one figure."""
     per_seed, wanted = found[figure.model, measure], figure.values[measure]
-    near = figure.tolerance is not None
+    low, high, note = wanted, 1.0, f"at least: {figure.source}"
+    if figure.tolerance is not None:
+        low, high, note = wanted - figure.tolerance, wanted + figure.tolerance, figure.source
     return Check(
         table=table,
         quantity=f"{figure.model}, {measure}",
         published=wanted if figure.printed else None,
         measured=float(per_seed.mean()),
-        low=wanted - figure.tolerance if figure.tolerance is not None else wanted,
-        high=wanted + figure.tolerance if figure.tolerance is not None else 1.0,
+        low=low,
+        high=high,
         spread=(float(per_seed.min()), float(per_seed.max())) if len(per_seed) > 1 else None,
-        note=("" if near else "at least: ") + figure.source,
+        note=note,
     )
 
 

@@ -134,8 +134,9 @@ def cosine_neighbours(gramian: Array, num_neighbours: int, *, shrink: float = 0.
     squares = jnp.diagonal(gramian)
     scale = jnp.where(squares > 0, 1 / jnp.sqrt(jnp.where(squares > 0, squares, 1)), 0)
     cosine = gramian * scale[:, None] * scale[None, :]
-    lengths = jnp.sqrt(squares)
-    cosine *= _shrunk(lengths[:, None] * lengths[None, :], jnp.asarray(shrink, gramian.dtype))
+    if shrink:
+        lengths = jnp.sqrt(squares)
+        cosine *= _shrunk(lengths[:, None] * lengths[None, :], jnp.asarray(shrink, gramian.dtype))
     others = jnp.where(jnp.eye(num_items, dtype=bool), -jnp.inf, cosine)
     columns = _COLUMNS[ties](num_items)
     ids = columns[jax.lax.top_k(others[:, columns], min(num_neighbours, num_items - 1))[1]]
@@ -178,7 +179,8 @@ def nearest_items(
             here = slice(products.indptr[row], products.indptr[row + 1])
             others = products.indices[here]
             cosines = products.data[here].astype(np.float32) * scale[first + row] * scale[others]
-            cosines *= _shrunk(lengths[first + row] * lengths[others], np.float32(shrink))
+            if shrink:
+                cosines *= _shrunk(lengths[first + row] * lengths[others], np.float32(shrink))
             best = _best(np.where(others == first + row, 0, cosines), num_neighbours, ties)
             rows.append(np.full(len(best), first + row, np.int32))
             ids.append(others[best].astype(np.int32))
@@ -192,7 +194,7 @@ BLOCK = 1024
 
 
 def _shrunk(product: Any, shrink: Any) -> Any:
-    """Return what a cosine is multiplied by, given the product of lengths; exactly 1 where nothing is shrunk."""
+    """Return what a cosine is multiplied by, given the product of the lengths, which may be 0."""
     return product / (product + shrink + (product == 0))
 
 

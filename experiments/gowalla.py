@@ -26,7 +26,8 @@ _IALS = GENERAL["ials"].with_defaults("iALS, 512 factors", unobserved_weight=0.0
 MODELS: dict[str, Model] = {
     "popularity": GENERAL["popularity"],
     "item-knn": GENERAL["item-knn"].with_defaults(neighbours=400, shrink=20),
-    "ease": GENERAL["ease"],
+    "item-knn-mean": GENERAL["item-knn-mean"],
+    "ease": GENERAL["ease"].with_defaults(reg=80),
     "ials-64": GENERAL["ials"].with_defaults("iALS, 64 factors", unobserved_weight=0.01, reg=0.003),
     "ials-256": GENERAL["ials"].with_defaults("iALS, 256 factors", unobserved_weight=0.01, reg=0.003, dim=256),
     "ials-512": _IALS,
@@ -64,7 +65,7 @@ class Options(StudyOptions):
     k: tuple[int, ...] = (20,)
     """Cutoffs of the metrics."""
     timings: bool = True
-    """Show the seconds of fits in the table; never with --sweep or --tune."""
+    """Show the seconds of fits in the table; never with --sweep, --tune or --patience."""
 
     def load(self) -> Dataset:
         """Return Gowalla."""

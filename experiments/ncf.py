@@ -66,7 +66,7 @@ class Options(StudyOptions):
     tune_by: str | None = "ndcg@10"
     """Measure that --tune maximises."""
     timings: bool = True
-    """Show the seconds of fits in the table; never with --sweep or --tune."""
+    """Show the seconds of fits in the table; never with --sweep, --tune or --patience."""
 
     def load(self) -> Dataset:
         """Return the train part, the tests and what they are listed among."""

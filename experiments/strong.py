@@ -89,7 +89,7 @@ class Options(StudyOptions):
     tune_by: str | None = "ndcg@100"
     """Measure that --tune maximises."""
     timings: bool = True
-    """Show the seconds of fits in the table; never with --sweep or --tune."""
+    """Show the seconds of fits in the table; never with --sweep, --tune or --patience."""
 
     def load(self) -> Dataset:
         """Return the data set."""

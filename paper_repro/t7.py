@@ -12,6 +12,7 @@ from paper_repro.benchmarks import Figure, table
 from paper_repro.verdict import Check, Options, main
 
 LIGHTGCN = "He et al. (2020), LightGCN: simplifying and powering graph convolution network, SIGIR"
+BARS = "Zhu et al. (2022), BARS: towards open benchmarking for recommender systems, SIGIR, set Gowalla_m1"
 
 
 def _values(recall: float, ndcg: float) -> Mapping[str, float]:
@@ -19,9 +20,9 @@ def _values(recall: float, ndcg: float) -> Mapping[str, float]:
 
 
 FIGURES = [
-    Figure("item-knn", _values(0.1570, 0.1214), "item kNN of Zhu et al. (2022), BARS, set Gowalla_m1", tolerance=0.002),
+    Figure("item-knn-mean", _values(0.1570, 0.1214), f"item kNN of {BARS}", tolerance=0.002),
     Figure("ials-256", _values(0.1627, 0.1378), f"MF-BPR, 64 factors, of {LIGHTGCN}", printed=False),
-    Figure("ials-512", _values(0.1765, 0.1467), "EASE of Zhu et al. (2022), BARS, set Gowalla_m1", printed=False),
+    Figure("ials-512", _values(0.1765, 0.1467), f"EASE of {BARS}", printed=False),
     Figure("softmax-cosine", _values(0.1830, 0.1554), f"LightGCN, 64 factors, of {LIGHTGCN}", printed=False),
 ]
 

@@ -61,7 +61,7 @@ class Options(StudyOptions):
     tune_by: Annotated[str | None, tyro.conf.arg(metavar="METRIC@K")] = "ndcg@10"
     """Measure that --tune maximises; None for the first of --metrics."""
     timings: bool = True
-    """Show the seconds of fits in the table; never with --sweep or --tune."""
+    """Show the seconds of fits in the table; never with --sweep, --tune or --patience."""
 
     def load(self) -> Dataset:
         """Return MovieLens-100K."""

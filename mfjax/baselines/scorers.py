@@ -88,22 +88,23 @@ class Popularity:
         return jnp.broadcast_to(self.counts[None, :], (users.shape[0], self.counts.shape[0]))
 
 
-def linear(weights: Array | Ragged, history: Ragged) -> Linear:
+def linear(weights: Array | Ragged, history: Ragged, *, item_biases: Array | None = None) -> Linear:
     r"""Return the scorer of an item-item model: every entry of a user's history votes for the items it is tied to.
 
-    .. math:: s(u, j) = \sum_{i \in H_u} r_{ui} W_{ij}
+    .. math:: s(u, j) = b_j + \sum_{i \in H_u} r_{ui} W_{ij}
 
     Args:
         weights: float [num_items, num_items], W; or its rows as lists, of which most items are not part.
         history: the lists of the users to score, which need not be those W was learned from.
+        item_biases: float [num_items], b; None for zeros.
 
     Returns:
         A scorer. Memory: 4 * num_items^2 bytes for a dense W and 8 a number for lists, and 4 * batch * num_items for a
         block.
 
     Raises:
-        ValueError: for weights that are no square of the history's items, a history of another kind, or one whose
-            values have weights; the scorer, for users that the history has not.
+        ValueError: for weights that are no square of the history's items, biases that are not one for each, a history
+            of another kind, or one whose values have weights; the scorer, for users that the history has not.
 
     Example:
         >>> from mfjax.histories import ragged
@@ -120,7 +121,11 @@ def linear(weights: Array | Ragged, history: Ragged) -> Linear:
     else:
         remedy = "pass one weight for each pair of the history's items"
         weights = checks.floats("weights", weights, (size, size), remedy)
-    return Linear(weights, history)
+    if item_biases is not None:
+        item_biases = checks.floats(
+            "item_biases", item_biases, (size,), "pass one bias for each of the history's items"
+        )
+    return Linear(weights, history, item_biases)
 
 
 LANES = 16
@@ -135,10 +140,12 @@ class Linear:
     Attributes:
         weights: float [num_items, num_items], W, or its rows as lists.
         history: the lists of the users that it scores.
+        item_biases: float [num_items], what is added to the score of each item for every user; None for nothing.
     """
 
     weights: Array | Ragged
     history: Ragged
+    item_biases: Array | None = None
 
     @property
     def num_users(self) -> int:
@@ -146,7 +153,10 @@ class Linear:
         return self.history.num_rows
 
     def __call__(self, users: Array) -> Array:
-        users = _users(users, self.num_users)
+        scores = self._votes(_users(users, self.num_users))
+        return scores if self.item_biases is None else scores + self.item_biases[None, :]
+
+    def _votes(self, users: Array) -> Array:
         ids, values, mask = self.history.rows(users)  # padding: id 0, value 0
         if isinstance(self.weights, Ragged):
             return _sum_of_lists(self.weights, ids, values, mask)

@@ -101,7 +101,8 @@ def nobody(learned: Factors | Scorer) -> Factors | Scorer:
     if isinstance(learned, Popularity):
         return learned
     if isinstance(learned, Linear):
-        return Popularity(jnp.zeros(learned.history.num_columns))
+        biases = learned.item_biases
+        return Popularity(jnp.zeros(learned.history.num_columns) if biases is None else biases)
     raise ValueError(f"unknown: a {type(learned).__name__} has no scores for an unknown user; pass unknown='error'")
 
 

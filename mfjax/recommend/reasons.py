@@ -90,7 +90,8 @@ class Reasons(Newcomers):
         ids, values, mask = (np.asarray(part[0]) for part in lists.rows(jnp.asarray(user)))
         if isinstance(learned, Linear):
             parts = (values[:, None] * learned.rows(ids)[:, items]).T
-            return ids, mask, np.pad(parts, ((0, 0), (0, 1)))
+            rest = np.zeros(len(items)) if learned.item_biases is None else np.asarray(learned.item_biases)[items]
+            return ids, mask, np.concatenate([parts, rest[:, None].astype(parts.dtype)], axis=1)
         if isinstance(learned, Factors) and isinstance(config, als.Config):
             return ids, mask, self._by_least_squares(learned, config, user, items)
         if isinstance(learned, Factors) and isinstance(config, svd.Config):

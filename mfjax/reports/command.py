@@ -6,7 +6,6 @@ are classes of options too: other defaults, other models, and a table more.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -18,7 +17,7 @@ from mfjax import devices
 from mfjax.data.describing.source import Source
 from mfjax.data.published.datasets import Dataset
 from mfjax.metrics.conventions import PRESETS
-from mfjax.reports import study_options, study_tables
+from mfjax.reports import study_choosing, study_options, study_tables
 from mfjax.reports.sections import Section
 from mfjax.reports.study_fields import Fields
 from mfjax.search import Trial, best
@@ -28,6 +27,7 @@ from mfjax.studies.manifests import Recorded
 from mfjax.studies.model import Model
 from mfjax.studies.running import Progress, fit, run
 from mfjax.studies.sentences import about, sampled_warning
+from mfjax.studies.settings import Chosen, Sweep
 from mfjax.studies.tasks import Tasks
 from mfjax.types import Factors, Interactions, Key, Scorer
 
@@ -102,6 +102,10 @@ class Options(Fields):
         print(f"{self.about(dataset, first)}\n", flush=True)
         fixed = study_options.parameters(self)
         trials = self.searched(first, fixed)
+        chosen: Chosen = fixed | {name: self.joined(name, fixed, each) for name, each in trials.items()}
+        sweep = study_options.swept(self)
+        if self.patience:
+            chosen, sweep = self.stopped(first, sweep, chosen), {}
         fitted: dict[str, Scorer | Factors] = {}
 
         def tell(progress: Progress) -> None:
@@ -116,8 +120,8 @@ class Options(Fields):
         found = run(
             lambda seed: tasks_of(self.split_seed_of(seed)).test,
             self.named(),
-            sweep=study_options.swept(self),
-            parameters=fixed | {name: self.joined(name, fixed, each) for name, each in trials.items()},
+            sweep=sweep,
+            parameters=chosen,
             seeds=seeds,
             metrics=self.metrics,
             cutoffs=self.k,
@@ -140,7 +144,7 @@ class Options(Fields):
 
     def is_timed(self) -> bool:
         """Return whether seconds are told: those of a sweep or a search depend on what is compiled before."""
-        return self.timings and not self.sweep and not self.tune
+        return self.timings and not (self.sweep or self.tune or self.patience)
 
     def split_seed_of(self, seed: int) -> int:
         """Return the seed of the split that a model of a seed is fitted on: one split for all."""
@@ -195,28 +199,11 @@ class Options(Fields):
         self, tasks: Tasks, models: Mapping[str, Model], fixed: Mapping[str, Mapping[str, Any]], num_trials: int
     ) -> dict[str, list[Trial]]:
         """Return the trials of those models that have a space."""
-        measure = study_options.tuned_measure(self)
+        return study_choosing.search(self, tasks, models, fixed, num_trials)
 
-        def tell(name: str, trial: Trial) -> None:
-            if self.progress:
-                told = f"tune {name}: setting {trial.number + 1} of {num_trials}, {measure} {abs(trial.score()):.4f}"
-                print(told, file=sys.stderr, flush=True)
-
-        searchable = {name: model for name, model in models.items() if model.space}
-        if not searchable:
-            return {}
-        return choosing.search(
-            tasks.validation,
-            searchable,
-            trials=num_trials,
-            method=self.tune_method,
-            measure=measure,
-            parameters={name: values for name, values in fixed.items() if name in searchable},
-            seed=self.first_seed,
-            convention=PRESETS[self.convention],
-            folder=self.out,
-            on_trial=tell,
-        )
+    def stopped(self, tasks: Tasks, sweep: Sweep, chosen: Chosen) -> Chosen:
+        """Return the settings of every model, each trained for as long as validation gets better."""
+        return study_choosing.stopped(self, tasks, sweep, chosen)
 
     def sections(self, studied: Studied) -> list[Section]:
         """Return the tables of the study, in order."""

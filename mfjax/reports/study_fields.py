@@ -72,8 +72,8 @@ class Fitted(Checked):
     group: ClassVar[str] = "model"
 
     models: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")] = ("popularity", "item-knn", "ease", "ials")
-    """Models to fit: random, popularity, item-knn, ease, ials, als, bpr, warp, softmax, softmax-cosine, lambdarank;
-    explicit and item-bias predict ratings."""
+    """Models to fit: random, popularity, item-knn, item-knn-mean, ease, ials, als, bpr, warp, softmax, softmax-cosine,
+    lambdarank; explicit and item-bias predict ratings."""
     sweep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL.PARAMETER=VALUE,VALUE ..."), Words()] = ()
     """Values of a parameter to compare, such as ease.reg=10,100,1000; several parameters of a model make a grid."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL.PARAMETER=VALUE ..."), Words()] = ()
@@ -97,7 +97,10 @@ class Tuned(Checked):
     tune_method: Annotated[str, tyro.conf.arg(metavar="METHOD"), OneOf(choosing.METHOD_NAMES)] = "random"
     """How --tune searches: random, halving, tpe (extra tune), gradient (least squares)."""
     tune_by: Annotated[str | None, tyro.conf.arg(metavar="METRIC@K")] = None
-    """Measure that --tune maximises, such as ndcg@10; None for the first of --metrics."""
+    """Measure that --tune and --patience maximise, such as ndcg@10; None for the first of --metrics."""
+    patience: Annotated[int, tyro.conf.arg(metavar="LOOKS"), Within(0, MOST)] = 0
+    """Look at the validation part after every step or epoch, stop after this many looks without a better score, and fit
+    for as long as was best; 0 for the steps and epochs of each setting."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class Measured(Checked):
     compare: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")] = ("all",)
     """Models whose settings are tested in pairs, with p values adjusted by Holm's method; or all, or none."""
     timings: bool = False
-    """Show the seconds of fits in the table; never with --sweep or --tune."""
+    """Show the seconds of fits in the table; never with --sweep, --tune or --patience."""
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,8 @@ def check(options: Any) -> None:
             checks.choice("compare", name, models)
     if options.tune:
         check_tuned(options, models)
+    if options.patience:
+        check_stopped(options, models)
     if options.out is not None:
         extras.require("matplotlib")
         fits.folder(options.out)
@@ -73,13 +75,25 @@ def check_tuned(options: Any, models: Mapping[str, Model]) -> None:
     if not searched:
         able = [name for name, model in options.catalogue_of_models.items() if model.space]
         raise ValueError(f"tune: none of the models has a search space; choose from {', '.join(able)}")
-    if options.split_seed_of(0) != options.split_seed_of(1):
-        raise ValueError("tune: with a split for every seed, what one hides another trains on; pass another rule")
+    _check_one_split("tune", options)
     if options.tune_method == "tpe":
         extras.require("optuna")
     if options.tune_method == "gradient":
         for name in searched:
             choosing.check_gradient(name, models[name], tuned_measure(options))
+
+
+def check_stopped(options: Any, models: Mapping[str, Model]) -> None:
+    """Raise ValueError for early stopping where no model is trained step by step, or what would peek."""
+    if all(model.length is None for model in models.values()):
+        able = [name for name, model in options.catalogue_of_models.items() if model.length is not None]
+        raise ValueError(f"patience: none of the models is trained step by step; choose from {', '.join(able)}")
+    _check_one_split("patience", options)
+
+
+def _check_one_split(option: str, options: Any) -> None:
+    if options.split_seed_of(0) != options.split_seed_of(1):
+        raise ValueError(f"{option}: with a split for every seed, what one hides another trains on; pass another rule")
 
 
 def check_meant(study: Any, protocol: str) -> None:
@@ -91,8 +105,9 @@ def check_meant(study: Any, protocol: str) -> None:
                 f"{name}: {getattr(study, name)} says nothing to the protocol {protocol}, only to {', '.join(known)}; "
                 "leave it out"
             )
-    if study.tune and not study.holds_out(protocol):
-        raise ValueError(f"tune: nothing is held out to choose settings by; {FOR_VALIDATION[protocol]}")
+    for option in ("tune", "patience"):
+        if getattr(study, option) and not study.holds_out(protocol):
+            raise ValueError(f"{option}: nothing is held out to choose settings by; {FOR_VALIDATION[protocol]}")
 
 
 def choices(study: Any, protocol: str, pairs: Interactions) -> dict[str, Any]:

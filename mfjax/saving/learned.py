@@ -57,6 +57,8 @@ def written(
     if isinstance(learned, Linear):
         arrays, history = _written_lists(f"{prefix}history", learned.history, seen)
         weights, how = _written_weights(f"{prefix}weights", learned.weights)
+        if learned.item_biases is not None:
+            arrays |= {f"{prefix}item_biases": np.asarray(learned.item_biases)}
         return arrays | weights, {"kind": "linear", "history": history, "weights": how}
     if isinstance(learned, TwoStages):
         arrays, exclude = _written_lists(f"{prefix}exclude", learned.exclude, seen)
@@ -109,11 +111,11 @@ def names(described: Any, arrays: Mapping[str, np.ndarray], prefix: str = "") ->
     if kind == "popularity":
         return {f"{prefix}counts"}, set()
     if kind == "linear":
-        history = _names_of(f"{prefix}history", described["history"], arrays)
+        history, biases = _names_of(f"{prefix}history", described["history"], arrays), {f"{prefix}item_biases"}
         if described["weights"] == _NUMBERS:
-            return history | {f"{prefix}weights"}, set()
+            return history | {f"{prefix}weights"}, biases
         check_sizes(f"{prefix}weights", described["weights"])
-        return history | names_of_lists(f"{prefix}weights", arrays), set()
+        return history | names_of_lists(f"{prefix}weights", arrays), biases
     needed, allowed = _names_of(f"{prefix}exclude", described["exclude"], arrays), set[str]()
     for stage in STAGES:
         own, others = names(described[stage], arrays, f"{prefix}{stage}.")
@@ -155,6 +157,8 @@ def check(
             real(f"{prefix}weights", arrays[f"{prefix}weights"], (num_items, num_items))
         else:
             check_lists(f"{prefix}weights", arrays, described["weights"], num_items, num_items, "item")
+        if f"{prefix}item_biases" in arrays:
+            real(f"{prefix}item_biases", arrays[f"{prefix}item_biases"], (num_items,))
         require(described["history"] is not None, f"{prefix}history: there is none")
         _check_lists(f"{prefix}history", described["history"], arrays, num_users, num_items, has_seen)
     else:
@@ -189,9 +193,10 @@ def read(
     if kind == "linear":
         history = _read_lists(f"{prefix}history", described["history"], arrays, seen)
         assert history is not None
-        if described["weights"] == _NUMBERS:
-            return Linear(on_device("weights", arrays[f"{prefix}weights"]), history)
-        return Linear(read_lists(f"{prefix}weights", arrays, described["weights"]), history)
+        own, name = f"{prefix}weights", f"{prefix}item_biases"
+        dense = described["weights"] == _NUMBERS
+        weights = on_device("weights", arrays[own]) if dense else read_lists(own, arrays, described["weights"])
+        return Linear(weights, history, on_device("item_biases", arrays[name]) if name in arrays else None)
     stages = [read(described[stage], arrays, seen, f"{prefix}{stage}.") for stage in STAGES]
     exclude = _read_lists(f"{prefix}exclude", described["exclude"], arrays, seen)
     return TwoStages(stages[0], stages[1], exclude, described["candidates"])

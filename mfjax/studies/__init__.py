@@ -1,11 +1,11 @@
 """The study engine: models fitted on the tasks of a protocol, judged by what was hidden, and compared.
 
 `run` fits models of the `catalogue`, or a user's own `Model`, on the tasks of one of the `protocols`, and returns
-`Results`; `search` and `tune` choose settings on validation tasks. It prints nothing.
+`Results`; `search`, `tune` and `stopped` choose settings on validation tasks. It prints nothing.
 
 Before the fit: `protocols`, `task`. The models: `model`, `fitting` (how most are made), `catalogue`. The run:
-`settings`, `running`, `judging`, `fits` (on disk), `choosing`. After it: `findings`, `tables`, `sentences`,
-`manifests`. Commands: `command_line`, `option_files`, `kept`, `compiled`, `extras`.
+`settings`, `running`, `judging`, `fits` (on disk). On validation: `choosing`, `stopping`, `curves`. After the run:
+`findings`, `tables`, `sentences`, `manifests`. Commands: `command_line`, `option_files`, `kept`, `compiled`, `extras`.
 """
 
 import lazy_loader
@@ -21,6 +21,7 @@ __all__ = [
     "choosing",
     "command_line",
     "compiled",
+    "curves",
     "extras",
     "findings",
     "fits",
@@ -36,6 +37,8 @@ __all__ = [
     "search",
     "sentences",
     "settings",
+    "stopped",
+    "stopping",
     "tables",
     "task",
     "tune",
@@ -49,6 +52,7 @@ _NAMES = {
     "protocols": ["Tasks"],
     "running": ["run"],
     "settings": ["Setting"],
+    "stopping": ["stopped"],
     "task": ["Task"],
 }
 _MODULES = sorted(set(__all__) - {name for found in _NAMES.values() for name in found})

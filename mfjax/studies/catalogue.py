@@ -39,10 +39,21 @@ def _popularity(key: Key, task: Task, parameters: Parameters) -> Scorer:
     return baselines.popularity(task.item_counts)
 
 
-def _item_knn(key: Key, task: Task, parameters: Parameters) -> Scorer:
-    neighbours = min(parameters["neighbours"], task.train.num_items - 1)
-    return baselines.item_knn(
-        task.train, num_neighbours=neighbours, shrink=parameters["shrink"], history=ragged(task.history)
+def _item_knn(scorer: Callable[..., Scorer], neighbours: int, about: str) -> Model:
+    """Return the model of items' nearest items, with a number of neighbours where nothing is said."""
+
+    def fit(key: Key, task: Task, parameters: Parameters) -> Scorer:
+        most = task.train.num_items - 1
+        asked = {"num_neighbours": min(parameters["neighbours"], most), "shrink": parameters["shrink"]}
+        return scorer(task.train, **asked, history=ragged(task.history))
+
+    return Model(
+        fit=fit,
+        defaults={"neighbours": neighbours, "shrink": 0.0},
+        random=False,
+        folds_in=True,
+        space={"neighbours": Choice((20, 50, 100, 200, 400)), "shrink": Choice((0.0, 5.0, 20.0, 100.0))},
+        about=about,
     )
 
 
@@ -140,14 +151,8 @@ _RANKED_SPACE = {"learning_rate": Uniform(1e-3, 3e-2, log=True), "reg": Uniform(
 MODELS: dict[str, Model] = {
     "random": Model(fit=_random, folds_in=True, about="scores drawn by key"),
     "popularity": Model(fit=_popularity, random=False, folds_in=True, about="number of train interactions"),
-    "item-knn": Model(
-        fit=_item_knn,
-        defaults={"neighbours": 200, "shrink": 0.0},
-        random=False,
-        folds_in=True,
-        space={"neighbours": Choice((20, 50, 100, 200, 400)), "shrink": Choice((0.0, 5.0, 20.0, 100.0))},
-        about="cosine of co-occurrence",
-    ),
+    "item-knn": _item_knn(baselines.item_knn, 200, "cosine of co-occurrence"),
+    "item-knn-mean": _item_knn(baselines.item_knn_mean, 100, "weighted mean over the nearest items"),
     "ease": Model(
         fit=_ease,
         defaults={"reg": 200.0},

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,22 @@ import numpy as np
 from mfjax import als, checks, compilation, recommend
 from mfjax.als import hypergradients
 from mfjax.evaluation import evaluation_set, measure, smooth
-from mfjax.evaluation.named import as_cutoffs
 from mfjax.metrics import DEFAULT, Convention
 from mfjax.saving import fingerprint, version
 from mfjax.search import Trial, Uniform, ascend, best
 from mfjax.search.tune import METHODS
-from mfjax.studies import fits, judging, running
+from mfjax.studies import fits, running
+from mfjax.studies.curves import Score, curve_of, fit_key
 from mfjax.studies.fitting import unsolved_is_no_news
-from mfjax.studies.judging import RATING_MEASURES, judge
 from mfjax.studies.model import Model, Parameters
 from mfjax.studies.settings import settings_of
 from mfjax.studies.task import Task
-from mfjax.types import Key
 
 METHOD_NAMES = (*METHODS, "gradient")
+
+NUM_PARTS = 5
+"""Times that a search looks at a model while it is trained."""
+
 GRADIENT_CG_STEPS = 8
 """Steps of conjugate gradient, more than a fit needs: derivatives are those of exact solves."""
 KEYS = "search: settings by the first seed; fits of validation task N: fold_in(key(seed), crc32('validation N'))"
@@ -102,7 +103,7 @@ def search(
     checks.choice("method", method, METHOD_NAMES)
     fixed, named = parameters or {}, running.named_models(models)
     settings_of(named, {}, fixed)
-    score = _Score.of(measure, convention, named)
+    score = Score.of(measure, convention, named)
     kept = None if folder is None else fits.folder(folder)
     checksums = [fits.task_checksum(task) for task in tasks]
     found: dict[str, list[Trial]] = {}
@@ -126,7 +127,8 @@ def search(
             ranges = {axis: one for axis, one in space.items() if isinstance(one, Uniform)}
             found[name] = ascend(_slope(name, model, tasks, seed, here, score), ranges, **common)
         else:
-            curve = _curve(model, tasks, seed, here, score, whole=method == "random")
+            parts = None if method == "random" else NUM_PARTS
+            curve = curve_of(model, tasks, seed, here, score, parts=parts)
             found[name] = METHODS[method](curve, space, seed=seed, **common)
     return found
 
@@ -143,7 +145,7 @@ def choose(
     """
     if task.validation is None:
         raise ValueError("task: nothing of its train part is held out for validation; pass one that has it")
-    within, score = task.validation, _Score.of(measure, DEFAULT, {"model": model})
+    within, score = task.validation, Score.of(measure, DEFAULT, {"model": model})
 
     def mean(parameters: Parameters) -> float:
         with unsolved_is_no_news():
@@ -154,59 +156,8 @@ def choose(
     return max(settings, key=mean)
 
 
-@dataclass(frozen=True)
-class _Score:
-    """A measure as a score, higher is better."""
-
-    name: str
-    asked: dict[str, Any]
-
-    @classmethod
-    def of(cls, measure: str, convention: Convention, models: Mapping[str, Model]) -> _Score:
-        checks.kind("measure", measure, str, "pass one measure, such as 'ndcg@10'")
-        metric, _, cutoff = measure.partition("@")
-        metrics = (metric if cutoff.isdecimal() else measure,)
-        cutoffs = as_cutoffs(int(cutoff) if cutoff.isdecimal() else 10)
-        running.check_measures(models, metrics)
-        judging.check(metrics, cutoffs, convention)
-        if len(judging.names_of(metrics, cutoffs)) != 1:
-            raise ValueError(f"measure: {measure!r} is not one; pass such as 'ndcg@10'")
-        return cls(measure, {"metrics": metrics, "cutoffs": cutoffs, "convention": convention})
-
-    def __call__(self, fitted: Any, task: Task) -> float:
-        judged = judge(fitted, task, **self.asked)
-        value = float(judged.sums.sum() / judged.counts.sum())
-        return -value if self.name in RATING_MEASURES else value
-
-
-def _key(seed: int, number: int) -> Key:
-    return running.model_key(f"validation {number}", seed)
-
-
-def _curve(
-    model: Model, tasks: Sequence[Task], seed: int, fixed: Parameters, score: _Score, *, whole: bool
-) -> Callable[[Parameters], Iterator[float]]:
-    """Return the validation curve of a setting: the mean over tasks after every part of its training, or its end."""
-
-    def of_setting(values: Parameters) -> Iterator[float]:
-        parameters = model.parameters({**fixed, **values})
-        path = None if whole else model.path
-        fit = path or (lambda *arguments: iter([model.fit(*arguments)]))
-        try:
-            with unsolved_is_no_news():
-                paths = [fit(_key(seed, at), task, parameters) for at, task in enumerate(tasks)]
-                for fitted in zip(*paths, strict=True):
-                    yield float(np.mean([score(one, task) for one, task in zip(fitted, tasks, strict=True)]))
-        except ValueError as error:
-            if "finite solution" not in str(error):
-                raise
-            yield math.nan
-
-    return of_setting
-
-
 def _slope(
-    name: str, model: Model, tasks: Sequence[Task], seed: int, fixed: Parameters, score: _Score
+    name: str, model: Model, tasks: Sequence[Task], seed: int, fixed: Parameters, score: Score
 ) -> Callable[[Mapping[str, float]], tuple[float, Mapping[str, float]]]:
     """Return the score of a setting of least squares and the gradient of smooth NDCG, means over tasks."""
     check_gradient(name, model, score.name)
@@ -227,7 +178,7 @@ def _slope(
     for at, task in enumerate(tasks):
         held_out = evaluation_set(task.targets, exclude=task.exclude, candidates=task.candidates)
         sizes = {"num_users": task.train.num_users, "num_items": task.train.num_items}
-        start = als.init(_key(seed, at), configs[at], **sizes)
+        start = als.init(fit_key(seed, at), configs[at], **sizes)
         same = [before for before in range(at) if jax.tree.leaves(configs[before]) == jax.tree.leaves(configs[at])]
         # A configuration that does not follow from the task is compiled once for all.
         compiled = (

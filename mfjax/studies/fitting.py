@@ -24,9 +24,6 @@ from mfjax.studies.model import Model, Parameters, check_models
 from mfjax.studies.task import Task
 from mfjax.types import Array, Factors, Interactions, Key, Scorer
 
-NUM_PARTS = 5
-"""Times that a model is looked at while it is trained in a search."""
-
 _fold_in = compilation.jit(als.fold_in)
 
 
@@ -56,9 +53,9 @@ def least_squares(
         state = devices.fit_on_all(key, task.placed, chosen, num_steps=parameters["steps"])
         return finished(state, task, parameters, chosen)
 
-    def path(key: Key, task: Task, parameters: Parameters) -> Iterator[Factors]:
+    def path(key: Key, task: Task, parameters: Parameters, parts: int) -> Iterator[Factors]:
         chosen, state = config(parameters, task), None
-        for size in _parts(parameters["steps"]):
+        for size in _sizes(parameters["steps"], parts):
             state = als.fit(jax.random.clone(key), task.histories, chosen, num_steps=size, state=state)
             yield finished(state, task, parameters, chosen)
 
@@ -70,6 +67,7 @@ def least_squares(
         space=space or {},
         about=about,
         path=path,
+        length="steps",
         config=config,
         history=history,
     )
@@ -107,15 +105,24 @@ def ranked(
         model = ranking.factors(ranking.fit(key, data, chosen, num_epochs=parameters["epochs"]), chosen)
         return _folded_ranked(key, model, task, chosen)
 
-    def path(key: Key, task: Task, parameters: Parameters) -> Iterator[Factors]:
+    def path(key: Key, task: Task, parameters: Parameters, parts: int) -> Iterator[Factors]:
         chosen, data = config(parameters, task), ranking.data(task.seen, sampler(parameters, task.seen))
         state = None
-        for size in _parts(parameters["epochs"]):
+        for size in _sizes(parameters["epochs"], parts):
             # Each part goes on with the key of the whole.
             state = ranking.fit(jax.random.clone(key), data, chosen, num_epochs=size, state=state)
             yield _folded_ranked(key, ranking.factors(state, chosen), task, chosen)
 
-    return Model(fit=fit, defaults=defaults, folds_in=True, space=space or {}, about=about, path=path, config=config)
+    return Model(
+        fit=fit,
+        defaults=defaults,
+        folds_in=True,
+        space=space or {},
+        about=about,
+        path=path,
+        length="epochs",
+        config=config,
+    )
 
 
 def _folded_ranked(key: Key, model: Factors, task: Task, config: ranking.Config) -> Factors:
@@ -243,9 +250,9 @@ def _of_stage(stage: str, parameters: Parameters) -> Mapping[str, Any]:
     return {name[len(stage) + 1 :]: value for name, value in parameters.items() if name.startswith(f"{stage}_")}
 
 
-def _parts(num_steps: int) -> Iterator[int]:
+def _sizes(num_steps: int, parts: int) -> Iterator[int]:
     """Yield the steps of every part: equal but for rounding, none of them empty."""
-    parts = min(NUM_PARTS, num_steps)
+    parts = min(parts, num_steps)
     yield from (num_steps * (part + 1) // parts - num_steps * part // parts for part in range(parts))
 
 

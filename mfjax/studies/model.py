@@ -33,7 +33,9 @@ class Model:
         about: one line for `--help` and tables.
         shares_key: whether its key is that of the seed alone: models of such keys start alike, and meet the same draws.
         repeats: whether it may recommend what the user has a row of that is not trained on, such as a low rating.
-        path: as `fit`, yields the models on the way to that of `fit`; a search looks at them, and gives up early.
+        path: (key, task, parameters, parts) -> the models after so many equal parts of the training, the last of them
+            that of `fit`; a search looks at them, and gives up early. Fewer where the training has fewer steps.
+        length: the parameter that says how many steps `path` takes, such as "epochs"; early stopping chooses it.
         config: (parameters, task) -> the `als.Config` or `ranking.Config` that is fitted, where there is one: for
             gradients by parameters, explanations, and the record of a saved model.
         history: (parameters, task) -> the rows that users' own rows are solved from; None for `task.history`.
@@ -57,7 +59,8 @@ class Model:
     about: str = ""
     shares_key: bool = False
     repeats: bool = False
-    path: Callable[[Key, Task, Parameters], Iterator[Scorer | Factors]] | None = None
+    path: Callable[[Key, Task, Parameters, int], Iterator[Scorer | Factors]] | None = None
+    length: str | None = None
     config: Callable[[Parameters, Task], Any] | None = None
     history: Callable[[Parameters, Task], Interactions] | None = None
 
@@ -71,6 +74,8 @@ class Model:
             spaces.check(self.space)
         if strange := sorted(set(self.space) - set(self.defaults)):
             raise ValueError(f"space: {strange[0]!r} is no parameter; give it a default")
+        if self.length is not None and (self.path is None or self.length not in self.defaults):
+            raise ValueError(f"length: {self.length!r} needs a default, and a path that it is the length of")
 
     def with_defaults(self, about: str | None = None, **defaults: float) -> Model:
         """Return the model with other defaults, and other words about it unless None.

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mfjax import baselines, recommend
-from mfjax.histories import ragged
+from mfjax.baselines import weighted_means
+from mfjax.histories import Ragged, ragged
 from mfjax.types import Interactions
 
 NUM_USERS, NUM_ITEMS = 14, 11
@@ -78,6 +79,34 @@ def test_item_knn_keeps_the_nearest_and_never_itself(pairs, matrix, num_neighbou
     np.testing.assert_allclose(scorer(jnp.arange(NUM_USERS)), matrix @ weights, atol=1e-5)
 
 
+@pytest.mark.parametrize("lists", [False, True])
+@pytest.mark.parametrize("shrink", [0.0, 2.5])
+@pytest.mark.parametrize("num_neighbours", [3, 200])
+def test_item_knn_mean_is_the_weighted_mean_of_deviations(monkeypatch, num_neighbours, shrink, lists):
+    rng = np.random.default_rng(4)
+    values = rng.uniform(0.5, 2, (NUM_USERS, NUM_ITEMS)) * (rng.random((NUM_USERS, NUM_ITEMS)) < 0.5)
+    values[:, 4] = 0  # an item that nobody has
+    values[:, 7] = 0
+    values[3], values[3, 7] = 0, 1  # and one that stands alone, with no neighbour
+    users, items = np.nonzero(values)
+    pairs = Interactions(users, items, values[users, items].astype(np.float32), NUM_USERS, NUM_ITEMS)
+    means, norms = values.mean(axis=0), np.linalg.norm(values, axis=0)
+    wanted = np.zeros((NUM_USERS, NUM_ITEMS))
+    for item in range(NUM_ITEMS):
+        cosines = values.T @ values[:, item] / np.maximum(norms * norms[item] + shrink, 1e-9)
+        cosines[item] = -1
+        nearest = [other for other in np.argsort(-cosines, kind="stable")[:num_neighbours] if cosines[other] > 0]
+        for user in range(NUM_USERS):
+            deviations = sum(cosines[other] * (values[user, other] - means[other]) for other in nearest)
+            wanted[user, item] = means[item] + deviations / max(cosines[nearest].sum(), 1e-9)
+    if lists:
+        monkeypatch.setattr(weighted_means, "DENSE", 5)
+    scorer = baselines.item_knn_mean(pairs, num_neighbours=num_neighbours, shrink=shrink)
+    assert isinstance(scorer.weights, Ragged) == lists
+    np.testing.assert_allclose(scorer(jnp.arange(NUM_USERS)), wanted, atol=1e-5)
+    assert wanted[0, 4] == 0 and wanted[0, 7] == means[7]
+
+
 def test_ease_is_the_regression_of_each_item_on_the_others(pairs, matrix):
     weights = np.zeros((NUM_ITEMS, NUM_ITEMS))
     for item in range(NUM_ITEMS):
@@ -120,6 +149,8 @@ def test_scorers_cross_jit_as_arguments_and_retrace_for_nothing(pairs):
 def test_bad_input(pairs, arguments, message):
     with pytest.raises(ValueError, match=message):
         baselines.item_knn(pairs, **arguments)
+    with pytest.raises(ValueError, match=message):
+        baselines.item_knn_mean(pairs, **arguments)
 
 
 def test_published_popularity_and_ease_of_movielens_100k(data_dir):
@@ -145,7 +176,7 @@ def test_scores_are_the_same_under_x64(pairs):
     def found():
         users = jnp.arange(4)
         scorers = baselines.random(jax.random.key(1), 9), baselines.popularity(pairs.item_counts())
-        return [scorer(users) for scorer in (*scorers, baselines.item_knn(pairs), baselines.ease(pairs, reg=2.0))]
+        return [scorer(users) for scorer in (*scorers, baselines.item_knn_mean(pairs), baselines.ease(pairs, reg=2.0))]
 
     single = found()
     with jax.enable_x64(True):

@@ -21,6 +21,7 @@ MODELS = {
     "ranking.fold_in": ("positives", lambda pairs: ranking.fold_in(jax.random.key(0), ragged(pairs), MODEL, CONFIG)),
     "co_occurrence": ("interactions", baselines.co_occurrence),
     "item_knn": ("interactions", baselines.item_knn),
+    "item_knn_mean": ("interactions", baselines.item_knn_mean),
     "ease": ("interactions", lambda pairs: baselines.ease(pairs, reg=1.0)),
     "linear": ("history", lambda pairs: baselines.linear(jnp.eye(4), ragged(pairs))),
     "global_mean": ("interactions", ratings.global_mean),

@@ -38,6 +38,7 @@ def by_svd(missing: svd.Missing):
 KINDS = {
     "ease": lambda: models.of(PAIRS, baselines.ease(PAIRS, reg=2.0)),
     "item-knn": lambda: models.of(PAIRS, baselines.item_knn(PAIRS, num_neighbours=5)),
+    "item-knn-mean": lambda: models.of(PAIRS, baselines.item_knn_mean(PAIRS, num_neighbours=5)),
     "item-knn of lists": lambda: models.of(
         PAIRS, baselines.linear(baselines.nearest_items(PAIRS, 5), histories.ragged(PAIRS))
     ),

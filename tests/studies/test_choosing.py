@@ -10,7 +10,7 @@ import pytest
 
 from mfjax.search import Choice, Uniform
 from mfjax.search.spaces import draw
-from mfjax.studies import Model, choosing, protocols, run, tune
+from mfjax.studies import Model, choosing, curves, protocols, run, tune
 from tests.studies.made_up import counting, pairs, ratings, same
 
 SPACE = {"power": Uniform(0.1, 3.0)}
@@ -66,8 +66,8 @@ def test_a_search_is_resumed_and_others_are_kept_apart(tmp_path, monkeypatch):
     validation = tasks().validation
     first = tune(validation, {"mine": noisy()}, trials=3, folder=tmp_path)
     calls = []
-    judge = choosing.judge
-    monkeypatch.setattr(choosing, "judge", lambda *rest, **how: calls.append(rest) or judge(*rest, **how))
+    judge = curves.judge
+    monkeypatch.setattr(curves, "judge", lambda *rest, **how: calls.append(rest) or judge(*rest, **how))
     assert tune(validation, {"mine": noisy()}, trials=3, folder=tmp_path) == first
     assert not calls
     # Another measure, and another space, are other searches.

@@ -132,6 +132,20 @@ def test_drawn_negatives_are_warned_of(study, file):
 
 
 @pytest.mark.slow
+def test_lengths_are_chosen_on_validation_and_the_same_again_from_the_manifest(study, file, tmp_path):
+    words = "--models popularity ials --dim 4 --validation 1 --patience 2 --sweep ials.reg=0.001,0.1"
+    code, told, progress = study(file, *words.split(), "--out", tmp_path / "one")
+    assert code == 0
+    assert progress.startswith("stop ials[reg=0.001]: look 1, recall@10 0.")
+    names = [line.split()[0] for line in told.splitlines() if line.startswith("ials[")]
+    assert len(names) >= 2 and all("reg=" in name for name in names)
+    code, again, progress = study("--config", tmp_path / "one" / "results.json", "--out", tmp_path / "two")
+    assert code == 0 and "byte for byte" in again
+    code, _, progress = study(file, *words.split(), "--out", tmp_path / "one")
+    assert code == 0 and "look" not in progress
+
+
+@pytest.mark.slow
 def test_tuning_sweeping_setting_and_the_same_again_from_the_manifest(study, file, tmp_path):
     words = (
         "--models", "popularity", "ease", "item-knn", "--validation", "1", "--tune", "2",
@@ -201,6 +215,7 @@ WRONG = {
     "--protocol folds --folds 1": "folds: 1",
     "--negatives -1": "negatives: -1",
     "--tune -1": "tune: -1",
+    "--patience -1": "patience: -1",
     "--split-seed -1": "split_seed: -1",
     "--cores 0": "cores: 0",
     "--users-core -1": "users_core: -1",
@@ -218,6 +233,8 @@ WRONG = {
     "--test-users 5": "test_users: 5 says nothing to the protocol leave-last",
     "--protocol leave-last --tune 3": "tune: nothing is held out to choose settings by; pass --validation 1",
     "--protocol strong --tune 3": "pass --validation-users NUMBER",
+    "--protocol leave-last --models ials --patience 3": "patience: nothing is held out to choose settings by; pass",
+    "--models ease --validation 1 --patience 3": "patience: none of the models is trained step by step; choose from",
     "--positives 9": "no value is at least 9, they are 1 to 5",
     "--positives nan": "positives: nan",
     "--users-core 500": "no row has 500 rows",

@@ -26,6 +26,7 @@ MODULES = {
     "experiments.gowalla": "experiments.gowalla",
     "experiments.ncf": "experiments.ncf",
     "experiments.strong": "experiments.strong",
+    "experiments.reality": "experiments.reality",
     "experiments.ml100k.search_als": "experiments.ml100k.search_als",
     "experiments.ml100k.search_ranking": "experiments.ml100k.search_ranking",
     "experiments.benchmark": "experiments.benchmark.study",

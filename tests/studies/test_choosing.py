@@ -10,7 +10,7 @@ import pytest
 
 from mfjax.search import Choice, Uniform
 from mfjax.search.spaces import draw
-from mfjax.studies import Model, choosing, curves, protocols, run, tune
+from mfjax.studies import Model, curves, protocols, run, tune
 from tests.studies.made_up import counting, pairs, ratings, same
 
 SPACE = {"power": Uniform(0.1, 3.0)}

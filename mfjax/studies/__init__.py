@@ -3,7 +3,7 @@
 `run` fits models of the `catalogue`, or a user's own `Model`, on the tasks of one of the `protocols`, and returns
 `Results`; `search`, `tune` and `stopped` choose settings on validation tasks. It prints nothing.
 
-Before the fit: `protocols`, `task`. The models: `model`, `fitting` (how most are made), `catalogue`. The run:
+Before the fit: `protocols`, `given`, `task`. The models: `model`, `fitting` (how most are made), `catalogue`. The run:
 `settings`, `running`, `judging`, `fits` (on disk). On validation: `choosing`, `stopping`, `curves`. After the run:
 `findings`, `tables`, `sentences`, `manifests`. Commands: `command_line`, `option_files`, `kept`, `compiled`, `extras`.
 """
@@ -26,6 +26,7 @@ __all__ = [
     "findings",
     "fits",
     "fitting",
+    "given",
     "judging",
     "kept",
     "manifests",

@@ -44,7 +44,7 @@ class Fit(Kept, Source):
 
     model: Annotated[str, tyro.conf.arg(metavar="MODEL"), OneOf(tuple(MODELS))] = "ials"
     """Model to fit: explicit and item-bias predict ratings; popularity, item-knn, item-knn-mean, ease, ials, als, bpr,
-    warp, softmax, softmax-cosine and lambdarank rank items."""
+    bpr-hard, warp, softmax, softmax-cosine and lambdarank rank items."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PARAMETER=VALUE ..."), Words()] = ()
     """Value of a parameter to use in place of its default, such as: --set dim=128 reg=0.01."""
     part: Annotated[str | None, tyro.conf.arg(metavar="PART")] = None

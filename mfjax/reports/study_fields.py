@@ -72,8 +72,8 @@ class Fitted(Checked):
     group: ClassVar[str] = "model"
 
     models: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")] = ("popularity", "item-knn", "ease", "ials")
-    """Models to fit: random, popularity, item-knn, item-knn-mean, ease, ials, als, bpr, warp, softmax, softmax-cosine,
-    lambdarank; explicit and item-bias predict ratings."""
+    """Models to fit: random, popularity, item-knn, item-knn-mean, ease, ials, als, bpr, bpr-hard, warp, softmax,
+    softmax-cosine, lambdarank; explicit and item-bias predict ratings."""
     sweep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL.PARAMETER=VALUE,VALUE ..."), Words()] = ()
     """Values of a parameter to compare, such as ease.reg=10,100,1000; several parameters of a model make a grid."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL.PARAMETER=VALUE ..."), Words()] = ()

@@ -85,8 +85,8 @@ def check_tuned(options: Any, models: Mapping[str, Model]) -> None:
 
 def check_stopped(options: Any, models: Mapping[str, Model]) -> None:
     """Raise ValueError for early stopping where no model is trained step by step, or what would peek."""
-    if all(model.length is None for model in models.values()):
-        able = [name for name, model in options.catalogue_of_models.items() if model.length is not None]
+    if not any(model.can_be_stopped for model in models.values()):
+        able = [name for name, model in options.catalogue_of_models.items() if model.can_be_stopped]
         raise ValueError(f"patience: none of the models is trained step by step; choose from {', '.join(able)}")
     _check_one_split("patience", options)
 

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from dataclasses import replace
 
-import optax
-
-from mfjax import als, baselines, ranking
+from mfjax import als, baselines
 from mfjax.als import objectives
 from mfjax.als.objectives import Objective
-from mfjax.histories import Ragged, ragged
-from mfjax.ranking import Sampler, sampling
-from mfjax.ranking.losses import LOSSES
-from mfjax.ranking.unseen import item_counts
+from mfjax.histories import ragged
 from mfjax.search import Choice, Space, Uniform
-from mfjax.studies.fitting import least_squares, ranked
+from mfjax.studies import by_gradients
+from mfjax.studies.fitting import least_squares
 from mfjax.studies.model import Model, Parameters
 from mfjax.studies.task import Task
 from mfjax.types import Key, Scorer
-
-_ADAM = optax.adam(1.0)
-"""One object for all models: a transformation is static, and another one would compile again."""
-
-
-@functools.cache
-def _falling_adam(steps: int) -> optax.GradientTransformation:
-    """Return Adam whose rate falls along a cosine to a fiftieth at the last of `steps`; one object for a number."""
-    return optax.adam(optax.cosine_decay_schedule(1.0, steps, alpha=0.02))
 
 
 def _random(key: Key, task: Task, parameters: Parameters) -> Scorer:
@@ -86,67 +71,8 @@ def _als(
     return least_squares(config, defaults, space=space, predicts_ratings=biases, about=about)
 
 
-def _by_adam(loss: str, parameters: Parameters, task: Task, *, reg: float) -> ranking.Config:
-    """Return the configuration of a ranking loss that Adam lowers, on whole tables."""
-    return ranking.Config(
-        loss=LOSSES[loss],
-        optimizer=_ADAM,
-        dense_updates=True,
-        learning_rate=parameters["learning_rate"],
-        reg_user=reg,
-        reg_positive=reg,
-        reg_negative=reg,
-        reg_bias=reg,
-        dim=parameters["dim"],
-        batch_size=min(parameters["batch"], len(task.train)),
-    )
-
-
-def _ranked(loss: str, num: int, about: str) -> Model:
-    """Return the model of a ranking loss by Adam on whole tables, with `num` negatives an example."""
-
-    def config(parameters: Parameters, task: Task) -> ranking.Config:
-        return _by_adam(loss, parameters, task, reg=parameters["reg"])
-
-    def sampler(parameters: Parameters, positives: Ragged) -> Sampler:
-        return sampling.popularity(positives, num=num, beta=0.5)
-
-    return ranked(config, sampler, _RANKED, space=_RANKED_SPACE, about=about)
-
-
-def _softmax_cosine() -> Model:
-    """Return the model of a softmax of cosines, by Adam with a falling rate, against negatives that a batch shares."""
-
-    def config(parameters: Parameters, task: Task) -> ranking.Config:
-        # A cosine does not see the lengths of rows, which are what a penalty is on.
-        plain = _by_adam("softmax", parameters, task, reg=0.0)
-        return replace(
-            plain,
-            score="cosine",
-            temperature=parameters["temperature"],
-            optimizer=_falling_adam(parameters["epochs"] * -(-len(task.train) // plain.batch_size)),
-            order="permutation",
-        )
-
-    def sampler(parameters: Parameters, positives: Ragged) -> Sampler:
-        # An item that nobody has taken has to be drawn too, or its score would stay above those that are pushed down.
-        weights = (item_counts(positives) + 1) ** parameters["beta"]
-        # As in the softmax over the catalogue, an item that the user has taken is an alternative like any other.
-        return sampling.shared(positives, num=parameters["negatives"], weights=weights, false_negatives="keep")
-
-    defaults = {
-        "temperature": 0.1, "learning_rate": 0.003, "beta": 0.5, "dim": 64, "negatives": 1024, "epochs": 25,
-        "batch": 1024,
-    }  # fmt: skip
-    space: Space = {"temperature": Uniform(0.05, 0.3, log=True), "learning_rate": Uniform(3e-4, 1e-2, log=True)}
-    return ranked(config, sampler, defaults, space=space, about="softmax of cosines, negatives shared by a batch")
-
-
 _LEAST_SQUARES = {"reg_exponent": 1.0, "dim": 64, "steps": 16}
 _REG = {"reg": Uniform(1e-4, 1e-1, log=True)}
-_RANKED = {"learning_rate": 0.005, "reg": 0.05, "dim": 64, "epochs": 20, "batch": 1024}
-_RANKED_SPACE = {"learning_rate": Uniform(1e-3, 3e-2, log=True), "reg": Uniform(3e-3, 0.6, log=True)}
-
 
 MODELS: dict[str, Model] = {
     "random": Model(fit=_random, folds_in=True, about="scores drawn by key"),
@@ -192,10 +118,11 @@ MODELS: dict[str, Model] = {
         space={"reg": Uniform(0.5, 50.0, log=True)},
         about="mean rating of the item",
     ),
-    "bpr": _ranked("bpr", 1, "pairs of a positive and a negative"),
-    "warp": _ranked("warp", 16, "the first negative that ranks above"),
-    "softmax": _ranked("softmax", 16, "sampled softmax, 16 negatives"),
-    "softmax-cosine": _softmax_cosine(),
-    "lambdarank": _ranked("lambdarank", 16, "pairs weighted by what they do to NDCG"),
+    "bpr": by_gradients.ranking_loss("bpr", 1, "pairs of a positive and a negative"),
+    "warp": by_gradients.ranking_loss("warp", 16, "the first negative that ranks above"),
+    "softmax": by_gradients.ranking_loss("softmax", 16, "sampled softmax, 16 negatives"),
+    "softmax-cosine": by_gradients.softmax_cosine(),
+    "bpr-hard": by_gradients.bpr_hard(),
+    "lambdarank": by_gradients.ranking_loss("lambdarank", 16, "pairs weighted by what they do to NDCG"),
 }
 """Models by name. "explicit" and "item-bias" predict ratings, the others rank."""

@@ -74,8 +74,13 @@ class Model:
             spaces.check(self.space)
         if strange := sorted(set(self.space) - set(self.defaults)):
             raise ValueError(f"space: {strange[0]!r} is no parameter; give it a default")
-        if self.length is not None and (self.path is None or self.length not in self.defaults):
-            raise ValueError(f"length: {self.length!r} needs a default, and a path that it is the length of")
+        if self.length is not None and self.length not in self.defaults:
+            raise ValueError(f"length: {self.length!r} is no parameter; give it a default")
+
+    @property
+    def can_be_stopped(self) -> bool:
+        """Whether it is trained step by step, so that early stopping can choose its length."""
+        return self.path is not None and self.length is not None
 
     def with_defaults(self, about: str | None = None, **defaults: float) -> Model:
         """Return the model with other defaults, and other words about it unless None.

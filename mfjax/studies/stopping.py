@@ -42,8 +42,9 @@ def stopped(
 
     A setting is trained on the train part of the validation tasks, and looked at after every step or epoch, at most
     MOST_LOOKS times. Training ends after `patience` looks without a better score, and at the latest after as many
-    steps as the setting has; the length of the best look, the earliest of equals, is then its own. A model without a
-    length keeps its settings. Pass what is returned as `parameters` of `running.run`, in place of the sweep.
+    steps as the setting has; the length of the best look, the earliest of equals, is then its own. A model that is not
+    trained step by step keeps its settings. Pass what is returned as `parameters` of `running.run`, in place of the
+    sweep.
 
     Args:
         tasks: `validation` of what a protocol returns.
@@ -78,7 +79,8 @@ def stopped(
     found: dict[str, list[Parameters]] = {name: [] for name in named}
     for setting in settings_of(named, sweep or {}, parameters or {}):
         model, values = named[setting.model], dict(setting.parameters)
-        if model.length is not None:
+        if model.can_be_stopped:
+            assert model.length is not None
             most = values[model.length]
             looks = min(most, MOST_LOOKS)
             curve = curve_of(model, tasks, seed, values, score, parts=looks)

@@ -27,6 +27,7 @@ MODULES = {
     "experiments.ncf": "experiments.ncf",
     "experiments.strong": "experiments.strong",
     "experiments.reality": "experiments.reality",
+    "experiments.bpr": "experiments.bpr",
     "experiments.ml100k.search_als": "experiments.ml100k.search_als",
     "experiments.ml100k.search_ranking": "experiments.ml100k.search_ranking",
     "experiments.benchmark": "experiments.benchmark.study",

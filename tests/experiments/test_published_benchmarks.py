@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import gowalla, ncf, strong
+from experiments import bpr, gowalla, ncf, strong
 from mfjax.studies import command_line
 from paper_repro import t5
 from paper_repro.benchmarks import Figure, table
@@ -65,6 +65,26 @@ def test_gowalla_is_fitted_whole_and_tuned_on_a_tenth(check_ins, capsys):
     options = gowalla.Options(data_dir=check_ins)
     tasks = options.tasks(options.load(), options.split_key(0))
     assert len(tasks.test[0].train) == 360 and len(tasks.validation[0].hidden) == 36
+
+
+@pytest.mark.slow
+def test_the_choices_of_bpr_are_judged_on_validation_beside_the_base(check_ins, capsys):
+    words = (
+        "--dataset",
+        "gowalla",
+        "--data-dir",
+        str(check_ins),
+        "--models",
+        *bpr.MODELS,
+        "--epochs",
+        "1",
+        "--dim",
+        "4",
+    )
+    told = run(bpr, *words, "--k", "3", "--no-timings", "--no-compilation-cache", capsys=capsys)
+    assert "324 train and 36 hidden rows" in told
+    rows = [line.split()[0] for line in told[told.index("One choice") :].splitlines()[5:] if line]
+    assert rows == [name for name in bpr.MODELS if name != "base"]
 
 
 def test_ncf_ranks_among_what_is_listed_and_so_does_its_validation(movies, capsys):

@@ -109,7 +109,7 @@ def test_a_setting_without_a_finite_solution_keeps_its_length():
         (lambda: stopped(TASKS.validation, ["ials"], patience=1, measure="best"), "measure|metrics: "),
         (lambda: stopped(TASKS.validation, ["nobody"], patience=1), "models: 'nobody'"),
         (lambda: stopped(TASKS.validation, ["ials"], patience=1, sweep={"ease": {"reg": [1]}}), "sweep: 'ease'"),
-        (lambda: Model(fit=lambda key, task, p: None, length="epochs"), "length: 'epochs' needs a default"),
+        (lambda: Model(fit=lambda key, task, p: None, length="epochs"), "length: 'epochs' is no parameter"),
     ],
 )
 def test_bad_input(call, message):

@@ -31,6 +31,7 @@ MODELS: dict[str, Model] = {
     "ials-64": GENERAL["ials"].with_defaults("iALS, 64 factors", unobserved_weight=0.01, reg=0.003),
     "ials-256": GENERAL["ials"].with_defaults("iALS, 256 factors", unobserved_weight=0.01, reg=0.003, dim=256),
     "ials-512": _IALS,
+    "bpr": GENERAL["bpr-hard"],
     "softmax-cosine": GENERAL["softmax-cosine"],
     "softmax+ials": blended(
         {"softmax": GENERAL["softmax-cosine"], "ials": _IALS},

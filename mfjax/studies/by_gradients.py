@@ -88,7 +88,7 @@ def softmax_cosine() -> Model:
 def bpr_hard() -> Model:
     """Return the model of BPR against the hardest of many negatives; see `hard_config` and `hard_sampler`."""
     defaults = {
-        "learning_rate": 0.003, "reg": 0.03, "beta": 0.5, "dim": 64, "draws": 512, "kept": 16, "epochs": 20,
+        "learning_rate": 0.003, "reg": 0.05, "beta": 0.2, "dim": 64, "draws": 512, "kept": 16, "epochs": 20,
         "batch": 1024,
     }  # fmt: skip
     space: Space = {"learning_rate": Uniform(3e-4, 1e-2, log=True), "reg": Uniform(3e-3, 0.3, log=True)}

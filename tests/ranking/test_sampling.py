@@ -23,6 +23,14 @@ SAMPLERS["skip"] = jax.jit(partial(sampling.popularity, num=3, false_negatives="
 SAMPLERS["hard"] = jax.jit(lambda positives: sampling.hard(sampling.uniform(positives, num=8), num=2))
 
 
+def _hard_of_shared(positives: Ragged) -> sampling.Checked:
+    drawn = sampling.shared(positives, num=12, false_negatives="keep")
+    return sampling.Checked(sampling.hard(drawn, num=4), positives)
+
+
+SAMPLERS["hard of shared"] = jax.jit(_hard_of_shared)
+
+
 @pytest.fixture(scope="module")
 def taken() -> np.ndarray:
     rng = np.random.default_rng(0)
@@ -150,6 +158,21 @@ def test_hard_keeps_the_best_of_what_was_drawn(key, positives):
     kept = sampling.hard(base, num=3)(words, users, users, score)
     truth = -np.sort(-np.asarray(score(users, drawn.ids)), axis=1)[:, :3]
     np.testing.assert_allclose(score(users, kept.ids), truth)
+
+
+def test_hard_of_shared_chooses_for_every_example_and_then_drops_what_was_taken(key, positives, taken, batch):
+    users, items = batch
+    drawn = sampling.shared(positives, num=12, false_negatives="keep")
+    words = random_words(key, 0, BATCH, 12)
+    table = np.random.default_rng(0).normal(size=(NUM_USERS, NUM_ITEMS)).astype(np.float32)
+    by_user = lambda users, ids: jnp.asarray(table)[users[:, None], jnp.broadcast_to(ids, (len(users), 12))]  # noqa: E731
+    shared = np.asarray(drawn(words, users, items, by_user).ids)
+    found = _hard_of_shared(positives)(words, users, items, by_user)
+    for row, user in enumerate(np.asarray(users)):
+        hardest = shared[np.argsort(-table[user, shared], kind="stable")[:4]]
+        np.testing.assert_array_equal(found.ids[row], hardest)
+        np.testing.assert_array_equal(found.weights[row] > 0, ~taken[user, hardest])
+        assert found.rejected[row] == pytest.approx(taken[user, hardest].mean())
 
 
 def test_draws_do_not_depend_on_the_batch_size(key, positives):

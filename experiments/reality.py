@@ -92,28 +92,21 @@ class Options(StudyOptions):
             found[name] = StudyOptions.run(replace(self, sets=(one,), out=out))
         fixed = study_options.parameters(self)
         defaults = {name: model.parameters(fixed.get(name, {})) for name, model in self.named().items()}
-        table = across(found, defaults)
-        print(table.text())
+        scores = {name: _scores(studied, defaults) for name, studied in found.items()}
+        measure = next(iter(found.values())).results.measures[0]
+        print(across(scores, measure).text())
         if self.out is not None:
-            rows = [dict(zip(table.lines[0], line, strict=True)) for line in table.lines[1:]]
-            print(f"wrote {manifests.write(self.out / 'reality.json', {'measure': table.title, 'rows': rows})}")
+            print(f"wrote {manifests.write(self.out / 'reality.json', {'measure': measure, 'scores': scores})}")
         return found
 
 
-def across(found: Mapping[str, Studied], defaults: Mapping[str, Mapping[str, Any]]) -> Section:
-    """Return the table of all sets: the score of each setting, and its share of the best, the mean and the least.
-
-    Args:
-        found: set -> its study.
-        defaults: model -> the parameters that it has where nothing is searched.
-    """
-    scores = {name: _scores(studied, defaults) for name, studied in found.items()}
+def across(scores: Mapping[str, Mapping[str, float]], measure: str) -> Section:
+    """Return the table of all sets, set -> setting -> score: with the share of the best, its mean and its least."""
     lines = [["model", *scores, "mean share", "least share"]]
     for setting in dict.fromkeys(setting for one in scores.values() for setting in one):
         shares = [one[setting] / max(one.values()) for one in scores.values() if setting in one]
         told = [f"{one[setting]:.4f}" if setting in one else "" for one in scores.values()]
         lines.append([setting, *told, f"{np.mean(shares):.2f}", f"{min(shares):.2f}"])
-    measure = next(iter(found.values())).results.measures[0]
     note = f"{measure}, and its share of the best model's on each set: the mean over sets, and the least."
     return Section("All sets", note, lines)
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from mfjax import checks
@@ -74,7 +75,7 @@ def stopped(
     named = running.named_models(models)
     score = Score.of(measure, convention, named)
     asked = {"seed": seed, "measure": measure, "convention": convention, "patience": patience}
-    made_of = (asked, [fits.task_checksum(task) for task in tasks])
+    made_of = (asked, [fits.task_checksum(task) for task in tasks], jax.device_count())
     kept = None if folder is None else fits.folder(folder)
     found: dict[str, list[Parameters]] = {name: [] for name in named}
     for setting in settings_of(named, sweep or {}, parameters or {}):

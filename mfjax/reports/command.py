@@ -165,9 +165,9 @@ class Options(Fields):
     def holds_out(self, protocol: str) -> bool:
         """Return whether a protocol holds something out that settings are chosen by; whether data that come split do,
         the data tell."""
-        always = protocol in ("folds", "given")
-        by_users = protocol in ("strong", "liang")
-        return always or bool(self.validation_users if by_users else self.validation)
+        if protocol in ("folds", "given"):
+            return True
+        return bool(self.validation_users if protocol in study_options.OF_USERS else self.validation)
 
     def about(self, dataset: Dataset, tasks: Tasks) -> str:
         """Return the sizes of the study in words."""

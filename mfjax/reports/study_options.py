@@ -18,15 +18,19 @@ from mfjax.studies.running import Progress
 from mfjax.studies.settings import settings_of
 from mfjax.types import Interactions
 
+OF_USERS = ("strong", "liang")
+"""Protocols that hold out whole users."""
+
+_OF_ROWS = ("leave-last", "global-time", "random")
 MEANT_FOR = {
-    "users_core": ("leave-last", "global-time", "random", "folds", "strong", "liang"),
-    "items_core": ("leave-last", "global-time", "random", "folds", "strong", "liang"),
-    "test": ("leave-last", "global-time", "random"),
-    "validation": ("leave-last", "global-time", "random", "given"),
+    "users_core": (*_OF_ROWS, "folds", *OF_USERS),
+    "items_core": (*_OF_ROWS, "folds", *OF_USERS),
+    "test": _OF_ROWS,
+    "validation": (*_OF_ROWS, "given"),
     "folds": ("folds",),
-    "test_users": ("strong", "liang"),
-    "validation_users": ("strong", "liang"),
-    "targets": ("strong", "liang"),
+    "test_users": OF_USERS,
+    "validation_users": OF_USERS,
+    "targets": OF_USERS,
     "ties": ("leave-last", "global-time"),
 }
 """Option -> the protocols that it says something to."""
@@ -118,7 +122,7 @@ def choices(study: Any, protocol: str, pairs: Interactions) -> dict[str, Any]:
         return chosen | {part: _whole(part, count) for part, count in rows.items()} | {"ties": study.ties}
     if protocol == "folds":
         return chosen | {"k": study.folds}
-    if protocol in ("strong", "liang"):
+    if protocol in OF_USERS:
         active = int(np.count_nonzero(pairs.user_counts()))
         return chosen | {
             "test_users": study.test_users or max(active // 10, 1),

@@ -21,7 +21,7 @@ from mfjax.studies import Model, command_line
 from mfjax.studies.fitting import blended
 from mfjax.studies.options import Place
 
-_IALS = GENERAL["ials"].with_defaults("iALS, 512 factors", unobserved_weight=0.01, reg=0.006, dim=512)
+_IALS = GENERAL["ials"].with_defaults("iALS, 1,024 factors", unobserved_weight=0.01, reg=0.006, dim=1024)
 
 MODELS: dict[str, Model] = {
     "popularity": GENERAL["popularity"],
@@ -30,13 +30,14 @@ MODELS: dict[str, Model] = {
     "ease": GENERAL["ease"].with_defaults(reg=80),
     "ials-64": GENERAL["ials"].with_defaults("iALS, 64 factors", unobserved_weight=0.01, reg=0.003),
     "ials-256": GENERAL["ials"].with_defaults("iALS, 256 factors", unobserved_weight=0.01, reg=0.003, dim=256),
-    "ials-512": _IALS,
+    "ials-512": _IALS.with_defaults("iALS, 512 factors", dim=512),
+    "ials-1024": _IALS,
     "bpr": GENERAL["bpr-hard"],
     "softmax-cosine": GENERAL["softmax-cosine"],
     "softmax+ials": blended(
         {"softmax": GENERAL["softmax-cosine"], "ials": _IALS},
         weights={"softmax": 0.6, "ials": 0.4},
-        about="scores of softmax-cosine and ials-512, added up",
+        about="scores of softmax-cosine and ials-1024, added up",
     ),
 }
 SLOW = ("ease", "softmax+ials")

@@ -15,6 +15,7 @@ mask)`, [..., list] -> [...].
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -28,9 +29,19 @@ from mfjax.types import Array
 Loss = Callable[[Array, Array, Array | None], Array]
 """(positive [batch], negatives [batch, m], weights [batch, m] or None) -> loss of each example, [batch]."""
 
+Surrogate = Literal["relu", "tanh", "atan"]
+
+_SURROGATES: dict[Surrogate, Callable[[Array], Array]] = {
+    "relu": lambda difference: 1 + difference,
+    "tanh": lambda difference: 1 + jnp.tanh(difference),
+    "atan": lambda difference: 1 + jnp.arctan(difference),
+}
+"""Name -> sigma of `pairwise_softmax`, which is 0 where this is below."""
+
 __all__ = [
     "LOSSES",
     "Loss",
+    "Surrogate",
     "bpr",
     "cosine_contrastive",
     "hinge",
@@ -38,6 +49,7 @@ __all__ = [
     "logistic",
     "ndcg_weight",
     "pairwise_logistic",
+    "pairwise_softmax",
     "softmax",
     "warp",
 ]
@@ -195,6 +207,48 @@ def softmax(positive: Array, negatives: Array, weights: Array | None = None) -> 
     return jax.nn.logsumexp(jnp.pad(margins, ((0, 0), (1, 0))), axis=1)
 
 
+def pairwise_softmax(
+    positive: Array,
+    negatives: Array,
+    weights: Array | None = None,
+    *,
+    temperature: float | Array = 0.05,
+    surrogate: Surrogate = "relu",
+) -> Array:
+    r"""Return the softmax cross-entropy with a function that grows more slowly in place of the exponential.
+
+    .. math:: \ell = \ln\Big(1 + \sum_j w_j \, \sigma(s_j - s^+)^{1/\tau}\Big), \qquad
+        \sigma(d) = \max(0, 1 + d),\ 1 + \tanh d \ \text{or}\ \max(0, 1 + \arctan d)
+
+    With exp for sigma it is `softmax` of scores divided by tau. A negative far above the positive, which the user may
+    yet like, weighs less than there. For differences of scores between -1 and 1: cosines divided by two, as of
+    `Config(score="cosine", temperature=2.0)`. An example without a real negative has loss 0.
+
+    Args:
+        positive, negatives, weights: see `mfjax.ranking.losses`.
+        temperature: tau, above 0.
+        surrogate: sigma: "relu", "tanh" or "atan".
+
+    Raises:
+        ValueError: for a temperature that is not above 0, or an unknown surrogate.
+
+    Example:
+        >>> print(pairwise_softmax(jnp.array([0.5]), jnp.array([[0.5, -0.6]]), temperature=0.5).round(4))
+        [0.6931]
+
+    Source: Yang et al. (2024), PSL: rethinking and improving softmax loss from pairwise perspective for recommendation,
+    section 3. The 1, which is the positive's own term, is ours: it keeps the loss above 0.
+    """
+    positive, negatives, weights = _checked(positive, negatives, weights)
+    checks.number("temperature", temperature, above=0, remedy="pass such as 0.05")
+    checks.choice("surrogate", surrogate, _SURROGATES)
+    grown = _SURROGATES[surrogate](negatives - positive[:, None])
+    counts = _real(negatives, weights) & (grown > 0)
+    log_weights = 0.0 if weights is None else jnp.log(jnp.where(counts, weights, 1.0))
+    powers = jnp.log(jnp.where(counts, grown, 1.0)) / temperature + log_weights
+    return jax.nn.logsumexp(jnp.pad(jnp.where(counts, powers, -jnp.inf), ((0, 0), (1, 0))), axis=1)
+
+
 def lambdarank(positive: Array, negatives: Array, weights: Array | None = None, *, k: int | None = None) -> Array:
     r"""Return the pairwise logistic loss of one positive, weighted by the NDCG that a swap would change.
 
@@ -262,6 +316,7 @@ LOSSES: dict[str, Loss] = {
     "cosine_contrastive": cosine_contrastive,
     "warp": warp,
     "softmax": softmax,
+    "pairwise_softmax": pairwise_softmax,
     "lambdarank": lambdarank,
 }
 """Losses for training, by name."""

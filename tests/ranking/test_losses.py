@@ -11,7 +11,12 @@ import rax
 from mfjax.ranking import losses
 
 BATCH, NUM = 5, 7
-LOSSES = {**losses.LOSSES, "lambdarank@3": partial(losses.lambdarank, k=3)}
+LOSSES = {
+    **losses.LOSSES,
+    "lambdarank@3": partial(losses.lambdarank, k=3),
+    "pairwise_softmax, tanh": partial(losses.pairwise_softmax, temperature=0.3, surrogate="tanh"),
+    "pairwise_softmax, atan": partial(losses.pairwise_softmax, temperature=0.3, surrogate="atan"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +70,11 @@ def softmax(positive, negatives, weights):
     return -np.log(np.exp(positive) / (np.exp(positive) + np.sum(weights * np.exp(negatives))))
 
 
+def pairwise_softmax(positive, negatives, weights, temperature=0.05, sigma=lambda d: 1 + d):
+    terms = [w * max(0.0, sigma(s - positive)) ** (1 / temperature) for s, w in zip(negatives, weights, strict=True)]
+    return np.log1p(sum(terms))
+
+
 def lambdarank(positive, negatives, weights, k=None):
     total = 0.0
     positive_rank = 1 + sum(w for s, w in zip(negatives, weights, strict=True) if s > positive)
@@ -83,6 +93,9 @@ TRUTH = {
     "softmax": softmax,
     "lambdarank": lambdarank,
     "lambdarank@3": partial(lambdarank, k=3),
+    "pairwise_softmax": pairwise_softmax,
+    "pairwise_softmax, tanh": partial(pairwise_softmax, temperature=0.3, sigma=lambda d: 1 + np.tanh(d)),
+    "pairwise_softmax, atan": partial(pairwise_softmax, temperature=0.3, sigma=lambda d: 1 + np.arctan(d)),
 }
 
 
@@ -136,6 +149,14 @@ def test_softmax_of_everything_is_the_cross_entropy(scores):
     positive, negatives, _ = scores
     logits = jnp.concatenate([positive[:, None], negatives], axis=1)
     np.testing.assert_allclose(losses.softmax(positive, negatives), -jax.nn.log_softmax(logits)[:, 0], rtol=1e-5)
+
+
+def test_pairwise_softmax_is_near_the_softmax_for_small_differences(scores):
+    small = tuple(part * 1e-3 for part in scores[:2])
+    of_softmax = losses.softmax(*(part / 0.05 for part in small), scores[2])
+    for surrogate in ("relu", "tanh", "atan"):
+        found = losses.pairwise_softmax(*small, scores[2], surrogate=surrogate)
+        np.testing.assert_allclose(found, of_softmax, rtol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -197,3 +218,19 @@ def test_unknown_gain_is_refused(lists):
 def test_bpr_is_smooth_where_the_scores_are_equal():
     second = jax.hessian(lambda margin: losses.bpr(jnp.reshape(margin, 1), jnp.zeros((1, 1)))[0])(0.0)
     assert second == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(
+    ("loss", "options", "message"),
+    [
+        (losses.hinge, {"margin": -1.0}, "margin: -1.0 is"),
+        (losses.cosine_contrastive, {"margin": 2.0}, "margin: 2.0 is"),
+        (losses.cosine_contrastive, {"negative_weight": -1.0}, "negative_weight: -1.0 is"),
+        (losses.pairwise_softmax, {"temperature": 0.0}, "temperature: 0.0 is"),
+        (losses.pairwise_softmax, {"surrogate": "exp"}, "surrogate: 'exp' is unknown; pass 'relu', 'tanh' or 'atan'"),
+        (losses.lambdarank, {"k": 0}, "k: 0 is"),
+    ],
+)
+def test_numbers_of_a_loss_out_of_range(scores, loss, options, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        loss(*scores, **options)

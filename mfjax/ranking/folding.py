@@ -32,7 +32,7 @@ def fold_in(
     model: Factors,
     config: Config,
     *,
-    num_negatives: int = 32,
+    num_negatives: int = 256,
     num_steps: int = 8,
     block_size: int = 64,
 ) -> Array:
@@ -44,20 +44,20 @@ def fold_in(
     and with cosine scores x divided by its length in place of x: rows then have the length 1, and steps start from the
     mean of the history's items.
 
-    with uniform negatives j drawn once for each entry. Newton steps, each by at most eight steps of conjugate gradient
-    and as long as the best of 1, 1/2, .., 1/128 of itself, or nothing when none of them is an improvement: the value
-    never rises. The losses `bpr` and `softmax` are convex in x and converge in a few steps; others go downhill as far
-    as it goes. A user without history, or who has seen every item, gets zeros.
+    with uniform negatives j, drawn once for a user, whose entries share them. Newton steps, each by at most eight steps
+    of conjugate gradient and as long as the best of 1, 1/2, .., 1/128 of itself, or nothing when none of them is an
+    improvement: the value never rises. The losses `bpr` and `softmax` are convex in x and converge in a few steps;
+    others go downhill as far as it goes. A user without history, or who has seen every item, gets zeros.
 
     Args:
         key: draws the negatives; a user's depend on the key and the row alone.
         positives: the items that each new user has taken, ids of the model's items, all of a value above 0.
         model: the fitted model, `factors(state, config)`; its users are not read.
         config: what it was trained with: its loss, and lambda_u, which is `reg_user`.
-        num_negatives: draws for each entry (static).
+        num_negatives: draws for each user (static).
         num_steps: Newton steps (static).
-        block_size: users solved at once; memory is block_size * longest * num_negatives * dim numbers. Users are solved
-            in groups of histories of similar length, but within `jit`, where lengths can not be seen.
+        block_size: users solved at once; memory is block_size * longest * (num_negatives + dim) numbers. Users are
+            solved in groups of histories of similar length, but within `jit`, where lengths can not be seen.
 
     Returns:
         Rows of the dtype of the model's items.
@@ -85,7 +85,7 @@ def fold_in(
     checks.floats("model: items", model.items, (num_items, config.dim), remedy)
     if model.item_biases is not None:
         checks.floats("model: item_biases", model.item_biases, (num_items,), remedy)
-    checks.whole("num_negatives", num_negatives, remedy="pass the number of negatives an entry")
+    checks.whole("num_negatives", num_negatives, remedy="pass the number of negatives a user")
     checks.whole("num_steps", num_steps, remedy="pass the number of Newton steps")
     checks.whole("block_size", block_size, remedy="pass the number of users solved at once")
     how = {"num_negatives": num_negatives, "num_steps": num_steps, "block_size": block_size}
@@ -129,12 +129,11 @@ def _solved(
 
     def solve(user: Array) -> Array:
         ids, _, mask = (part[0] for part in positives.rows(user[None]))  # [longest]
-        words = jax.random.bits(jax.random.fold_in(key, user), (positives.longest, num_negatives), jnp.uint32)
-        negatives = sampler(words, jnp.broadcast_to(user, ids.shape), ids, no_scores)
-        weights = jnp.where(mask[:, None], negatives.weights, 0.0)
-        rows = Rows(
-            jnp.zeros((), dtype), model.items[ids], model.items[negatives.ids], biases[ids], biases[negatives.ids]
-        )
+        words = jax.random.bits(jax.random.fold_in(key, user), (1, num_negatives), jnp.uint32)
+        negatives = sampler(words, user[None], ids[:1], no_scores)
+        drawn = negatives.ids[0]
+        weights = jnp.where(mask[:, None], negatives.weights, 0.0)  # [longest, num_negatives]
+        rows = Rows(jnp.zeros((), dtype), model.items[ids], model.items[drawn], biases[ids], biases[drawn])
 
         def value(x: Array) -> Array:
             of_user = jnp.broadcast_to(x[None, :], rows.positive.shape)

@@ -39,8 +39,9 @@ def test_the_gradient_is_zero_at_what_is_found(key, positives, model, loss):
     @jax.jit
     def slope(x, user):
         ids, _, mask = (part[0] for part in positives.rows(user[None]))
-        words = jax.random.bits(jax.random.fold_in(key, user), (positives.longest, NUM), jnp.uint32)
-        drawn = sampling.uniform(positives, num=NUM)(words, jnp.broadcast_to(user, ids.shape), ids, None)
+        words = jax.random.bits(jax.random.fold_in(key, user), (1, NUM), jnp.uint32)
+        drawn = sampling.uniform(positives, num=NUM)(words, user[None], ids[:1], None)
+        drawn = drawn._replace(ids=jnp.broadcast_to(drawn.ids, (len(ids), NUM)))  # its entries share them
         weights = jnp.where(mask[:, None], drawn.weights, 0.0)
 
         def value(x):
@@ -62,12 +63,16 @@ def test_a_row_for_cosines_has_length_one_and_no_way_down_on_the_sphere(key, pos
     users = solve(key, positives, Factors(model.users, items), config, num_negatives=NUM)
     assert not users[1].any() and not users[3].any()
     ids, _, _ = positives.rows(jnp.int32(0)[None])
-    words = jax.random.bits(jax.random.fold_in(key, 0), (positives.longest, NUM), jnp.uint32)
-    drawn = sampling.uniform(positives, num=NUM)(words, jnp.zeros(positives.longest, jnp.int32), ids[0], None)
+    words = jax.random.bits(jax.random.fold_in(key, 0), (1, NUM), jnp.uint32)
+    drawn = sampling.uniform(positives, num=NUM)(words, jnp.zeros(1, jnp.int32), ids[0, :1], None)
 
     def value(x):
         x = x / jnp.linalg.norm(x)
-        return losses.softmax(items[ids[0, :3]] @ x, (items[drawn.ids] @ x)[:3], drawn.weights[:3]).sum()
+        return losses.softmax(
+            items[ids[0, :3]] @ x,
+            jnp.broadcast_to(items[drawn.ids[0]] @ x, (3, NUM)),
+            jnp.repeat(drawn.weights, 3, axis=0),
+        ).sum()
 
     np.testing.assert_allclose(jnp.linalg.norm(users[0]), 1, rtol=1e-5)
     np.testing.assert_allclose(jax.grad(value)(users[0]), 0, atol=1e-2)

@@ -22,7 +22,8 @@ def _values(recall: float, ndcg: float) -> Mapping[str, float]:
 FIGURES = [
     Figure("item-knn-mean", _values(0.1570, 0.1214), f"item kNN of {BARS}", tolerance=0.002),
     Figure("bpr", _values(0.1627, 0.1378), f"MF-BPR, 64 factors, of {BARS}"),
-    Figure("ials-1024", _values(0.1765, 0.1467), f"EASE of {BARS}", printed=False),
+    Figure("ease", _values(0.1765, 0.1467), f"EASE of {BARS}", tolerance=0.002),
+    Figure("ials-1024", _values(0.1800, 0.1510), "the least that iALS is to reach", printed=False),
     Figure("softmax-cosine", _values(0.1830, 0.1554), f"LightGCN, 64 factors, of {LIGHTGCN}", printed=False),
 ]
 

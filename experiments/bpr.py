@@ -32,7 +32,7 @@ from mfjax.reports.sections import Section
 from mfjax.statistics import bootstrap
 from mfjax.studies import MODELS as GENERAL
 from mfjax.studies import Model, command_line
-from mfjax.studies.by_gradients import hard_config, hard_sampler
+from mfjax.studies.by_gradients import hard_config, hard_draws, hard_sampler
 from mfjax.studies.fitting import ranked
 from mfjax.studies.model import Parameters
 from mfjax.studies.options import MOST, Place, Within
@@ -66,7 +66,8 @@ def _with(**fields: Any) -> Callable[[ranking.Config, Parameters], ranking.Confi
 
 def _all_shared(parameters: Parameters, positives: Ragged) -> Sampler:
     weights = (item_counts(positives) + 1) ** parameters["beta"]
-    return sampling.shared(positives, num=parameters["draws"], weights=weights, false_negatives="keep")
+    draws = parameters["draws"] or hard_draws(positives, parameters["kept"])
+    return sampling.shared(positives, num=draws, weights=weights, false_negatives="keep")
 
 
 def _false_kept(parameters: Parameters, positives: Ragged) -> Sampler:
@@ -78,7 +79,7 @@ def _uniform(num: int) -> Callable[[Parameters, Ragged], Sampler]:
 
 
 MODELS: dict[str, Model] = {
-    "base": turned("the 16 hardest of 512 shared negatives, one penalty, item biases, Adam with a falling rate"),
+    "base": turned("the 16 hardest negatives, one penalty, item biases, Adam with a falling rate"),
     "no-penalty": turned("no penalty", reg=0.0),
     "penalty-x3": turned("three times the penalty", reg=3 * GENERAL["bpr-hard"].defaults["reg"]),
     "users-free": turned("no penalty of users", _with(reg_user=0.0)),
@@ -93,7 +94,7 @@ MODELS: dict[str, Model] = {
     "batch-4096": turned("4,096 examples a step", batch=4096),
     "one-uniform": turned("one uniform negative an example", sampler=_uniform(1)),
     "16-uniform": turned("16 uniform negatives an example", sampler=_uniform(16)),
-    "all-512": turned("all of the 512 shared negatives", sampler=_all_shared),
+    "all-draws": turned("all of the draws, not the hardest 16", sampler=_all_shared),
     "popular": turned("negatives by popularity itself", beta=1.0),
     "uniform": turned("the hardest of uniform negatives", beta=0.0),
     "false-kept": turned("what the user has taken stays among the negatives", sampler=_false_kept),

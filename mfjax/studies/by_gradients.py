@@ -6,6 +6,7 @@ import functools
 from dataclasses import replace
 from typing import Any
 
+import jax.numpy as jnp
 import optax
 
 from mfjax import ranking
@@ -17,6 +18,9 @@ from mfjax.search import Space, Uniform
 from mfjax.studies.fitting import ranked
 from mfjax.studies.model import Model, Parameters
 from mfjax.studies.task import Task
+
+MOST_OWN = 64
+"""Draws up to which every example has its own."""
 
 _ADAM = optax.adam(1.0)
 """One object for all models: a transformation is static, and another one would compile again."""
@@ -88,11 +92,13 @@ def softmax_cosine() -> Model:
 def bpr_hard() -> Model:
     """Return the model of BPR against the hardest of many negatives; see `hard_config` and `hard_sampler`."""
     defaults = {
-        "learning_rate": 0.003, "reg": 0.05, "beta": 0.2, "dim": 64, "draws": 512, "kept": 16, "epochs": 20,
+        "learning_rate": 0.003, "reg": 0.05, "beta": 0.2, "dim": 64, "draws": 0, "kept": 16, "epochs": 20,
         "batch": 1024,
     }  # fmt: skip
     space: Space = {"learning_rate": Uniform(3e-4, 1e-2, log=True), "reg": Uniform(3e-3, 0.3, log=True)}
-    return ranked(hard_config, hard_sampler, defaults, space=space, about="pairs of a positive and the hardest of 512")
+    return ranked(
+        hard_config, hard_sampler, defaults, space=space, about="pairs of a positive and the hardest negatives"
+    )
 
 
 def hard_config(parameters: Parameters, task: Task) -> ranking.Config:
@@ -105,12 +111,30 @@ def hard_config(parameters: Parameters, task: Task) -> ranking.Config:
 
 
 def hard_sampler(parameters: Parameters, positives: Ragged) -> Sampler:
-    """Return the negatives of `bpr_hard`: those of the highest score among `draws` that a batch shares.
+    """Return the negatives of `bpr_hard`: those of the highest score among `draws`, which a batch shares where they are
+    more than MOST_OWN.
 
-    What the user has taken is among the hardest: it is found after the choice, when there are few to look up.
+    With 0 draws there are as many as the density asks for, see `hard_draws`. What the user has taken is among the
+    hardest of shared draws: it is found after the choice, when there are few to look up.
     """
-    drawn = _shared(positives, parameters["draws"], parameters["beta"])
-    return sampling.Checked(sampling.hard(drawn, num=min(parameters["kept"], parameters["draws"])), positives)
+    kept = parameters["kept"]
+    draws = max(parameters["draws"] or hard_draws(positives, kept), kept)
+    if draws <= MOST_OWN:
+        return sampling.hard(sampling.popularity(positives, num=draws, beta=parameters["beta"]), num=kept)
+    return sampling.Checked(sampling.hard(_shared(positives, draws, parameters["beta"]), num=kept), positives)
+
+
+def hard_draws(positives: Ragged, kept: int) -> int:
+    r"""Return among how many draws the hardest `kept` are looked for.
+
+    .. math:: kept \cdot \mathrm{clip}\Big(\frac{1}{20 \, \rho}, 1, 32\Big), \qquad \rho = \frac{n}{|U| \, |I|}
+
+    with U the users that have taken something. The denser the data, the more of what scores highest is what the user
+    will yet take, and no negative.
+    """
+    active = int(jnp.count_nonzero(positives.lengths()))
+    density = positives.ids.shape[0] / max(active * positives.num_columns, 1)
+    return round(kept * min(max(1 / (20 * density), 1.0), 32.0))
 
 
 def _falling(parameters: Parameters, task: Task, batch_size: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from mfjax import als, baselines
 from mfjax.als import objectives
@@ -71,6 +72,18 @@ def _als(
     return least_squares(config, defaults, space=space, predicts_ratings=biases, about=about)
 
 
+def _unobserved_weight(parameters: Parameters, task: Task) -> Any:
+    """Return the weight of an unobserved pair; 0 asks for one that makes the background of a user about as heavy in
+    catalogues of any size, between .01 and .3."""
+    given = parameters["unobserved_weight"]
+    if isinstance(given, int | float) and given == 0:
+        return min(max(BACKGROUND / task.train.num_items, 0.01), 0.3)
+    return given
+
+
+BACKGROUND = 300.0
+"""Weight of all items that a user has not taken, together, where `unobserved_weight` of iALS is 0."""
+
 _LEAST_SQUARES = {"reg_exponent": 1.0, "dim": 64, "steps": 16}
 _REG = {"reg": Uniform(1e-4, 1e-1, log=True)}
 
@@ -89,9 +102,9 @@ MODELS: dict[str, Model] = {
     ),
     "ials": _als(
         lambda p, task: objectives.ials(
-            unobserved_weight=p["unobserved_weight"], popularity_exponent=p["popularity_exponent"]
+            unobserved_weight=_unobserved_weight(p, task), popularity_exponent=p["popularity_exponent"]
         ),
-        {"reg": 0.003, "unobserved_weight": 0.1, "popularity_exponent": 0.0, **_LEAST_SQUARES},
+        {"reg": 0.01, "unobserved_weight": 0.0, "popularity_exponent": 0.0, **_LEAST_SQUARES},
         {**_REG, "unobserved_weight": Uniform(0.01, 1.0, log=True)},
         "iALS: every unobserved pair is 0 with a small weight",
     ),

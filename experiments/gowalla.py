@@ -2,7 +2,8 @@
 
 He et al. (2020), LightGCN, and its successors: 29,858 users, 40,981 items, 810,128 train and 217,242 test pairs; all
 items that a user has not in train are ranked; Recall@20 and NDCG@20. Settings were chosen by Recall@20 on a tenth of
-the train part, drawn at random (`--tune`); models are then fitted on all of it.
+the train part, drawn at random (`--tune`); models are then fitted on all of it. Those of `item-knn-mean` and `ease` are
+the printed ones of Zhu et al. (2022), BARS.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def test_what_is_printed_and_what_is_kept(mfjax, folder, tmp_path, pairs):
     liked = filters.compact(filters.k_core(pairs.select(pairs.values >= 4), users=2, items=0))
     lines = told.splitlines()
     assert lines[0] == f"ratings: {liked.num_users} users, {liked.num_items} items, {len(liked)} pairs of value 1"
-    assert lines[1].startswith("ials: reg 0.003, ") and "dim 2, steps 1; seed 3; " in lines[1]
+    assert lines[1].startswith("ials: reg 0.01, ") and "dim 2, steps 1; seed 3; " in lines[1]
     assert f"wrote {out} (" in lines[2]
     assert lines[4].startswith("mfjax recommend '") and lines[4].endswith(" --users 'u 00' --k 10")
     kept = saving.load(out)

@@ -130,7 +130,7 @@ def test_validation_never_leaves_the_train_part(folder):
 def test_a_path_ends_at_the_model_of_its_setting(name, steps, folder):
     model, (task, *_) = models.MODELS[name], tasks_of(folder).test
     parameters = model.parameters({"dim": 3, steps: 7})
-    *_, last = found = list(model.path(jax.random.key(3), task, parameters))
+    *_, last = found = list(model.path(jax.random.key(3), task, parameters, 5))
     assert len(found) == 5
     whole = model.fit(jax.random.key(3), task, parameters)
     np.testing.assert_allclose(last.users @ last.items.T, whole.users @ whole.items.T, atol=1e-5)

@@ -153,16 +153,18 @@ class Options(StudyOptions):
     def sections(self, studied: Studied) -> list[Section]:
         """Return the rows, and what each differs from the first by."""
         found, models = studied.results, self.named()
-        lines = [["choice", *(f"{measure} less that of base" for measure in found.measures), ""]]
+        lines = [["choice", "", *(f"{measure} less that of base" for measure in found.measures)]]
         for setting in found.settings[1:]:
-            lines.append([str(setting)])
+            lines.append([str(setting), models[setting.model].about])
             for values in map(found.per_user, found.measures):
                 each = jnp.asarray(values[str(setting)].mean(0) - values[str(found.settings[0])].mean(0))
                 one = _bootstrap(jax.random.key(0), each)
                 lines[-1].append(f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]")
-            lines[-1].append(models[setting.model].about)
         note = f"Base: {models['base'].about}. Differences [95 % interval over users]."
-        return [study_tables.models(found, timings=self.is_timed()), Section("One choice at a time", note, lines)]
+        return [
+            study_tables.models(found, timings=self.is_timed()),
+            Section("One choice at a time", note, lines, left=2),
+        ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

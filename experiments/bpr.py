@@ -15,24 +15,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import jax
-import jax.numpy as jnp
 import optax
 
-from mfjax import compilation, ranking
+from experiments.ranking_losses import difference
+from mfjax import ranking
 from mfjax.data import datasets
 from mfjax.data.published.datasets import Dataset
 from mfjax.histories import Ragged
 from mfjax.ranking import Sampler, sampling
-from mfjax.ranking.unseen import item_counts
 from mfjax.reports import study_tables
 from mfjax.reports.command import Options as StudyOptions
 from mfjax.reports.command import Studied
 from mfjax.reports.sections import Section
-from mfjax.statistics import bootstrap
 from mfjax.studies import MODELS as GENERAL
 from mfjax.studies import Model, command_line
-from mfjax.studies.by_gradients import hard_config, hard_draws, hard_sampler
+from mfjax.studies.by_gradients import hard_config, hard_draws, hard_sampler, shared_by_popularity
 from mfjax.studies.fitting import ranked
 from mfjax.studies.model import Parameters
 from mfjax.studies.options import MOST, Place, Within
@@ -40,7 +37,6 @@ from mfjax.studies.task import Task
 from mfjax.studies.tasks import Tasks
 from mfjax.types import Interactions, Key
 
-_bootstrap = compilation.jit(bootstrap)
 HIDDEN = {"ml-1m": 1.0, "gowalla": 0.1}
 """Data set -> what of train is held out for validation, by which rows are judged: rows a user, or a share."""
 
@@ -65,9 +61,8 @@ def _with(**fields: Any) -> Callable[[ranking.Config, Parameters], ranking.Confi
 
 
 def _all_shared(parameters: Parameters, positives: Ragged) -> Sampler:
-    weights = (item_counts(positives) + 1) ** parameters["beta"]
     draws = parameters["draws"] or hard_draws(positives, parameters["kept"])
-    return sampling.shared(positives, num=draws, weights=weights, false_negatives="keep")
+    return shared_by_popularity(positives, draws, parameters["beta"])
 
 
 def _false_kept(parameters: Parameters, positives: Ragged) -> Sampler:
@@ -146,7 +141,7 @@ class Options(StudyOptions):
 
     def tasks(self, dataset: Dataset, key: Key) -> Tasks:
         """Return the validation task as what rows are judged by: the test part stays unseen."""
-        found = replace(self, validation=HIDDEN[self.dataset])
+        found = replace(self, validation=self.validation or HIDDEN[self.dataset])
         tasks = super(Options, found).tasks(dataset, key)
         return replace(tasks, test=tasks.validation, validation=())
 
@@ -155,11 +150,8 @@ class Options(StudyOptions):
         found, models = studied.results, self.named()
         lines = [["choice", "", *(f"{measure} less that of base" for measure in found.measures)]]
         for setting in found.settings[1:]:
-            lines.append([str(setting), models[setting.model].about])
-            for values in map(found.per_user, found.measures):
-                each = jnp.asarray(values[str(setting)].mean(0) - values[str(found.settings[0])].mean(0))
-                one = _bootstrap(jax.random.key(0), each)
-                lines[-1].append(f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]")
+            cells = difference(found, str(setting), str(found.settings[0]))
+            lines.append([str(setting), models[setting.model].about, *cells])
         note = f"Base: {models['base'].about}. Differences [95 % interval over users]."
         return [
             study_tables.models(found, timings=self.is_timed()),

@@ -27,7 +27,7 @@ from mfjax.reports import study_tables
 from mfjax.reports.command import Studied
 from mfjax.reports.sections import Section
 from mfjax.statistics import bootstrap
-from mfjax.studies import Model, command_line
+from mfjax.studies import Model, Results, command_line
 from mfjax.studies.fitting import ranked
 from mfjax.studies.model import Parameters
 from mfjax.studies.options import MOST, Within
@@ -78,16 +78,22 @@ class Options(study.Options):
         found = studied.results
         lines = [["loss", "less", *found.measures]]
         for other, loss in itertools.combinations(map(str, found.settings), 2):
-            lines.append([loss, other])
-            for values in map(found.per_user, found.measures):
-                one = _bootstrap(jax.random.key(0), jnp.asarray(values[loss].mean(0) - values[other].mean(0)))
-                lines[-1].append(f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]")
+            lines.append([loss, other, *difference(found, loss, other)])
         note = "Difference [95 % interval over users], each user's value its mean over the seeds."
         return [study_tables.models(found), Section("Differences of losses", note, lines, left=2, heads=2)]
 
     def manifest(self, studied: Studied) -> dict[str, Any]:
         """Return what the study can be repeated from."""
         return {**super().manifest(studied), "keys": KEYS}
+
+
+def difference(found: Results, setting: str, other: str) -> list[str]:
+    """Return for every measure what a setting has more than another, with the interval over users, paired by user."""
+    cells = []
+    for values in map(found.per_user, found.measures):
+        one = _bootstrap(jax.random.key(0), jnp.asarray(values[setting].mean(0) - values[other].mean(0)))
+        cells.append(f"{one.mean:+.4f} [{one.low:+.4f}, {one.high:+.4f}]")
+    return cells
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

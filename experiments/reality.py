@@ -24,7 +24,7 @@ from mfjax.reports.command import Options as StudyOptions
 from mfjax.reports.command import Studied
 from mfjax.reports.sections import Section
 from mfjax.reports.study_fields import ProtocolName
-from mfjax.studies import Setting, command_line, manifests, protocols
+from mfjax.studies import Setting, command_line, manifests
 from mfjax.types import Interactions
 
 STARS = 5
@@ -45,7 +45,7 @@ class Options(StudyOptions):
     sets: tuple[str, ...] = ("ml-100k", "ml-1m")
     """Data sets: the name of a published set, or a file or folder; NAME=PATH says what a file or folder is called, and
     that it is the published set of this name where there is one."""
-    liked: float = 4.0
+    positives: float | None = 4.0
     """Least value that is a like in sets whose values are up to five stars; rows of other sets are all likes."""
     protocol: ProtocolName = "random"
     """What is hidden from the models; at random, so that sets with and without times are treated alike."""
@@ -74,16 +74,16 @@ class Options(StudyOptions):
     def kept(self, pairs: Interactions) -> Interactions:
         """Return the likes of users and items with enough of them."""
         several = len(pairs) > 0 and np.ptp(pairs.values) > 0
-        if several and pairs.values.min() >= 0 and pairs.values.max() <= STARS:
-            pairs = protocols.positives(pairs, self.liked)
-        return super().kept(pairs.with_values(1.0))
+        of_stars = several and pairs.values.min() >= 0 and pairs.values.max() <= STARS
+        chosen = self if of_stars else replace(self, positives=None)
+        return super(Options, chosen).kept(pairs).with_values(1.0)
 
     def run(self) -> Any:
         """Run the study of every set, print the table of all, and return set -> study."""
-        names = [name for name, _ in map(_named, self.sets)]
+        names, paths = zip(*map(_named, self.sets), strict=True)
         if len(set(names)) < len(names):
             raise ValueError(f"sets: {', '.join(names)}; name each set once, and call equal names apart (NAME=PATH)")
-        for _, path in map(_named, self.sets):
+        for path in paths:
             if path not in SETS and not Path(path).exists():
                 raise ValueError(f"sets: {path} is not there, and no published set ({', '.join(SETS)})")
         found: dict[str, Studied] = {}

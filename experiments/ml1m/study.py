@@ -14,7 +14,7 @@ from mfjax import ranking, saving
 from mfjax.data import datasets
 from mfjax.data.published.datasets import Dataset
 from mfjax.recommend import Model as Saved
-from mfjax.reports import buckets, study_tables
+from mfjax.reports import buckets, study_choosing, study_tables
 from mfjax.reports.buckets import Bucket
 from mfjax.reports.command import Studied
 from mfjax.reports.inspection import Inspected
@@ -154,8 +154,8 @@ class Options(ml100k.Options):
         """Return the trials of als-tuned and als-recent, and with --tune of the other models."""
         models = self.named()
         found = {name: self.under_own_key(name, models.pop(name)) for name in SEARCHED if name in models}
-        trials = self.search(tasks, found, fixed, self.trials) if self.trials else {}
-        return trials | (self.search(tasks, models, fixed, self.tune) if self.tune else {})
+        trials = study_choosing.search(self, tasks, found, fixed, self.trials) if self.trials else {}
+        return trials | (study_choosing.search(self, tasks, models, fixed, self.tune) if self.tune else {})
 
     def under_own_key(self, name: str, model: Model) -> Model:
         """Return a model that every trial fits whole, from the start of the test's first fit."""

@@ -27,7 +27,7 @@ from mfjax.studies.manifests import Recorded
 from mfjax.studies.model import Model
 from mfjax.studies.running import Progress, fit, run
 from mfjax.studies.sentences import about, sampled_warning
-from mfjax.studies.settings import Chosen, Sweep
+from mfjax.studies.settings import Chosen
 from mfjax.studies.tasks import Tasks
 from mfjax.types import Factors, Interactions, Key, Scorer
 
@@ -105,7 +105,7 @@ class Options(Fields):
         chosen: Chosen = fixed | {name: self.joined(name, fixed, each) for name, each in trials.items()}
         sweep = study_options.swept(self)
         if self.patience:
-            chosen, sweep = self.stopped(first, sweep, chosen), {}
+            chosen, sweep = study_choosing.stopped(self, first, sweep, chosen), {}
         fitted: dict[str, Scorer | Factors] = {}
 
         def tell(progress: Progress) -> None:
@@ -193,17 +193,7 @@ class Options(Fields):
 
     def searched(self, tasks: Tasks, fixed: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Trial]]:
         """Return model -> the trials of its search on validation."""
-        return self.search(tasks, self.named(), fixed, self.tune) if self.tune else {}
-
-    def search(
-        self, tasks: Tasks, models: Mapping[str, Model], fixed: Mapping[str, Mapping[str, Any]], num_trials: int
-    ) -> dict[str, list[Trial]]:
-        """Return the trials of those models that have a space."""
-        return study_choosing.search(self, tasks, models, fixed, num_trials)
-
-    def stopped(self, tasks: Tasks, sweep: Sweep, chosen: Chosen) -> Chosen:
-        """Return the settings of every model, each trained for as long as validation gets better."""
-        return study_choosing.stopped(self, tasks, sweep, chosen)
+        return study_choosing.search(self, tasks, self.named(), fixed, self.tune) if self.tune else {}
 
     def sections(self, studied: Studied) -> list[Section]:
         """Return the tables of the study, in order."""

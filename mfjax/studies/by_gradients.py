@@ -79,7 +79,7 @@ def softmax_cosine() -> Model:
 
     def sampler(parameters: Parameters, positives: Ragged) -> Sampler:
         # As in the softmax over the catalogue, an item that the user has taken is an alternative like any other.
-        return _shared(positives, parameters["negatives"], parameters["beta"])
+        return shared_by_popularity(positives, parameters["negatives"], parameters["beta"])
 
     defaults = {
         "temperature": 0.1, "learning_rate": 0.003, "beta": 0.5, "dim": 64, "negatives": 1024, "epochs": 25,
@@ -121,7 +121,8 @@ def hard_sampler(parameters: Parameters, positives: Ragged) -> Sampler:
     draws = max(parameters["draws"] or hard_draws(positives, kept), kept)
     if draws <= MOST_OWN:
         return sampling.hard(sampling.popularity(positives, num=draws, beta=parameters["beta"]), num=kept)
-    return sampling.Checked(sampling.hard(_shared(positives, draws, parameters["beta"]), num=kept), positives)
+    drawn = shared_by_popularity(positives, draws, parameters["beta"])
+    return sampling.Checked(sampling.hard(drawn, num=kept), positives)
 
 
 def hard_draws(positives: Ragged, kept: int) -> int:
@@ -143,7 +144,8 @@ def _falling(parameters: Parameters, task: Task, batch_size: int) -> dict[str, A
     return {"optimizer": _falling_adam(steps), "order": "permutation"}
 
 
-def _shared(positives: Ragged, num: int, beta: float) -> Sampler:
+def shared_by_popularity(positives: Ragged, num: int, beta: float) -> Sampler:
+    """Return `num` negatives of a batch, what the user has taken among them, drawn by (counts + 1) ** beta."""
     # An item that nobody has taken has to be drawn too, or its score would stay above those that are pushed down.
     weights = (item_counts(positives) + 1) ** beta
     return sampling.shared(positives, num=num, weights=weights, false_negatives="keep")

@@ -20,7 +20,7 @@ from mfjax.saving import fingerprint, version
 from mfjax.search import Trial, Uniform, ascend, best
 from mfjax.search.tune import METHODS
 from mfjax.studies import fits, running
-from mfjax.studies.curves import Score, curve_of, fit_key
+from mfjax.studies.curves import Score, check_validation, curve_of, fit_key
 from mfjax.studies.fitting import unsolved_is_no_news
 from mfjax.studies.model import Model, Parameters
 from mfjax.studies.settings import settings_of
@@ -96,9 +96,7 @@ def search(
     Raises:
         ValueError: without validation tasks, for a method that does not fit a model, and as `running.run`.
     """
-    checks.kind("tasks", tasks, (list, tuple), "pass the validation part of what a protocol returns")
-    if not tasks:
-        raise ValueError("tasks: nothing is held out for validation; ask the protocol for it, such as validation=1")
+    check_validation(tasks)
     checks.whole("trials", trials)
     checks.choice("method", method, METHOD_NAMES)
     fixed, named = parameters or {}, running.named_models(models)

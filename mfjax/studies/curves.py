@@ -22,17 +22,14 @@ from mfjax.types import Key
 
 @dataclass(frozen=True)
 class Score:
-    """A measure as a score, higher is better.
-
-    Raises:
-        ValueError: of `of`, for what is not one measure, or none of the models.
-    """
+    """A measure as a score, higher is better."""
 
     name: str
     asked: dict[str, Any]
 
     @classmethod
     def of(cls, measure: str, convention: Convention, models: Mapping[str, Model]) -> Score:
+        """Return the score of a measure. Raises ValueError for what is not one, or says nothing of the models."""
         checks.kind("measure", measure, str, "pass one measure, such as 'ndcg@10'")
         metric, _, cutoff = measure.partition("@")
         metrics = (metric if cutoff.isdecimal() else measure,)
@@ -47,6 +44,13 @@ class Score:
         judged = judge(fitted, task, **self.asked)
         value = float(judged.sums.sum() / judged.counts.sum())
         return -value if self.name in RATING_MEASURES else value
+
+
+def check_validation(tasks: Any) -> None:
+    """Raise ValueError unless there are tasks to choose by."""
+    checks.kind("tasks", tasks, (list, tuple), "pass the validation part of what a protocol returns")
+    if not tasks:
+        raise ValueError("tasks: nothing is held out for validation; ask the protocol for it, such as validation=1")
 
 
 def fit_key(seed: int, number: int) -> Key:

@@ -17,7 +17,7 @@ from mfjax.saving import fingerprint, version
 from mfjax.search import Choice, Trial
 from mfjax.search.trials import Record
 from mfjax.studies import fits, running
-from mfjax.studies.curves import Score, curve_of
+from mfjax.studies.curves import Score, check_validation, curve_of
 from mfjax.studies.model import Model, Parameters
 from mfjax.studies.settings import Chosen, Sweep, settings_of
 from mfjax.studies.task import Task
@@ -68,9 +68,7 @@ def stopped(
         >>> 1 <= found["steps"] <= 16
         True
     """
-    checks.kind("tasks", tasks, (list, tuple), "pass the validation part of what a protocol returns")
-    if not tasks:
-        raise ValueError("tasks: nothing is held out for validation; ask the protocol for it, such as validation=1")
+    check_validation(tasks)
     checks.whole("patience", patience, remedy="pass the number of looks to wait for a better score")
     named = running.named_models(models)
     score = Score.of(measure, convention, named)

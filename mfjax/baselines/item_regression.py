@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mfjax import checks, factorisations
 from mfjax.als import footprint
-from mfjax.baselines.neighbours import DENSE, check_interactions, co_occurrence, gramian_of, square
-from mfjax.baselines.scorers import Linear, linear
+from mfjax.baselines.neighbours import check_interactions, co_occurrence, gramian_of, square
+from mfjax.baselines.scorers import DENSE, Linear, linear
 from mfjax.histories import Ragged, ragged
 from mfjax.types import Array, Interactions
 
@@ -34,7 +35,8 @@ def ease(interactions: Interactions, *, reg: Array | float, history: Ragged | No
     check_interactions(interactions)
     lists = ragged(interactions) if history is None else history
     if interactions.num_items > DENSE:
-        return linear(jnp.asarray(ease_weights_on_host(interactions, float(reg))), lists)
+        # `jnp.asarray` would hold a third table for a while.
+        return linear(jax.device_put(ease_weights_on_host(interactions, float(reg))), lists)
     return linear(ease_weights(co_occurrence(interactions), reg), lists)
 
 

@@ -11,15 +11,11 @@ import numpy as np
 import scipy.sparse
 
 from mfjax import checks
-from mfjax.baselines.scorers import LARGEST, Linear, linear
+from mfjax.baselines.scorers import DENSE, LARGEST, Linear, linear
 from mfjax.histories import Ragged, agreement, ragged
 from mfjax.types import Array, Interactions
 
 Ties = Literal["lower", "higher"]
-
-
-DENSE = 12_000
-"""Up to this number of items W is a table on the device; beyond, it is lists, or made on the host."""
 
 
 def item_knn(

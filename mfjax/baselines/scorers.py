@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -128,8 +129,14 @@ def linear(weights: Array | Ragged, history: Ragged, *, item_biases: Array | Non
     return Linear(weights, history, item_biases)
 
 
+DENSE = 12_000
+"""Up to this number of items weights are a table that the device makes; beyond, they are lists, or made on the host."""
+
 LANES = 16
 """Entries of every history whose lists of weights are added in one step."""
+
+SHORT = 16
+"""Items for each entry of the longest history, from which adding up rows of a table is quicker than a product."""
 
 
 @jax.tree_util.register_dataclass
@@ -160,8 +167,12 @@ class Linear:
         ids, values, mask = self.history.rows(users)  # padding: id 0, value 0
         if isinstance(self.weights, Ragged):
             return _sum_of_lists(self.weights, ids, values, mask)
+        num_items = self.history.num_columns
+        # By the longest of all histories and not of the batch: scores must not depend on who else is asked for.
+        if num_items > DENSE and SHORT * self.history.longest <= num_items:
+            return _sum_of_rows(self.weights, ids, values, mask)
         row = jnp.arange(users.shape[0])[:, None]
-        dense = jnp.zeros((users.shape[0], self.history.num_columns), self.weights.dtype).at[row, ids].add(values)
+        dense = jnp.zeros((users.shape[0], num_items), self.weights.dtype).at[row, ids].add(values)
         return jnp.matmul(dense, self.weights, precision="highest")
 
     def rows(self, items: np.ndarray) -> np.ndarray:
@@ -175,11 +186,19 @@ class Linear:
         return found
 
 
+def _sum_of_rows(weights: Array, ids: Array, values: Array, mask: Array) -> Array:
+    """Return the sums of the rows of histories, float [batch, num_items], an entry of each at a time."""
+
+    def add(step: Array, scores: Array) -> Array:
+        return scores + values[:, step, None] * weights[ids[:, step]]
+
+    return _until_the_longest(add, jnp.zeros((len(ids), weights.shape[1]), weights.dtype), mask)
+
+
 def _sum_of_lists(weights: Ragged, ids: Array, values: Array, mask: Array) -> Array:
     """Return the sums of the lists of histories, float [batch, num_items], LANES entries of each at a time."""
     batch, longest = ids.shape
-    steps = -(-longest // LANES)
-    pad = ((0, 0), (0, steps * LANES - longest))
+    pad = ((0, 0), (0, -longest % LANES))
     ids, values = jnp.pad(ids, pad), jnp.pad(jnp.where(mask, values, 0), pad)
     row = jnp.arange(batch)[:, None, None]
 
@@ -191,14 +210,18 @@ def _sum_of_lists(weights: Ragged, ids: Array, values: Array, mask: Array) -> Ar
         return scores.at[row, others].add(votes[:, :, None] * tied, mode="drop")
 
     scores = jnp.zeros((batch, weights.num_columns), weights.values.dtype)
-    needed = -(-jnp.sum(mask, axis=1).max(initial=0) // LANES)
+    return _until_the_longest(add, scores, mask, lanes=LANES)
 
-    def until_the_longest(scores: Array) -> Array:
+
+def _until_the_longest(add: Callable[[Array, Array], Array], scores: Array, mask: Array, *, lanes: int = 1) -> Array:
+    """Return scores after `add` of all steps of `lanes` entries, on CPU of as many as the longest history here has."""
+    steps = -(-mask.shape[1] // lanes)
+    needed = -(-jnp.sum(mask, axis=1).max(initial=0) // lanes)
+
+    def as_needed(scores: Array) -> Array:
         return lax.while_loop(
             lambda carry: carry[0] < needed, lambda carry: (carry[0] + 1, add(*carry)), (jnp.int32(0), scores)
         )[1]
 
     # Other devices would wait for the host in every turn of a loop of unknown length.
-    return lax.platform_dependent(
-        scores, cpu=until_the_longest, default=lambda scores: lax.fori_loop(0, steps, add, scores)
-    )
+    return lax.platform_dependent(scores, cpu=as_needed, default=lambda scores: lax.fori_loop(0, steps, add, scores))

@@ -8,14 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfjax.baselines.neighbours import (
-    DENSE,
     Ties,
     check_interactions,
     co_occurrence,
     cosine_neighbours,
     nearest_items,
 )
-from mfjax.baselines.scorers import Linear, linear
+from mfjax.baselines.scorers import DENSE, Linear, linear
 from mfjax.histories import Ragged, ragged
 from mfjax.types import Array, Interactions
 

@@ -18,11 +18,15 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from mfjax import checks, compilation
+from mfjax.als import footprint
 from mfjax.als.half_steps import Chunk, Shared
 from mfjax.histories import Histories, Side
 from mfjax.types import Array
 
 AXIS = "chunks"
+
+COPIES = 0.25
+"""The share of a CPU's memory that copies of a model, one for every core, may take."""
 
 
 def mesh(num_devices: int | None = None) -> Mesh:
@@ -44,14 +48,19 @@ def mesh(num_devices: int | None = None) -> Mesh:
 def mesh_of_all(*trees: Any) -> Mesh | None:
     """Return all devices, to share users out to; None where there is one, and where arrays are to stay where they are.
 
-    Those are arrays that were put on another platform's device by name, and those of a run of several processes.
+    Those are arrays that were put on another platform's device by name, those of a run of several processes, and those
+    of which a copy for every core would take more than COPIES of the memory that the cores of a CPU share.
 
     Example:
         >>> mesh_of_all(np.ones(3)) is None or jax.device_count() > 1
         True
     """
     alone = jax.device_count() == 1 or jax.process_count() > 1
-    return None if alone or compilation.platform(*trees) != compilation.platform() else mesh()
+    if alone or compilation.platform(*trees) != compilation.platform():
+        return None
+    memory = footprint.host_memory() if compilation.platform() == compilation.CPU else None
+    copies = jax.device_count() * sum(leaf.nbytes for leaf in jax.tree.leaves(trees) if hasattr(leaf, "nbytes"))
+    return None if memory is not None and copies > COPIES * memory else mesh()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ from mfjax.studies.settings import Chosen, Setting, Sweep, settings_of
 from mfjax.studies.task import Task
 from mfjax.types import Factors, Key, Scorer
 
+LONG = 60.0
+"""Seconds of a fit that is not repeated to be timed without compilation."""
+
 
 class Progress(NamedTuple):
     """A fit that has ended.
@@ -87,7 +90,8 @@ def run(
         convention: what the metrics mean.
         clip: whether predicted ratings are moved into the range of the train ratings.
         folder: where finished fits are kept, so that a study that was stopped goes on; None keeps none.
-        warm: fit a setting that is fitted once a second time, so that there are seconds without compilation.
+        warm: fit a setting that is fitted once a second time, so that there are seconds without compilation; but not
+            one that takes more than LONG seconds, of which compilation is a small part.
         progress: called when a fit has ended.
 
     Raises:
@@ -183,15 +187,21 @@ def _fit(
     model: Model, setting: Setting, seed: int, task: Task, how: Mapping[str, Any], *, again: bool
 ) -> tuple[Fitted, Scorer | Factors]:
     jax.block_until_ready((task.placed[0], task.seen))
-    seconds = []
-    for _ in range(2 if again else 1):
-        started = time.perf_counter()
-        fitted = fit(model, setting, seed, task)
-        seconds.append(time.perf_counter() - started)
+    fitted, seconds = _timed(model, setting, seed, task)
+    if again and seconds[0] <= LONG:
+        del fitted  # a model may take most of the memory
+        fitted, more = _timed(model, setting, seed, task)
+        seconds += more
     try:
-        return Fitted(judge(fitted, task, **how, repeats=model.repeats), tuple(seconds)), fitted
+        return Fitted(judge(fitted, task, **how, repeats=model.repeats), seconds), fitted
     except RuntimeError as error:
         raise RuntimeError(f"{setting}: {error}") from None
+
+
+def _timed(model: Model, setting: Setting, seed: int, task: Task) -> tuple[Scorer | Factors, tuple[float, ...]]:
+    started = time.perf_counter()
+    fitted = fit(model, setting, seed, task)
+    return fitted, (time.perf_counter() - started,)
 
 
 def fit(model: Model, setting: Setting, seed: int, task: Task) -> Scorer | Factors:

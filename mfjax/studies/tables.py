@@ -18,7 +18,7 @@ class Row:
         per_seed: the mean over users for every seed.
         users: number of users behind the mean.
         seconds_first: first fit, compilation included; None where it is not taken.
-        seconds_warm: median of the later fits; None where it is not taken.
+        seconds_warm: median of the later fits, or the first where there is none; None where it is not taken.
     """
 
     model: str

@@ -1,5 +1,6 @@
 """Item kNN by lists and EASE on the host: the same as the tables on the device, of any catalogue."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfjax import baselines, recommend
-from mfjax.baselines import item_regression, neighbours
+from mfjax.baselines import item_regression, neighbours, scorers
 from mfjax.data import synthetic
 from mfjax.histories import ragged
 from mfjax.types import Interactions
@@ -61,6 +62,24 @@ def test_ease_on_the_host(monkeypatch):
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
     monkeypatch.setattr(item_regression, "DENSE", 10)
     np.testing.assert_array_equal(baselines.ease(PAIRS, reg=20.0).weights, found)
+
+
+def test_rows_of_a_table_are_added_up_where_histories_are_short(monkeypatch):
+    weights, users = jax.random.normal(jax.random.key(0), (40, 40)), jnp.arange(60)
+    short = ragged(PAIRS.select(np.arange(len(PAIRS)) % 12 == 0))
+    scorer, calls, sums = baselines.linear(weights, short), [], scorers._sum_of_rows
+    by_product = scorer(users)
+    monkeypatch.setattr(scorers, "_sum_of_rows", lambda *given: calls.append(1) or sums(*given))
+    monkeypatch.setattr(scorers, "DENSE", 10)
+    monkeypatch.setattr(scorers, "SHORT", 40 // short.longest + 1)
+    np.testing.assert_array_equal(scorer(users), by_product)
+    assert not calls
+    monkeypatch.setattr(scorers, "SHORT", 40 // short.longest)
+    found = scorer(users)
+    np.testing.assert_allclose(found, by_product, rtol=1e-5, atol=1e-6)
+    # Whoever else is asked for.
+    np.testing.assert_array_equal(found[7], scorer(jnp.array([7]))[0])
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ def test_all_cores_find_what_one_finds(tmp_path):
     script = """
 import sys
 from mfjax import als, devices
+from mfjax.als import footprint
+from mfjax.devices import sharding
 devices.use_cores(int(sys.argv[1]))
 import jax, numpy as np
 from mfjax.data import synthetic
@@ -48,6 +50,12 @@ for table in (placed[0].users.counts, started.users):
     assert len(table.sharding.device_set) == int(sys.argv[1])
 assert len(state.users.sharding.device_set) == 1
 np.save(sys.argv[2], state.users)
+
+# Copies for all cores take up to a quarter of their memory.
+several, table = int(sys.argv[1]) > 1, np.zeros(8, np.float32)
+for memory, shared_out in ((4 * 2 * table.nbytes, several), (4 * 2 * table.nbytes - 1, False), (None, several)):
+    footprint.host_memory = lambda: memory
+    assert (sharding.mesh_of_all(table) is not None) == shared_out
 """
     found = []
     for cores in ("1", "2"):

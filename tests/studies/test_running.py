@@ -131,6 +131,18 @@ def test_fits_are_found_again(tmp_path, monkeypatch):
     assert len(list((tmp_path / "fits").iterdir())) == 5
 
 
+@pytest.mark.parametrize(("warm", "longest", "times"), [(False, 60.0, 1), (True, 60.0, 2), (True, 0.0, 1)])
+def test_a_quick_fit_is_timed_again_without_compilation(warm, longest, times, monkeypatch):
+    monkeypatch.setattr(running, "LONG", longest)
+    calls: list = []
+    model = counting()
+    once = replace(model, fit=lambda *given: calls.append(1) or model.fit(*given))
+    found = run(tasks(), {"mine": once}, warm=warm)
+    assert len(calls) == times
+    assert [len(seconds) for seconds in found.seconds] == [times]
+    np.testing.assert_array_equal(found.sums, run(tasks(), {"mine": model}).sums)
+
+
 @pytest.mark.slow
 def test_an_own_model():
     ease = Model(fit=lambda key, task, p: baselines.ease(task.train, reg=p["reg"]), defaults={"reg": 50.0})

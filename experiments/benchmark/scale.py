@@ -23,14 +23,15 @@ from mfjax.studies import command_line, manifests
 from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, Checked, OneOf, Place, Within
 from mfjax.studies.tables import align
 
-PARTS = ("devices", "interactions", "rows")
+PARTS = ("devices", "interactions", "rows", "catalogues")
 KEYS = "starts and fits: key(0); positives of the ranking step: numpy's seed 0"
 SIZE = Within(100, 1e9, whole=True)
 
 
 @dataclass(frozen=True)
 class Options(Checked):
-    """Measure how ALS scales: with devices and processes, with interactions, and BPR's step with the table's rows."""
+    """Measure how ALS scales: with devices and processes, with interactions and with items, and BPR's step with the
+    table's rows."""
 
     parts: Annotated[tuple[str, ...], OneOf(PARTS)] = PARTS
     """What to measure."""
@@ -40,6 +41,8 @@ class Options(Checked):
     """Numbers of made-up interactions."""
     rows: Annotated[tuple[float, ...], SIZE] = (1e4, 1e5, 1e6)
     """Numbers of items of the ranking step."""
+    catalogues: Annotated[tuple[float, ...], SIZE] = (1e4, 1e5, 1e6)
+    """Numbers of items that a model is fitted to, asked for its best and judged by."""
     size: Annotated[float, SIZE] = 1e6
     """Interactions of the runs over devices."""
     dim: Annotated[int, Within(1, MOST_DIM)] = 64
@@ -52,10 +55,10 @@ class Options(Checked):
     def run(self) -> list[Run]:
         """Run the measurements, print their tables, write scale.json, and return them."""
         command_line.begin(self)
-        parts = {"devices": devices, "interactions": interactions, "rows": rows}
+        parts = {"devices": devices, "interactions": interactions, "rows": rows, "catalogues": catalogues}
         runs = [one for part in self.parts for one in parts[part](self)]
         if self.out is not None:
-            sizes = sorted({one.size for one in runs if one.part != "rows"})
+            sizes = sorted({one.size for one in runs if one.part in ("devices", "interactions")})
             made = [MadeUp(f"{size}", "", f"mfjax.data.synthetic.of_size(0, {size})") for size in sizes]
             manifest = manifests.manifest("experiments.benchmark.scale", made, {}, KEYS, self)
             document = {"runs": [asdict(one) for one in runs], "manifest": manifest}
@@ -86,6 +89,7 @@ class Run:
         data_mb: bytes of the interactions and of both tables.
         difference: largest difference of a factor from one device's, relative to the largest factor.
         by_rows: whether every device holds a share of the tables, or the whole of them.
+        top_k_s, evaluation_s: seconds of lists of 20 and of their metrics for 1,024 users.
     """
 
     part: str
@@ -100,6 +104,8 @@ class Run:
     data_mb: float
     difference: float | None = None
     by_rows: bool = False
+    top_k_s: float | None = None
+    evaluation_s: float | None = None
 
 
 def devices(options: Options) -> list[Run]:
@@ -161,6 +167,20 @@ def rows(options: Options) -> list[Run]:
     for one in found:
         lines.append([f"{one.size:,}", f"{1e3 * one.seconds:.3f}", f"{one.seconds / found[0].seconds:.2f}"])
     print(f"BPR with row-sparse Adagrad, dim {options.dim}, batches of 1,024\n{align(lines)}\n", flush=True)
+    return found
+
+
+def catalogues(options: Options) -> list[Run]:
+    """Fit 3,000,000 interactions of 100,000 users with larger and larger catalogues, and ask for the best of them."""
+    found = _of_sizes(options, "catalogues", options.catalogues, None)
+    lines = [["items", "build, s", "first, s", "sweep, s", "top-20, s", "evaluation, s", "peak, MB"]]
+    for one in found:
+        seconds = (one.build_s, one.first_s, one.seconds, one.top_k_s, one.evaluation_s)
+        lines.append([f"{one.size:,}", *(f"{value:.2f}" for value in seconds), f"{one.peak_mb:.0f}"])
+    print(
+        f"3,000,000 interactions of 100,000 users, dim {options.dim}, {found[0].devices} devices; the 20 best items of"
+    )
+    print(f"1,024 users, and their recall and NDCG\n{align(lines)}\n", flush=True)
     return found
 
 

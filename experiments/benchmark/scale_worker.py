@@ -15,12 +15,15 @@ import numpy as np
 import optax
 
 from experiments.benchmark import timing
-from mfjax import als, devices, histories, ranking
+from mfjax import als, devices, evaluation, histories, ranking, recommend
 from mfjax.als import WHOLE_TABLES, MapChunks, Storage, objectives
 from mfjax.data import synthetic
 from mfjax.devices import by_rows
 from mfjax.histories import Histories, Ragged
 from mfjax.types import Interactions
+
+ASKED = 1024
+"""Users that a model of a large catalogue is asked for."""
 
 CONFIG = als.Config(objective=objectives.ials(unobserved_weight=0.1), reg=0.003, reg_exponent=1.0)
 
@@ -30,7 +33,8 @@ def run(spec: dict[str, Any]) -> dict[str, Any]:
     devices.use_cores(spec["devices"])
     if spec["processes"] > 1:
         jax.distributed.initialize(spec["address"], spec["processes"], spec["process"])
-    measured = {"rows": ranking_step, "devices": als_sweep, "interactions": als_sweep}[spec["part"]](spec)
+    parts = {"rows": ranking_step, "devices": als_sweep, "interactions": als_sweep, "catalogues": catalogue}
+    measured = parts[spec["part"]](spec)
     shared = {"part": spec["part"], "size": spec["size"], "processes": spec["processes"]}
     return shared | {"devices": jax.device_count(), "peak_mb": timing.memory_mb()} | measured
 
@@ -71,6 +75,33 @@ def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
         "build_s": build,
         "base_mb": base,
         "data_mb": data_mb + _megabytes(_local(state.users), _local(state.items)),
+    }
+
+
+def catalogue(spec: dict[str, Any], num_users: int = 100_000, num_interactions: int = 3_000_000) -> dict[str, Any]:
+    """Return what a sweep takes with a catalogue of this size, and what lists and metrics of ASKED users take."""
+    base = timing.memory_mb()
+    sizes = {"num_users": num_users, "num_items": spec["size"], "num_interactions": num_interactions}
+    pairs = synthetic.power_law(0, **sizes)
+    config, asked = als.Config(objective=CONFIG.objective, reg=CONFIG.reg, dim=spec["dim"]), jnp.arange(ASKED)
+    begin, repeats = time.perf_counter(), spec["repeats"]
+    data, map_chunks = devices.build_on_all(pairs)
+    jax.block_until_ready(data)
+    times = [time.perf_counter()]
+    how: dict[str, Any] = {"num_steps": repeats + 1, "on_step": partial(_note, times), "map_chunks": map_chunks}
+    state = als.fit(jax.random.key(0), data, config, **how)
+    model, seen = als.factors(jax.tree.map(jnp.asarray, jax.device_get(state)), config), histories.ragged(pairs)
+    best = timing.median(lambda: recommend.top_k_on_all(model, asked, k=20, exclude=seen), repeats=repeats)
+    # What a user has taken is what is looked for: metrics of a model on its own train part, for their time alone.
+    measured = partial(evaluation.evaluate, model, seen, users=asked, metrics=("recall", "ndcg"), cutoffs=20)
+    return {
+        "first_s": times[1] - times[0],
+        "seconds": float(np.median(np.diff(times)[1:])),
+        "build_s": times[0] - begin,
+        "base_mb": base,
+        "data_mb": _megabytes(pairs.users, pairs.items, pairs.values, *map(np.asarray, (model.users, model.items))),
+        "top_k_s": best,
+        "evaluation_s": timing.median(measured, repeats=repeats),
     }
 
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import optax
-
 from mfjax import als, ranking
 from mfjax.als import objectives
 from mfjax.histories import Ragged
 from mfjax.ranking import Sampler, sampling
-from mfjax.ranking.losses import LOSSES
 from mfjax.search import Choice, Uniform
 from mfjax.studies import MODELS as GENERAL
 from mfjax.studies import Model
+from mfjax.studies.by_gradients import by_adam
 from mfjax.studies.fitting import least_squares, ranked, two_stages
 from mfjax.studies.model import Parameters
 from mfjax.studies.task import Task
 
-ADAM = optax.adam(1.0)
-"""One object for all settings: a transformation is a static field, and another one would compile again."""
 NUM_NEGATIVES = 30
+BATCH = 512
 
 LEAST_SQUARES: dict[str, Any] = {"reg_exponent": 0.0, "init_scale": als.Config().init_scale}
 
@@ -69,22 +66,6 @@ def _skipping(parameters: Parameters, positives: Ragged) -> Sampler:
     return sampling.uniform(positives, false_negatives="skip")
 
 
-def ranking_config(loss: str, parameters: Parameters) -> ranking.Config:
-    """Return the configuration of a loss by Adam on whole tables, which are small here."""
-    return ranking.Config(
-        loss=LOSSES[loss],
-        optimizer=ADAM,
-        dense_updates=True,
-        dim=parameters["dim"],
-        batch_size=512,
-        learning_rate=parameters["learning_rate"],
-        reg_user=parameters["reg"],
-        reg_positive=parameters["reg"],
-        reg_negative=parameters["reg_negative"],
-        reg_bias=parameters["reg"],
-    )
-
-
 def tuned(loss: str, parameters: Parameters) -> Model:
     """Return the model of a loss with settings that `search_ranking` chose.
 
@@ -96,7 +77,7 @@ def tuned(loss: str, parameters: Parameters) -> Model:
         return sampling.hard(drawn) if loss == "bpr" else drawn
 
     return ranked(
-        lambda parameters, task: ranking_config(loss, parameters),
+        lambda parameters, task: by_adam(loss, parameters, BATCH),
         sampler,
         {"draws": NUM_NEGATIVES, "dim": 64, **parameters},
         space={

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from experiments.ml100k.models import LEAST_SQUARES, als_config, ranking_config
+from experiments.ml100k.models import LEAST_SQUARES, als_config
 from experiments.ml100k.models import MODELS as SHARED
 from mfjax import als, baselines, ranking
 from mfjax.als import objectives
@@ -14,6 +14,7 @@ from mfjax.histories import ragged
 from mfjax.ranking import sampling
 from mfjax.search import Choice, Space, Uniform
 from mfjax.studies import Model
+from mfjax.studies.by_gradients import by_adam
 from mfjax.studies.fitting import least_squares, ranked, two_stages
 from mfjax.studies.model import Parameters
 from mfjax.studies.task import Task
@@ -87,7 +88,7 @@ _BPR = ranked(
     about="BPR, 128 factors",
 )
 _LAMBDARANK = ranked(
-    lambda parameters, task: replace(ranking_config("lambdarank", parameters), batch_size=4096),
+    lambda parameters, task: by_adam("lambdarank", parameters, 4096),
     lambda parameters, positives: sampling.popularity(positives, num=30, beta=parameters["beta"]),
     {"learning_rate": 0.005, "reg": 0.1, "reg_negative": 0.02, "beta": 0.3, "dim": 64, "epochs": 10},
     space=SHARED["lambdarank"].space,

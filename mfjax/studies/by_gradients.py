@@ -36,8 +36,13 @@ _DEFAULTS = {"learning_rate": 0.005, "reg": 0.05, "dim": 64, "epochs": 20, "batc
 _SPACE = {"learning_rate": Uniform(1e-3, 3e-2, log=True), "reg": Uniform(3e-3, 0.6, log=True)}
 
 
-def _by_adam(loss: str, parameters: Parameters, task: Task, *, reg: float) -> ranking.Config:
-    """Return the configuration of a ranking loss that Adam lowers, on whole tables."""
+def by_adam(loss: str, parameters: Parameters, batch_size: int) -> ranking.Config:
+    """Return the configuration of a ranking loss that Adam lowers, on whole tables.
+
+    It reads the parameters `learning_rate`, `dim`, the penalty `reg`, 0 where there is none, and `reg_negative`, where
+    that of negatives is another.
+    """
+    reg = parameters.get("reg", 0.0)
     return ranking.Config(
         loss=LOSSES[loss],
         optimizer=_ADAM,
@@ -45,18 +50,22 @@ def _by_adam(loss: str, parameters: Parameters, task: Task, *, reg: float) -> ra
         learning_rate=parameters["learning_rate"],
         reg_user=reg,
         reg_positive=reg,
-        reg_negative=reg,
+        reg_negative=parameters.get("reg_negative", reg),
         reg_bias=reg,
         dim=parameters["dim"],
-        batch_size=min(parameters["batch"], len(task.train)),
+        batch_size=batch_size,
     )
+
+
+def _batch_size(parameters: Parameters, task: Task) -> int:
+    return min(parameters["batch"], len(task.train))
 
 
 def ranking_loss(loss: str, num: int, about: str) -> Model:
     """Return the model of a ranking loss by Adam on whole tables, with `num` negatives an example."""
 
     def config(parameters: Parameters, task: Task) -> ranking.Config:
-        return _by_adam(loss, parameters, task, reg=parameters["reg"])
+        return by_adam(loss, parameters, _batch_size(parameters, task))
 
     def sampler(parameters: Parameters, positives: Ragged) -> Sampler:
         return sampling.popularity(positives, num=num, beta=0.5)
@@ -69,7 +78,7 @@ def softmax_cosine() -> Model:
 
     def config(parameters: Parameters, task: Task) -> ranking.Config:
         # A cosine does not see the lengths of rows, which are what a penalty is on.
-        plain = _by_adam("softmax", parameters, task, reg=0.0)
+        plain = by_adam("softmax", parameters, _batch_size(parameters, task))
         return replace(
             plain,
             score="cosine",
@@ -106,7 +115,7 @@ def hard_config(parameters: Parameters, task: Task) -> ranking.Config:
 
     The biases, which say how popular an item is, are free of the penalty.
     """
-    plain = _by_adam("bpr", parameters, task, reg=parameters["reg"])
+    plain = by_adam("bpr", parameters, _batch_size(parameters, task))
     return replace(plain, reg_bias=0.0, **_falling(parameters, task, plain.batch_size))
 
 

@@ -11,12 +11,13 @@ import pytest
 from experiments import ranking_losses
 from experiments.benchmark import peers, scale
 from experiments.benchmark import study as benchmark
-from experiments.ml100k.models import ranking_config
+from experiments.ml100k.models import BATCH
 from experiments.two_stage import study as two_stage
 from mfjax import ranking
 from mfjax.data import datasets
 from mfjax.ranking import sampling
 from mfjax.studies import protocols
+from mfjax.studies.by_gradients import by_adam
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,7 @@ def test_the_manifest_of_ranking_losses_says_what_was_used(folder, tasks, tmp_pa
         used, task = dict(setting.parameters), tasks.test[0]
         assert used["epochs"] == manifest["options"]["epochs"]
         data = ranking.data(task.seen, sampling.popularity(task.seen, num=30, beta=used["beta"]))
-        config = ranking_config(setting.model, used)
+        config = by_adam(setting.model, used, BATCH)
         state = ranking.fit(jax.random.key(1), data, config, num_epochs=used["epochs"])
         again = task.evaluate(ranking.factors(state, config), metrics=("ndcg",)).per_user["ndcg@10"]
         np.testing.assert_array_equal(studied.results.per_user("ndcg@10")[setting.model][1], again)

@@ -13,7 +13,7 @@ from mfjax.search import Choice, Uniform
 from mfjax.studies import MODELS as GENERAL
 from mfjax.studies import Model
 from mfjax.studies.by_gradients import by_adam
-from mfjax.studies.fitting import least_squares, ranked, two_stages
+from mfjax.studies.fitting import blended, least_squares, ranked, two_stages
 from mfjax.studies.model import Parameters
 from mfjax.studies.task import Task
 
@@ -179,6 +179,12 @@ SOFTMAX_COSINE = GENERAL["softmax-cosine"].with_defaults(
     batch=512,
 )
 
+# Of these losses, and of their sums by two and three, validation prefers the sum of the three.
+BLEND = blended(
+    {"warp": TUNED["warp"], "softmax": TUNED["softmax"], "cosine": SOFTMAX_COSINE},
+    about="scores of warp, softmax and softmax-cosine, added up",
+)
+
 MODELS: dict[str, Model] = {
     "random": GENERAL["random"],
     "popularity": GENERAL["popularity"],
@@ -192,8 +198,9 @@ MODELS: dict[str, Model] = {
     "softmax": TUNED["softmax"],
     "lambdarank": TUNED["lambdarank"],
     "softmax-cosine": SOFTMAX_COSINE,
+    "blend": BLEND,
     "als+lambdarank": two_stages(ALS, TUNED["lambdarank"], about="the 100 best of als in the order of lambdarank"),
     "als+bpr": two_stages(ALS, BPR, about="the 100 best of als in the order of bpr, as published"),
 }
-SLOW = ("warp", "softmax", "lambdarank", "softmax-cosine", "als+lambdarank")
+SLOW = ("warp", "softmax", "lambdarank", "softmax-cosine", "blend", "als+lambdarank")
 """Models whose fit takes so many seconds that they are left out unless asked for."""

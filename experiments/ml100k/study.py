@@ -55,8 +55,8 @@ class Options(StudyOptions):
     models: Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODEL ...")] = tuple(
         name for name in MODELS if name not in SLOW
     )
-    """Models to fit. warp, softmax, lambdarank, softmax-cosine and als+lambdarank are slow, and are fitted only where
-    they are named."""
+    """Models to fit. warp, softmax, lambdarank, softmax-cosine, blend and als+lambdarank are slow, and are fitted only
+    where they are named."""
     seeds: Annotated[int, tyro.conf.arg(metavar="SEEDS")] = 3
     """Number of seeds; each draws its own start, and its own split with --ties random."""
     tune_by: Annotated[str | None, tyro.conf.arg(metavar="METRIC@K")] = "ndcg@10"

@@ -32,9 +32,9 @@ def fold_in(
     model: Factors,
     config: Config,
     *,
-    num_negatives: int = 256,
+    num_negatives: int = 1024,
     num_steps: int = 8,
-    block_size: int = 64,
+    block_size: int = 16,
 ) -> Array:
     r"""Return rows for users never seen, float [num_rows, dim], the items of the model held fixed.
 

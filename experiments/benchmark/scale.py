@@ -19,6 +19,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
+from experiments.benchmark.scale_worker import ASKED, NUM_INTERACTIONS, NUM_USERS
 from mfjax.studies import command_line, manifests
 from mfjax.studies.options import MOST, MOST_CORES, MOST_DIM, Checked, OneOf, Place, Within
 from mfjax.studies.tables import align
@@ -58,8 +59,8 @@ class Options(Checked):
         parts = {"devices": devices, "interactions": interactions, "rows": rows, "catalogues": catalogues}
         runs = [one for part in self.parts for one in parts[part](self)]
         if self.out is not None:
-            sizes = sorted({one.size for one in runs if one.part in ("devices", "interactions")})
-            made = [MadeUp(f"{size}", "", f"mfjax.data.synthetic.of_size(0, {size})") for size in sizes]
+            sources = sorted({(one.size, _source(one)) for one in runs if one.part != "rows"})
+            made = [MadeUp(f"{size}", "", source) for size, source in sources]
             manifest = manifests.manifest("experiments.benchmark.scale", made, {}, KEYS, self)
             document = {"runs": [asdict(one) for one in runs], "manifest": manifest}
             print(f"wrote {manifests.write(self.out / 'scale.json', document)}")
@@ -89,7 +90,7 @@ class Run:
         data_mb: bytes of the interactions and of both tables.
         difference: largest difference of a factor from one device's, relative to the largest factor.
         by_rows: whether every device holds a share of the tables, or the whole of them.
-        top_k_s, evaluation_s: seconds of lists of 20 and of their metrics for 1,024 users.
+        top_k_s, evaluation_s: seconds of lists of 20 and of their metrics for ASKED users.
     """
 
     part: str
@@ -106,6 +107,14 @@ class Run:
     by_rows: bool = False
     top_k_s: float | None = None
     evaluation_s: float | None = None
+
+
+def _source(one: Run) -> str:
+    """Return what made the interactions of a run up."""
+    if one.part != "catalogues":
+        return f"mfjax.data.synthetic.of_size(0, {one.size})"
+    sizes = f"num_users={NUM_USERS}, num_items={one.size}, num_interactions={NUM_INTERACTIONS}"
+    return f"mfjax.data.synthetic.power_law(0, {sizes})"
 
 
 def devices(options: Options) -> list[Run]:
@@ -171,16 +180,14 @@ def rows(options: Options) -> list[Run]:
 
 
 def catalogues(options: Options) -> list[Run]:
-    """Fit 3,000,000 interactions of 100,000 users with larger and larger catalogues, and ask for the best of them."""
+    """Fit as many interactions with larger and larger catalogues, and ask for the best of them."""
     found = _of_sizes(options, "catalogues", options.catalogues, None)
     lines = [["items", "build, s", "first, s", "sweep, s", "top-20, s", "evaluation, s", "peak, MB"]]
     for one in found:
         seconds = (one.build_s, one.first_s, one.seconds, one.top_k_s, one.evaluation_s)
         lines.append([f"{one.size:,}", *(f"{value:.2f}" for value in seconds), f"{one.peak_mb:.0f}"])
-    print(
-        f"3,000,000 interactions of 100,000 users, dim {options.dim}, {found[0].devices} devices; the 20 best items of"
-    )
-    print(f"1,024 users, and their recall and NDCG\n{align(lines)}\n", flush=True)
+    print(f"{NUM_INTERACTIONS:,} interactions of {NUM_USERS:,} users, dim {options.dim}, {found[0].devices} devices;")
+    print(f"the 20 best items of {ASKED:,} users, and their recall and NDCG\n{align(lines)}\n", flush=True)
     return found
 
 

@@ -6,6 +6,8 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,8 +24,13 @@ from mfjax.devices import by_rows
 from mfjax.histories import Histories, Ragged
 from mfjax.types import Interactions
 
+Placed = tuple[Histories, MapChunks, Storage]
+
+NUM_USERS, NUM_INTERACTIONS = 100_000, 3_000_000
+"""What a model of a large catalogue is fitted to."""
+
 ASKED = 1024
-"""Users that a model of a large catalogue is asked for."""
+"""Users that it is asked for."""
 
 CONFIG = als.Config(objective=objectives.ials(unobserved_weight=0.1), reg=0.003, reg_exponent=1.0)
 
@@ -45,71 +52,76 @@ def als_sweep(spec: dict[str, Any]) -> dict[str, Any]:
     # Without the timestamps, which ALS does not read.
     pairs = Interactions(made_up.users, made_up.items, made_up.values, made_up.num_users, made_up.num_items)
     del made_up
-    config = als.Config(objective=CONFIG.objective, reg=CONFIG.reg, dim=spec["dim"])
     data_mb = _megabytes(pairs.users, pairs.items, pairs.values)
-    begin = time.perf_counter()
-    place = _place_by_rows if spec.get("by_rows") else _place_chunks
-    data, map_chunks, storage = place(pairs)
-    jax.block_until_ready(data)
-    times = [time.perf_counter()]
-    build = times[0] - begin
+    placed, build = _built(_place_by_rows if spec.get("by_rows") else _place_chunks, pairs)
     # From here on nothing reads them.
     del pairs
-    state = als.fit(
-        jax.random.key(0),
-        data,
-        config,
-        num_steps=spec["repeats"] + 1,
-        on_step=partial(_note, times),
-        map_chunks=map_chunks,
-        storage=storage,
-    )
-    seconds = np.diff(times)
+    state, seconds = _swept(spec, placed)
+    storage = placed[2]
     if isinstance(storage, by_rows.TablesByRows):
         state = by_rows.gather(state, storage)
     if spec.get("save") and spec["process"] == 0:
         np.savez(spec["save"], users=_local(state.users), items=_local(state.items))
-    return {
-        "first_s": float(seconds[0]),
-        "seconds": float(np.median(seconds[1:])),
+    return seconds | {
         "build_s": build,
         "base_mb": base,
         "data_mb": data_mb + _megabytes(_local(state.users), _local(state.items)),
     }
 
 
-def catalogue(spec: dict[str, Any], num_users: int = 100_000, num_interactions: int = 3_000_000) -> dict[str, Any]:
+def _built(place: Callable[[Interactions], Placed], pairs: Interactions) -> tuple[Placed, float]:
+    """Return the placed histories, and the seconds that it took."""
+    begin = time.perf_counter()
+    placed = place(pairs)
+    jax.block_until_ready(placed[0])
+    return placed, time.perf_counter() - begin
+
+
+def _swept(spec: dict[str, Any], placed: Placed) -> tuple[als.State, dict[str, float]]:
+    """Return the state after a first sweep and the repeats, and their seconds."""
+    data, map_chunks, storage = placed
+    times = [time.perf_counter()]
+    state = als.fit(
+        jax.random.key(0),
+        data,
+        replace(CONFIG, dim=spec["dim"]),
+        num_steps=spec["repeats"] + 1,
+        on_step=partial(_note, times),
+        map_chunks=map_chunks,
+        storage=storage,
+    )
+    first, *others = np.diff(times).tolist()
+    return state, {"first_s": first, "seconds": statistics.median(others)}
+
+
+def catalogue(
+    spec: dict[str, Any], num_users: int = NUM_USERS, num_interactions: int = NUM_INTERACTIONS
+) -> dict[str, Any]:
     """Return what a sweep takes with a catalogue of this size, and what lists and metrics of ASKED users take."""
     base = timing.memory_mb()
     sizes = {"num_users": num_users, "num_items": spec["size"], "num_interactions": num_interactions}
     pairs = synthetic.power_law(0, **sizes)
-    config, asked = als.Config(objective=CONFIG.objective, reg=CONFIG.reg, dim=spec["dim"]), jnp.arange(ASKED)
-    begin, repeats = time.perf_counter(), spec["repeats"]
-    data, map_chunks = devices.build_on_all(pairs)
-    jax.block_until_ready(data)
-    times = [time.perf_counter()]
-    how: dict[str, Any] = {"num_steps": repeats + 1, "on_step": partial(_note, times), "map_chunks": map_chunks}
-    state = als.fit(jax.random.key(0), data, config, **how)
-    model, seen = als.factors(jax.tree.map(jnp.asarray, jax.device_get(state)), config), histories.ragged(pairs)
-    best = timing.median(lambda: recommend.top_k_on_all(model, asked, k=20, exclude=seen), repeats=repeats)
+    placed, build = _built(_place_chunks, pairs)
+    state, seconds = _swept(spec, placed)
+    model = als.factors(jax.tree.map(jnp.asarray, jax.device_get(state)), replace(CONFIG, dim=spec["dim"]))
+    seen, asked, repeats = histories.ragged(pairs), jnp.arange(min(ASKED, num_users)), spec["repeats"]
+    best = partial(recommend.top_k_on_all, model, asked, k=20, exclude=seen)
     # What a user has taken is what is looked for: metrics of a model on its own train part, for their time alone.
     measured = partial(evaluation.evaluate, model, seen, users=asked, metrics=("recall", "ndcg"), cutoffs=20)
-    return {
-        "first_s": times[1] - times[0],
-        "seconds": float(np.median(np.diff(times)[1:])),
-        "build_s": times[0] - begin,
+    return seconds | {
+        "build_s": build,
         "base_mb": base,
         "data_mb": _megabytes(pairs.users, pairs.items, pairs.values, *map(np.asarray, (model.users, model.items))),
-        "top_k_s": best,
+        "top_k_s": timing.median(best, repeats=repeats),
         "evaluation_s": timing.median(measured, repeats=repeats),
     }
 
 
-def _place_chunks(pairs: Interactions) -> tuple[Histories, MapChunks, Storage]:
+def _place_chunks(pairs: Interactions) -> Placed:
     return *devices.build_on_all(pairs), WHOLE_TABLES
 
 
-def _place_by_rows(pairs: Interactions) -> tuple[Histories, MapChunks, Storage]:
+def _place_by_rows(pairs: Interactions) -> Placed:
     mesh = devices.mesh()
     data, storage = by_rows.place(histories.build(pairs, multiple_of=mesh.size), mesh)
     return data, devices.MapOverDevices(mesh), storage

@@ -179,7 +179,7 @@ SOFTMAX_COSINE = GENERAL["softmax-cosine"].with_defaults(
     batch=512,
 )
 
-# Of these losses, and of their sums by two and three, validation prefers the sum of the three.
+# Validation prefers the sum of the three to each of them, and to softmax-cosine with either of the others.
 BLEND = blended(
     {"warp": TUNED["warp"], "softmax": TUNED["softmax"], "cosine": SOFTMAX_COSINE},
     about="scores of warp, softmax and softmax-cosine, added up",

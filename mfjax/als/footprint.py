@@ -19,7 +19,7 @@ has; the plan of what is sent takes 8 bytes beside an entry's 8, and the rows se
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -122,8 +122,7 @@ def of(
         for side, by in _sides(data)
         for number, block in enumerate(side.blocks)
     )
-    held = sum(_held(leaf) for leaf in jax.tree.leaves((data, storage)))
-    return Footprint(tables, held, work)
+    return Footprint(tables, held((data, storage)), work)
 
 
 def _sides(data: Histories) -> tuple[tuple[Side, By], tuple[Side, By]]:
@@ -137,6 +136,16 @@ def _work(shape: tuple[int, ...], received: int, dim: int, solver: Solver, on: s
     if on == compilation.GPU:
         return matrices + 4 * (segments * (dim + 2 * width) + 2 * dim * slots + 2 * dim * received)
     return matrices + 8 * dim * (segments * width + received)  # features, and a copy of them
+
+
+def held(tree: Any) -> int:
+    """Return the bytes of the arrays of a pytree on one device.
+
+    Example:
+        >>> held({"table": jax.numpy.ones((3, 2)), "scale": 1.0})
+        24
+    """
+    return sum(_held(leaf) for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype"))
 
 
 def _held(leaf: jax.Array) -> int:

@@ -55,12 +55,11 @@ def mesh_of_all(*trees: Any) -> Mesh | None:
         >>> mesh_of_all(np.ones(3)) is None or jax.device_count() > 1
         True
     """
-    alone = jax.device_count() == 1 or jax.process_count() > 1
-    if alone or compilation.platform(*trees) != compilation.platform():
+    here = compilation.platform()
+    if jax.device_count() == 1 or jax.process_count() > 1 or compilation.platform(*trees) != here:
         return None
-    memory = footprint.host_memory() if compilation.platform() == compilation.CPU else None
-    copies = jax.device_count() * sum(leaf.nbytes for leaf in jax.tree.leaves(trees) if hasattr(leaf, "nbytes"))
-    return None if memory is not None and copies > COPIES * memory else mesh()
+    share = footprint.limit() if here == compilation.CPU else None  # a core's of the memory
+    return None if share is not None and footprint.held(trees) > COPIES * share else mesh()
 
 
 @dataclass(frozen=True)

@@ -187,21 +187,21 @@ def _fit(
     model: Model, setting: Setting, seed: int, task: Task, how: Mapping[str, Any], *, again: bool
 ) -> tuple[Fitted, Scorer | Factors]:
     jax.block_until_ready((task.placed[0], task.seen))
-    fitted, seconds = _timed(model, setting, seed, task)
-    if again and seconds[0] <= LONG:
+    fitted, first = _timed(model, setting, seed, task)
+    seconds = [first]
+    if again and first <= LONG:
         del fitted  # a model may take most of the memory
-        fitted, more = _timed(model, setting, seed, task)
-        seconds += more
+        fitted, later = _timed(model, setting, seed, task)
+        seconds.append(later)
     try:
-        return Fitted(judge(fitted, task, **how, repeats=model.repeats), seconds), fitted
+        return Fitted(judge(fitted, task, **how, repeats=model.repeats), tuple(seconds)), fitted
     except RuntimeError as error:
         raise RuntimeError(f"{setting}: {error}") from None
 
 
-def _timed(model: Model, setting: Setting, seed: int, task: Task) -> tuple[Scorer | Factors, tuple[float, ...]]:
+def _timed(model: Model, setting: Setting, seed: int, task: Task) -> tuple[Scorer | Factors, float]:
     started = time.perf_counter()
-    fitted = fit(model, setting, seed, task)
-    return fitted, (time.perf_counter() - started,)
+    return fit(model, setting, seed, task), time.perf_counter() - started
 
 
 def fit(model: Model, setting: Setting, seed: int, task: Task) -> Scorer | Factors:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 
 import jax
 import numpy as np
 import pytest
 
 from experiments import ranking_losses
-from experiments.benchmark import peers, scale
+from experiments.benchmark import peers, scale, scale_worker
 from experiments.benchmark import study as benchmark
 from experiments.ml100k.models import BATCH
 from experiments.two_stage import study as two_stage
@@ -88,3 +89,15 @@ def test_scale_says_what_was_made_up(tmp_path, monkeypatch):
     manifest = manifest_of(tmp_path / "scale.json")
     assert manifest["data"]["source"] == "mfjax.data.synthetic.of_size(0, 600)"
     assert {"versions", "device", "keys", "options"} <= manifest.keys()
+    monkeypatch.setattr(scale, "catalogues", lambda options: [replace(found, part="catalogues")])
+    scale.Options(parts=("interactions", "catalogues"), out=tmp_path).run()
+    sources = [one["source"] for one in manifest_of(tmp_path / "scale.json")["data"]]
+    sizes = "num_users=100000, num_items=600, num_interactions=3000000"
+    assert sources == ["mfjax.data.synthetic.of_size(0, 600)", f"mfjax.data.synthetic.power_law(0, {sizes})"]
+
+
+def test_what_a_catalogue_is_measured_by():
+    spec = {"size": 50, "dim": 2, "repeats": 2}
+    found = scale_worker.catalogue(spec, num_users=40, num_interactions=300)
+    assert {field.name for field in fields(scale.Run)} >= found.keys()
+    assert all(found[name] > 0 for name in ("first_s", "seconds", "build_s", "top_k_s", "evaluation_s"))

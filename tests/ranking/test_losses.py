@@ -128,8 +128,10 @@ def test_padding_changes_nothing_and_no_negative_is_no_loss(scores, name):
     padded = value_and_gradient(
         positive, jnp.concatenate([negatives, padding], 1), jnp.concatenate([weights, jnp.zeros((BATCH, 2))], 1)
     )
-    np.testing.assert_allclose(padded[1], each, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(padded[0][1][:, :NUM], gradients[1], rtol=1e-5, atol=1e-6)
+    # A small pairwise softmax is a difference of larger numbers, and has their rounding.
+    rounding = 1e-6 if name.startswith("pairwise_softmax") else 0.0
+    np.testing.assert_allclose(padded[1], each, rtol=1e-6, atol=rounding)
+    np.testing.assert_allclose(padded[0][1][:, :NUM], gradients[1], rtol=1e-5, atol=max(rounding, 1e-7))
     assert not padded[0][1][:, NUM:].any()
     assert each[2] == 0 and gradients[0][2] == 0 and not gradients[1][2].any()
     huge = value_and_gradient(positive * 1e4, negatives * 1e4, weights)
